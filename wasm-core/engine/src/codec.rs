@@ -1,0 +1,200 @@
+//! Little-endian writing and reading, field by field: checkpoints, outputs, statistics and releases all use it.
+//! A reader never trusts a length: it asks for bytes and gets `Truncated` when they are not there.
+
+use crate::error::{CoreError, Result};
+
+/// Appends fields to a growing buffer.
+#[derive(Default)]
+pub struct Writer {
+    bytes: Vec<u8>,
+}
+
+macro_rules! write_number {
+    ($($name:ident $type:ty),*) => {$(
+        #[doc = concat!("Appends a little-endian `", stringify!($type), "`.")]
+        pub fn $name(&mut self, value: $type) { self.bytes.extend_from_slice(&value.to_le_bytes()); }
+    )*};
+}
+
+impl Writer {
+    /// An empty writer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    write_number!(u8 u8, u16 u16, u32 u32, u64 u64, i64 i64, f64 f64);
+
+    /// Appends 0 or 1.
+    pub fn bool(&mut self, value: bool) {
+        self.u8(u8::from(value));
+    }
+
+    /// Appends bytes without a length.
+    pub fn raw(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+    }
+
+    /// Appends a `u32` length and the bytes.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.u32(u32::try_from(value.len()).expect("no field is longer than 4 GiB in a 4 GiB address space"));
+        self.raw(value);
+    }
+
+    /// Appends text as `bytes` of UTF-8.
+    pub fn str(&mut self, value: &str) {
+        self.bytes(value.as_bytes());
+    }
+
+    /// Appends a `u32` count and the numbers.
+    pub fn f64s(&mut self, values: &[f64]) {
+        self.u32(u32::try_from(values.len()).expect("no field is longer than 4 GiB in a 4 GiB address space"));
+        for &value in values {
+            self.f64(value);
+        }
+    }
+
+    /// Writes `value` over the four bytes at `at`, which must have been written before.
+    pub fn patch_u32(&mut self, at: usize, value: u32) {
+        self.bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Bytes written so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// True when nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Forgets what was written and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What was written, as an owned buffer.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Takes fields from a byte slice in the order they were written.
+pub struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+macro_rules! read_number {
+    ($($name:ident $type:ty),*) => {$(
+        #[doc = concat!("Takes a little-endian `", stringify!($type), "`.")]
+        ///
+        /// # Errors
+        /// `Truncated` when the bytes end first.
+        pub fn $name(&mut self) -> Result<$type> {
+            let raw = self.raw(size_of::<$type>())?;
+            Ok(<$type>::from_le_bytes(raw.try_into().expect("raw returned the length asked for")))
+        }
+    )*};
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from the start of `bytes`.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    read_number!(u8 u8, u16 u16, u32 u32, u64 u64, i64 i64, f64 f64);
+
+    /// Takes a 0 or 1.
+    ///
+    /// # Errors
+    /// `Truncated`, or `Corrupt` for any other byte.
+    pub fn bool(&mut self) -> Result<bool> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(CoreError::Corrupt),
+        }
+    }
+
+    /// Takes `count` bytes as they are.
+    ///
+    /// # Errors
+    /// `Truncated` when fewer are left.
+    pub fn raw(&mut self, count: usize) -> Result<&'a [u8]> {
+        if count > self.bytes.len() {
+            return Err(CoreError::Truncated);
+        }
+        let (taken, rest) = self.bytes.split_at(count);
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    /// Takes a `u32` length and that many bytes.
+    ///
+    /// # Errors
+    /// `Truncated`.
+    pub fn bytes(&mut self) -> Result<&'a [u8]> {
+        let count = self.u32()? as usize;
+        self.raw(count)
+    }
+
+    /// Takes text written by `Writer::str`.
+    ///
+    /// # Errors
+    /// `Truncated`, or `Corrupt` when it is not UTF-8.
+    pub fn str(&mut self) -> Result<&'a str> {
+        core::str::from_utf8(self.bytes()?).map_err(|_| CoreError::Corrupt)
+    }
+
+    /// Takes numbers written by `Writer::f64s`.
+    ///
+    /// # Errors
+    /// `Truncated`; the count is checked against the bytes left before anything is allocated.
+    pub fn f64s(&mut self) -> Result<Vec<f64>> {
+        let count = self.count(8)?;
+        (0..count).map(|_| self.f64()).collect()
+    }
+
+    /// Takes a `u32` count of items that each need at least `item_bytes_min` bytes, so that a hostile count cannot
+    /// make the caller allocate more than the input is long.
+    ///
+    /// # Errors
+    /// `Truncated`.
+    pub fn count(&mut self, item_bytes_min: usize) -> Result<usize> {
+        let count = self.u32()? as usize;
+        if count.saturating_mul(item_bytes_min) > self.bytes.len() {
+            return Err(CoreError::Truncated);
+        }
+        Ok(count)
+    }
+
+    /// Bytes not taken yet.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// `Corrupt` when bytes are left over.
+    pub fn finish(self) -> Result<()> {
+        if self.bytes.is_empty() {
+            Ok(())
+        } else {
+            Err(CoreError::Corrupt)
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The one table of codes the core can answer with. The host's registry (`host/src/errors.ts`) names the same numbers.
+
+/// Why a call into the core was refused. The value is what crosses the boundary: always negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum CoreError {
+    /// Bytes ended before the value they announced.
+    Truncated = -1,
+    /// A magic number, kind or tag that this core does not know.
+    Foreign = -2,
+    /// Written by a newer format version than this core reads.
+    TooNew = -3,
+    /// Well-formed bytes that contradict themselves (a length, a count, an order).
+    Corrupt = -4,
+    /// The plan is not valid: unknown name, missing field, value out of range.
+    BadPlan = -5,
+    /// A call that needs an open plan came before `open`.
+    NotOpen = -6,
+    /// A declared limit would be passed (keys, pending predictions, payload bytes, classes).
+    Limit = -7,
+    /// Statistics or a release made for another schema.
+    SchemaMismatch = -8,
+    /// A number that must be finite is not, or counts do not add up.
+    BadNumbers = -9,
+    /// The matrix to solve is not positive definite even after its ridge.
+    Singular = -10,
+    /// Too few rows for what was asked.
+    TooFewRows = -11,
+}
+
+/// What fallible parts of the engine return.
+pub type Result<T> = core::result::Result<T, CoreError>;

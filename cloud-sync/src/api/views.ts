@@ -1,0 +1,209 @@
+/**
+ * What the HTTP API answers, as types: the contract between the coordinator and the console.
+ *
+ * The JSON schemas of the same answers are in `schemas.ts`; a test holds the two and the running server together.
+ * Times are epoch milliseconds, hashes lower-case hex, rates per second. `null` means "not known yet", never zero.
+ */
+
+/** What became of every message of a gateway; the six below `received` add up to it. */
+export interface LedgerView {
+  readonly received: number;
+  readonly used: number;
+  readonly late: number;
+  readonly duplicate: number;
+  readonly retained: number;
+  readonly filtered: number;
+  readonly quarantined: number;
+}
+
+/** One expert of a task's panel with its present weight (0–1) and running mean loss. */
+export interface ExpertView {
+  readonly expert: string;
+  readonly weight: number;
+  readonly error: number | null;
+}
+
+/** How one task does on one gateway. */
+export interface TaskView {
+  readonly name: string;
+  readonly kind: string;
+  /** Mean error since the gateway's beginning; for classification 1 − accuracy. */
+  readonly error: number | null;
+  /** The same for the baseline: the last value, or the last class. */
+  readonly error_last_value: number | null;
+  /** Mean error over the last five minutes (or since the coordinator began to listen, if that is shorter). */
+  readonly recent_error: number | null;
+  readonly recent_error_last_value: number | null;
+  readonly predictions: number;
+  readonly matured: number;
+  readonly alarms: number;
+  /** Schema hash; null until the features are frozen. */
+  readonly schema: string | null;
+  /** The release that sits in the panel; null: none yet. */
+  readonly release: string | null;
+  readonly panel: readonly ExpertView[];
+}
+
+/** One gateway as last heard. */
+export interface GatewayView {
+  readonly id: string;
+  readonly about: string;
+  readonly simulated: boolean;
+  /** Heard from within three of its own report intervals. */
+  readonly up: boolean;
+  /** When the coordinator last heard from it. */
+  readonly last_seen: number;
+  readonly messages: number;
+  readonly messages_per_s: number;
+  readonly predictions_per_s: number;
+  readonly ledger: LedgerView;
+  readonly cpu_us_per_message: number | null;
+  readonly rss_mib: number | null;
+  readonly releases_accepted: number;
+  /** Whether its own front door is connected (to its broker, or as one). */
+  readonly connected: boolean;
+  readonly last_error: { readonly code: string; readonly message: string } | null;
+  readonly tasks: readonly TaskView[];
+}
+
+/** `GET /api/v1/fleet`, and the `fleet` event. */
+export interface FleetView {
+  /** One honest sentence for a human. */
+  readonly sentence: string;
+  readonly gateways_up: number;
+  /** All enrolled gateways; `gateways` lists at most the first thousand by id. */
+  readonly gateways_total: number;
+  readonly gateways: readonly GatewayView[];
+  readonly coordinator: CoordinatorView;
+}
+
+export interface CoordinatorView {
+  /** Deltas accepted since the state directory was made. */
+  readonly deltas: number;
+  readonly duplicates: number;
+  readonly quarantined: number;
+  /** Releases made since the state directory was made. */
+  readonly releases: number;
+  readonly rss_mib: number;
+  readonly started_at: number;
+  readonly version: string;
+}
+
+/** `GET /api/v1/gateways/:id`: the fleet's entry and what only the page of one gateway needs. */
+export interface GatewayDetailView extends GatewayView {
+  readonly enrolled_at: number;
+  /** SHA-256 of its public key. */
+  readonly key_fingerprint: string;
+  readonly incarnations: readonly string[];
+  /** Its newest delta per model. */
+  readonly contributions: readonly ContributionView[];
+  /** The last report as it came. */
+  readonly report: unknown;
+}
+
+export interface ContributionView {
+  readonly task: string;
+  readonly schema: string;
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly received_at: number;
+}
+
+/** One entry of `GET /api/v1/releases`, and the `release` event. */
+export interface ReleaseView {
+  readonly hash: string;
+  readonly parent: string | null;
+  readonly task: string;
+  readonly schema: string;
+  /** How many gateways it was made of. */
+  readonly gateways: number;
+  /** How many examples it was made of. */
+  readonly rows: number;
+  readonly created_at: number;
+  readonly form: 'ridge' | 'lda';
+}
+
+/** `GET /api/v1/releases/:hash/lineage`. */
+export interface LineageView extends ReleaseView {
+  readonly lineage: readonly { readonly gateway: string; readonly incarnation: string; readonly seq: number }[];
+}
+
+/** One model: a task under one schema. `GET /api/v1/tasks` lists them. */
+export interface ModelView {
+  readonly task: string;
+  readonly schema: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly horizon_ms: number;
+  readonly features: readonly string[];
+  /** Gateways whose statistics are in it. */
+  readonly gateways: readonly string[];
+  /** Releases made of it. */
+  readonly releases: number;
+  readonly head: string | null;
+}
+
+/** One point of a learning curve: the errors over the labels since the gateway's previous point. */
+export interface CurvePointView {
+  readonly gateway: string;
+  readonly at: number;
+  /** Labels that had arrived by then, in all. */
+  readonly matured: number;
+  readonly error: number;
+  readonly error_last_value: number;
+}
+
+/** `GET /api/v1/tasks/:task/curve`. */
+export interface CurveView {
+  readonly task: string;
+  readonly points: readonly CurvePointView[];
+}
+
+/** The newest release of a model; null: none yet. */
+export interface HeadView {
+  readonly task: string;
+  readonly schema: string;
+  readonly release: string | null;
+}
+
+export type Outcome = 'accepted' | 'duplicate' | 'superseded' | 'quarantined';
+
+/** What the coordinator signs for a delta: with it the gateway may forget the delta. */
+export interface ReceiptView {
+  readonly gateway: string;
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly payload_hash: string;
+  readonly outcome: Outcome;
+  readonly reason?: string;
+}
+
+/** `POST /api/v1/deltas`. */
+export interface DeltaAnswerView {
+  readonly receipt: ReceiptView;
+  /** Base64 Ed25519 over the receipt as it stands in this answer (`JSON.stringify(receipt)`, UTF-8). */
+  readonly signature: string;
+  readonly heads: readonly HeadView[];
+  /** In how many seconds a release with this delta can be there; 0: now. */
+  readonly retry_after_s: number;
+}
+
+/** `POST /api/v1/gateways`. */
+export interface EnrolmentView {
+  readonly gateway: string;
+  /** Base64 SPKI of the coordinator's Ed25519 key. */
+  readonly coordinator_key: string;
+  readonly status: 'enrolled' | 'known';
+}
+
+/** The `gateway` event. */
+export interface GatewayChangeView {
+  readonly id: string;
+  readonly change: 'enrolled' | 'up' | 'down' | 'quarantined';
+  readonly at: number;
+}
+
+/** Every refused request. */
+export interface ErrorView {
+  readonly error: { readonly code: string; readonly message: string };
+}

@@ -1,0 +1,42 @@
+/**
+ * A file as chunks of text: plain or gzip, told apart by the first two bytes and not by the name. A byte order mark
+ * is dropped. Memory stays at a few chunks whatever the size of the file.
+ */
+import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { createGunzip } from 'node:zlib';
+import { tableError } from './table_error.ts';
+
+/** Bytes read from the file at a time. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** The text of a file, chunk by chunk. */
+export async function* textOf(path: string): AsyncGenerator<string> {
+  const gzip = await isGzip(path); // before the stream is made: its errors have no listener until then
+  const source = createReadStream(path, { highWaterMark: CHUNK_BYTES });
+  const stream = gzip ? source.pipe(createGunzip({ chunkSize: CHUNK_BYTES })) : source;
+  source.on('error', (error) => stream.destroy(error));
+  const decoder = new TextDecoder('utf-8'); // drops a byte order mark
+  try {
+    for await (const chunk of stream) {
+      const text = decoder.decode(chunk as Buffer, { stream: true });
+      if (text !== '') yield text;
+    }
+  } catch (error) {
+    throw tableError(`${path}: cannot be read: ${(error as Error).message}`);
+  } finally {
+    source.destroy();
+  }
+  const rest = decoder.decode();
+  if (rest !== '') yield rest;
+}
+
+async function isGzip(path: string): Promise<boolean> {
+  try {
+    await using file = await open(path, 'r');
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
+    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
+  } catch (error) {
+    throw tableError(`${path}: cannot be opened: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,167 @@
+// The block: the unit of the log and of a call into the core (FORMATS.md section 1). Encoding and decoding of its header,
+// and of the payloads that the host itself writes (session, plan).
+
+import { byteReader, writeBytes } from './bytes.ts';
+import { crc32c } from './crc32c.ts';
+import { RivuletError } from './errors.ts';
+
+/** Length of the header in bytes. */
+export const BLOCK_HEADER_BYTES = 64;
+
+/** Longest payload: a batch larger than this is cut into several blocks. */
+export const BLOCK_PAYLOAD_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What a block holds. */
+export const BLOCK_KIND = { messagesV4: 1, messagesV5: 2, plan: 3, session: 4, tick: 5, release: 6 } as const;
+
+/** One of the numbers of `BLOCK_KIND`. */
+export type BlockKind = (typeof BLOCK_KIND)[keyof typeof BLOCK_KIND];
+
+const BLOCK_MAGIC = 0x4b425652; // the bytes "RVBK"
+const BLOCK_VERSION = 1;
+const CRC_AT = 60;
+const BEGINS_WRITE = 0x8000_0000;
+
+/** Segment ordinals count modulo 2^31: bit 31 of their field says whether the block begins a write. */
+export const SEGMENT_ORDINALS = 0x8000_0000;
+
+/** The header, field by field; `crc` is kept apart since it is computed. */
+export interface BlockHeader {
+  kind: BlockKind;
+  /** Front door by its place in the config, from 1; 0: the agent itself. */
+  door: number;
+  payloadLength: number;
+  /** Messages in the payload; 0 for kinds other than messages. */
+  count: number;
+  /** Offset of the first message; for other kinds of the next message. */
+  firstOffset: number;
+  /** Ordinal of the block in the log, from 0. */
+  sequence: number;
+  wallMs: number;
+  monoUs: number;
+  /** Connection epoch of the door. */
+  epoch: number;
+  boot: number;
+  /** Ordinal of the segment file, below `SEGMENT_ORDINALS`. */
+  segment: number;
+  /** True for the first block of each durable write: all blocks before it were durable when it was written. */
+  beginsWrite: boolean;
+}
+
+/**
+ * Writes header and checksum at `target[at]`; the payload must already stand behind it.
+ */
+export function encodeBlockHeader(target: Buffer, at: number, header: BlockHeader): void {
+  target.writeUInt32LE(BLOCK_MAGIC, at);
+  target.writeUInt8(BLOCK_VERSION, at + 4);
+  target.writeUInt8(header.kind, at + 5);
+  target.writeUInt16LE(header.door, at + 6);
+  target.writeUInt32LE(header.payloadLength, at + 8);
+  target.writeUInt32LE(header.count, at + 12);
+  writeU64(target, header.firstOffset, at + 16);
+  writeU64(target, header.sequence, at + 24);
+  target.writeBigInt64LE(BigInt(header.wallMs), at + 32);
+  writeU64(target, header.monoUs, at + 40);
+  target.writeUInt32LE(header.epoch, at + 48);
+  target.writeUInt32LE(header.boot, at + 52);
+  target.writeUInt32LE(header.segment + (header.beginsWrite ? BEGINS_WRITE : 0), at + 56);
+  target.writeUInt32LE(blockCrc(target, at, header.payloadLength), at + CRC_AT);
+}
+
+/**
+ * Reads the header at `bytes[at]` without looking at the payload.
+ * @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_TOO_NEW, RIV_CORRUPT, RIV_TOO_LARGE
+ */
+export function decodeBlockHeader(bytes: Buffer, at = 0): BlockHeader {
+  const reader = byteReader(bytes, 'a block', at);
+  const magic = reader.u32();
+  if (magic !== BLOCK_MAGIC)
+    throw new RivuletError('RIV_FOREIGN', { found: `0x${magic.toString(16)} where a block should begin` });
+  const version = reader.u8();
+  if (version > BLOCK_VERSION) throw new RivuletError('RIV_TOO_NEW', { found: `a block of version ${version}` });
+  if (version === 0) throw new RivuletError('RIV_CORRUPT', { found: 'a block of version 0' });
+  const kind = reader.u8();
+  if (kind < BLOCK_KIND.messagesV4 || kind > BLOCK_KIND.release)
+    throw new RivuletError('RIV_CORRUPT', { found: `a block of kind ${kind}`, expected: '1 to 6' });
+  const door = reader.u16();
+  const payloadLength = reader.u32();
+  if (payloadLength > BLOCK_PAYLOAD_BYTES_MAX)
+    throw new RivuletError('RIV_TOO_LARGE', {
+      found: `a block with a payload of ${payloadLength} bytes`,
+      expected: `at most ${BLOCK_PAYLOAD_BYTES_MAX}`,
+    });
+  const count = reader.u32();
+  const firstOffset = reader.u64();
+  const sequence = reader.u64();
+  const wallMs = reader.i64();
+  const monoUs = reader.u64();
+  const epoch = reader.u32();
+  const boot = reader.u32();
+  const segment = reader.u32();
+  return {
+    kind: kind as BlockKind,
+    door,
+    payloadLength,
+    count,
+    firstOffset,
+    sequence,
+    wallMs,
+    monoUs,
+    epoch,
+    boot,
+    segment: segment % SEGMENT_ORDINALS,
+    beginsWrite: segment >= SEGMENT_ORDINALS,
+  };
+}
+
+/** True when the checksum of the whole block at `bytes[at]` is right; the block must be there in full. */
+export function blockVerifies(bytes: Buffer, at: number, payloadLength: number): boolean {
+  return bytes.readUInt32LE(at + CRC_AT) === blockCrc(bytes, at, payloadLength);
+}
+
+/** Where a block may begin at or behind `from`, or -1. */
+export function findBlockMagic(bytes: Buffer, from: number): number {
+  return bytes.indexOf('RVBK', from, 'latin1');
+}
+
+function blockCrc(bytes: Buffer, at: number, payloadLength: number): number {
+  const header = crc32c(bytes, 0, at, at + CRC_AT);
+  return crc32c(bytes, header, at + BLOCK_HEADER_BYTES, at + BLOCK_HEADER_BYTES + payloadLength);
+}
+
+function writeU64(target: Buffer, value: number, at: number): void {
+  target.writeUInt32LE(value % 0x1_0000_0000, at);
+  target.writeUInt32LE(Math.floor(value / 0x1_0000_0000), at + 4);
+}
+
+/** What a session block tells: a door's connection came or went. */
+export interface Session {
+  event: 'connected' | 'disconnected';
+  sessionPresent: boolean;
+  protocol: 4 | 5;
+  sessionId: string;
+}
+
+/** The payload of a session block. */
+export function encodeSession(session: Session): Buffer {
+  return writeBytes([
+    { u8: session.event === 'connected' ? 1 : 2 },
+    { u8: session.sessionPresent ? 1 : 0 },
+    { u8: session.protocol },
+    { str: session.sessionId },
+  ]);
+}
+
+/** The payload of a plan block: 32 bytes kernel hash, then the plan's canonical JSON. */
+export function encodePlanPayload(kernelHash: Uint8Array, plan: Uint8Array): Buffer {
+  return writeBytes([{ raw: kernelHash }, { raw: plan }]);
+}
+
+/**
+ * Takes the payload of a plan block apart.
+ * @throws RIV_TRUNCATED
+ */
+export function decodePlanPayload(payload: Uint8Array): { kernelHash: Buffer; plan: Buffer } {
+  const reader = byteReader(payload, 'a plan block');
+  return { kernelHash: reader.raw(32), plan: reader.raw(reader.remaining) };
+}

@@ -1,0 +1,174 @@
+// The one registry of error codes of the host, the agent and the coordinator. Every failure that can reach a user carries
+// one of these codes, says who can mend it and whether a retry helps, and a message that tells what was found, what was
+// expected, where, and what to do. A new code is one line here; programmer errors are plain assertions, not codes.
+
+/** Who can make the error go away: who runs the process, who sends the messages, the other end of a sync, or we. */
+export type Mend = 'operator' | 'publisher' | 'peer' | 'developer';
+
+interface ErrorEntry {
+  readonly mend: Mend;
+  /** True when the same call may succeed later without anybody changing anything. */
+  readonly retry: boolean;
+  /** What to do about it, as a sentence; the last sentence of the message unless the thrower knows better. */
+  readonly todo: string;
+}
+
+const operator = (todo: string, retry = false) => ({ mend: 'operator', retry, todo }) as const;
+const publisher = (todo: string) => ({ mend: 'publisher', retry: false, todo }) as const;
+const peer = (todo: string, retry = false) => ({ mend: 'peer', retry, todo }) as const;
+const developer = (todo: string) => ({ mend: 'developer', retry: false, todo }) as const;
+
+/** Every code with its entry. */
+export const ERRORS = {
+  // Bytes that do not decode (blocks, slots, envelopes, releases, outputs).
+  RIV_TRUNCATED: peer('Send or copy the whole of it again.'),
+  RIV_FOREIGN: peer('Check that this is the right file or message.'),
+  RIV_TOO_NEW: operator('Upgrade this Rivulet: the bytes were written by a newer one.'),
+  RIV_CORRUPT: peer('Send or copy it again; if it is on disk, check the disk.'),
+  RIV_TOO_LARGE: peer('Send less at once, or raise the limit named here.'),
+
+  // Answers of the core (the numbers are in CORE_ERRORS below).
+  RIV_CORE_TRUNCATED: developer('Report this with the block that caused it.'),
+  RIV_CORE_FOREIGN: developer('Report this with the bytes that caused it.'),
+  RIV_CORE_TOO_NEW: operator('Upgrade this Rivulet: the bytes were written by a newer core.'),
+  RIV_CORE_CORRUPT: developer('Report this with the bytes that caused it.'),
+  RIV_CORE_BAD_PLAN: operator('Correct the configuration.'),
+  RIV_CORE_NOT_OPEN: developer('Open a plan before any other call.'),
+  RIV_CORE_LIMIT: operator('Raise the limit in the configuration, or send fewer keys, labels or bytes.'),
+  RIV_CORE_SCHEMA_MISMATCH: peer('Use statistics and releases of the same task and features only.'),
+  RIV_CORE_BAD_NUMBERS: peer('Look for the gateway that sent numbers that do not add up.'),
+  RIV_CORE_SINGULAR: peer('Wait for more rows, or drop features that are copies of each other.', true),
+  RIV_CORE_TOO_FEW_ROWS: peer('Wait for more rows.', true),
+  RIV_CORE_UNKNOWN: developer('The core and the host are of different versions; build both from one tree.'),
+  RIV_CORE_TRAPPED: developer(
+    'The instance is dead: open a new engine from the last checkpoint and report what it was given.',
+  ),
+  RIV_CORE_ABSENT: operator('Run `npm run build:wasm`, or take a complete checkout.'),
+  RIV_CORE_ABI: developer('Build the core and the host from one tree.'),
+
+  // Files and directories of a process.
+  RIV_STATE_UNUSABLE: operator('Make the state directory exist and writable, or name another one.'),
+  RIV_STATE_LOCKED: operator('Stop the other process that uses this state directory, or name another one.'),
+  RIV_IDENTITY: operator('Restore the identity directory from a backup, or remove it to enrol as a new gateway.'),
+  RIV_LOG_FULL: operator('Free disk space or lower `log.keep`, then start again.'),
+  RIV_LOG_WRITE: operator('Check the disk, then start again: nothing that was not written has been acknowledged.'),
+  RIV_LOG_CORRUPT: operator('Restore the log from a backup, or move the file away and accept the loss it names.'),
+  RIV_LOG_GONE: operator('Start from a later checkpoint: what was asked for is older than the log keeps.'),
+  RIV_LOG_BACKLOG: developer('Wait for `durable` before appending more.'),
+  RIV_CHECKPOINT_LOST: operator('Restore the checkpoint or the whole log from a backup.'),
+
+  // What the operator writes.
+  RIV_CONFIG_SYNTAX: operator('Correct the YAML.'),
+  RIV_CONFIG_UNKNOWN: operator('Correct or remove the key.'),
+  RIV_CONFIG_MISSING: operator('Add the key.'),
+  RIV_CONFIG_VALUE: operator('Correct the value.'),
+  RIV_CONFIG_UNREADABLE: operator('Check the path and its permissions.'),
+  RIV_UNIT: operator('Write a number and a unit.'),
+  RIV_USAGE: operator('See --help.'),
+  RIV_NODE_TOO_OLD: operator('Use Node 24.21 or newer; `npm ci` brings it.'),
+  RIV_PORT_BUSY: operator('Stop what uses the port, or choose another one.'),
+  RIV_FILE_UNREADABLE: operator('Check the path and its permissions.'),
+  RIV_DATA: operator('Correct the data file.'),
+
+  // What sensors send.
+  RIV_MESSAGE_TOO_LARGE: publisher('Send smaller messages, or raise `limits.payload_bytes`.'),
+  RIV_MESSAGE_MALFORMED: publisher('Send well-formed MQTT packets.'),
+
+  // Brokers.
+  RIV_MQTT_UNREACHABLE: operator('Check the address of the broker and the network.', true),
+  RIV_MQTT_REFUSED: operator('Check user, password and rights at the broker.', true),
+  RIV_MQTT_SUBSCRIBE: operator('Give the gateway the right to subscribe to the topic.', true),
+
+  // Sync between gateways and coordinator.
+  RIV_SYNC_UNREACHABLE: operator(
+    'Check the address of the coordinator and the network; the outbox keeps what is due.',
+    true,
+  ),
+  RIV_SYNC_REFUSED: peer('See the reason the coordinator gave.'),
+  RIV_SYNC_ANSWER: peer('The coordinator answered something else than a receipt; check the address.', true),
+  RIV_SIGNATURE: peer('Sign with the key that the gateway enrolled with.'),
+  RIV_GATEWAY_KEY: operator(
+    'Another key is enrolled under this gateway id: choose another id or restore its identity.',
+  ),
+  RIV_GATEWAY_UNKNOWN: peer('Enrol the gateway first.', true),
+  RIV_GATEWAY_NAME: operator('Use letters, digits, dot, dash and underscore, at most 64.'),
+  RIV_TOKEN: operator('Give the token that the coordinator was started with.'),
+  RIV_SCHEMA_MISMATCH: peer('Send statistics with the schema that they were made for.'),
+  RIV_RELEASE_UNKNOWN: peer('Ask for the list of releases.'),
+  RIV_REQUEST: peer('Correct the request.'),
+  RIV_NOT_FOUND: peer('Check the address.'),
+  RIV_STORE: operator('Check the disk of the coordinator.', true),
+  RIV_OVERLOADED: peer('Try again later.', true),
+  RIV_INTERNAL: developer('Report this with the log around it.'),
+} as const satisfies Record<`RIV_${string}`, ErrorEntry>;
+
+/** A registered code. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** What a message is built from. */
+export interface ErrorDetail {
+  /** What was met, as a clause without a full stop. */
+  readonly found: string;
+  /** What should have been there instead. */
+  readonly expected?: string;
+  /** Where: `file:line:column`, a path, a topic, a URL. */
+  readonly where?: string;
+  /** What to do, as a sentence; the registry's advice when absent. */
+  readonly todo?: string;
+  readonly cause?: unknown;
+}
+
+/** A failure with a registered code. `message` is one line for people: `where: found; expected …. What to do.` */
+export class RivuletError extends Error {
+  override readonly name = 'RivuletError';
+  readonly code: ErrorCode;
+  readonly mend: Mend;
+  readonly retry: boolean;
+
+  constructor(code: ErrorCode, detail: string | ErrorDetail) {
+    const given: ErrorDetail = typeof detail === 'string' ? { found: detail } : detail;
+    super(messageOf(given, ERRORS[code].todo), given.cause === undefined ? undefined : { cause: given.cause });
+    this.code = code;
+    this.mend = ERRORS[code].mend;
+    this.retry = ERRORS[code].retry;
+  }
+}
+
+function messageOf(detail: ErrorDetail, advice: string): string {
+  const where = detail.where === undefined ? '' : `${detail.where}: `;
+  const expected = detail.expected === undefined ? '' : `; expected ${detail.expected}`;
+  return `${where}${detail.found}${expected}. ${detail.todo ?? advice}`;
+}
+
+/** The core's integer codes (`wasm-core/engine/src/error.rs`), by the name of the variant there. */
+export const CORE_ERRORS = {
+  Truncated: { value: -1, code: 'RIV_CORE_TRUNCATED', found: 'the bytes ended before the value they announced' },
+  Foreign: { value: -2, code: 'RIV_CORE_FOREIGN', found: 'a magic number, kind or tag that the core does not know' },
+  TooNew: { value: -3, code: 'RIV_CORE_TOO_NEW', found: 'a newer format version than the core reads' },
+  Corrupt: { value: -4, code: 'RIV_CORE_CORRUPT', found: 'bytes that contradict themselves' },
+  BadPlan: { value: -5, code: 'RIV_CORE_BAD_PLAN', found: 'a plan that the core cannot follow' },
+  NotOpen: { value: -6, code: 'RIV_CORE_NOT_OPEN', found: 'a call before a plan was open' },
+  Limit: { value: -7, code: 'RIV_CORE_LIMIT', found: 'a declared limit was reached' },
+  SchemaMismatch: { value: -8, code: 'RIV_CORE_SCHEMA_MISMATCH', found: 'numbers made for another schema' },
+  BadNumbers: { value: -9, code: 'RIV_CORE_BAD_NUMBERS', found: 'numbers that are not finite or do not add up' },
+  Singular: { value: -10, code: 'RIV_CORE_SINGULAR', found: 'a matrix that is not positive definite' },
+  TooFewRows: { value: -11, code: 'RIV_CORE_TOO_FEW_ROWS', found: 'too few rows' },
+} as const satisfies Record<string, { value: number; code: ErrorCode; found: string }>;
+
+const coreByValue = new Map(Object.values(CORE_ERRORS).map((entry) => [entry.value as number, entry]));
+
+/** The error for a negative result of the core; `where` names the call. */
+export function fromCore(value: number, where?: string): RivuletError {
+  const entry = coreByValue.get(value);
+  const place = where === undefined ? {} : { where };
+  if (entry === undefined)
+    return new RivuletError('RIV_CORE_UNKNOWN', { found: `the core answered ${value}`, ...place });
+  return new RivuletError(entry.code, { found: entry.found, ...place });
+}
+
+/** Any thrown value as a coded error, for the places where a process reports what stopped it. */
+export function toRivuletError(thrown: unknown): RivuletError {
+  if (thrown instanceof RivuletError) return thrown;
+  const found = thrown instanceof Error ? thrown.message : String(thrown);
+  return new RivuletError('RIV_INTERNAL', { found, cause: thrown });
+}

@@ -1,0 +1,86 @@
+// What both processes share with the core: the public face of @rivulet/host, by concept.
+
+export {
+  BLOCK_HEADER_BYTES,
+  BLOCK_KIND,
+  BLOCK_PAYLOAD_BYTES_MAX,
+  type BlockHeader,
+  type BlockKind,
+  decodeBlockHeader,
+  decodePlanPayload,
+  encodeBlockHeader,
+  encodePlanPayload,
+  encodeSession,
+  type Session,
+} from './block.ts';
+export { type ByteReader, byteReader, type Field, readMagic, writeBytes } from './bytes.ts';
+export { type Clock, systemClock } from './capabilities.ts';
+export {
+  type BrokerDoor,
+  type Config,
+  type Door,
+  type LabelConfig,
+  type LimitsConfig,
+  type MqttDoor,
+  type OutputConfig,
+  parseConfig,
+  type SourceConfig,
+  type TaskConfig,
+  type WindowConfig,
+  type WindowStat,
+} from './config.ts';
+export { type Core, type CoreBuild, type DeltaSection, type Engine, loadCore } from './core.ts';
+export { crc32c } from './crc32c.ts';
+export {
+  decodeEnvelope,
+  type Envelope,
+  type EnvelopeContent,
+  encodeEnvelope,
+  verifyEnvelope,
+} from './envelope.ts';
+export {
+  CORE_ERRORS,
+  ERRORS,
+  type ErrorCode,
+  type ErrorDetail,
+  fromCore,
+  type Mend,
+  RivuletError,
+  toRivuletError,
+} from './errors.ts';
+export { type Identity, openIdentity } from './identity.ts';
+export {
+  type Appended,
+  type BlockDraft,
+  type Log,
+  type LogOptions,
+  type LogReader,
+  openLog,
+  openLogReader,
+} from './log.ts';
+export {
+  type Alarm,
+  decodeOutputs,
+  type LateReading,
+  type Output,
+  type Prediction,
+  type Quarantined,
+  type WindowResult,
+} from './outputs.ts';
+export { compilePlan, type EvaluationSpec, planForEvaluation, planHash } from './plan.ts';
+export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
+export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';
+export { type LoadedSlot, openSlots, type Slot, type Slots } from './slots.ts';
+export type {
+  AgentEvent,
+  AgentStatus,
+  EngineReport,
+  EvaluationReport,
+  ExpertStatus,
+  Ledger,
+  SourceStatus,
+  TaskKind,
+  TaskReport,
+  TaskStatus,
+} from './status.ts';
+export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';

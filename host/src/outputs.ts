@@ -1,0 +1,184 @@
+// Decoding of what the core puts out (FORMATS.md section 4): records back to back, as a union by kind.
+
+import { type ByteReader, byteReader } from './bytes.ts';
+import { RivuletError } from './errors.ts';
+
+/** What every output has: which task or window it is of, and the id by which consumers drop repeats. */
+interface Caused {
+  /** Index of the task or window in the plan. */
+  subject: number;
+  /** Offset of the message that caused it, and which of its outputs this is. */
+  offset: number;
+  ordinal: number;
+  /** `<offset>-<ordinal>`. */
+  id: string;
+}
+
+/** A prediction as served. For a classification `value` is the probability of `class`. */
+export interface Prediction extends Caused {
+  kind: 'prediction';
+  key: string;
+  at: number;
+  horizonMs: number;
+  value: number;
+  low: number;
+  high: number;
+  /** Mean errors of the task so far; NaN before the first label. */
+  error: number;
+  errorLastValue: number;
+  /** Empty unless classification. */
+  class: string;
+  /** First 8 bytes of the release's hash in hex; null when the panel has none. */
+  release: string | null;
+}
+
+/** A window's aggregates. */
+export interface WindowResult extends Caused {
+  kind: 'window';
+  key: string;
+  field: string;
+  start: number;
+  end: number;
+  count: number;
+  sum: number;
+  mean: number;
+  min: number;
+  max: number;
+  std: number;
+  last: number;
+  revision: number;
+  final: boolean;
+}
+
+/** Something unusual. */
+export interface Alarm extends Caused {
+  kind: 'alarm';
+  key: string;
+  at: number;
+  value: number;
+  expected: number;
+  score: number;
+}
+
+/** A reading that came after its window had closed. */
+export interface LateReading extends Caused {
+  kind: 'late';
+  key: string;
+  field: string;
+  time: number;
+  value: number;
+  watermark: number;
+}
+
+/** A message that could not be used: where it stands in the log and the core's code. */
+export interface Quarantined extends Caused {
+  kind: 'quarantine';
+  source: number;
+  code: number;
+  /** Byte position of the packet in the payload of its block. */
+  at: number;
+  sequence: number;
+}
+
+/** Anything the core puts out. */
+export type Output = Prediction | WindowResult | Alarm | LateReading | Quarantined;
+
+/** Longest key, field or class name: an MQTT topic is at most this long, and names are made of topics. */
+const NAME_BYTES_MAX = 65_536;
+
+/**
+ * Decodes records one by one; nothing of `bytes` is kept.
+ * @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_CORRUPT
+ */
+export function* decodeOutputs(bytes: Uint8Array): Generator<Output, void, void> {
+  for (let at = 0; at < bytes.length; ) {
+    const length = byteReader(bytes, 'the outputs', at).u32();
+    if (length < 4 || length > bytes.length - at)
+      throw new RivuletError('RIV_CORRUPT', { found: `an output of ${length} bytes at byte ${at}` });
+    const reader = byteReader(bytes, 'an output', at + 4, at + length);
+    yield decodeRecord(reader);
+    reader.finish();
+    at += length;
+  }
+}
+
+function decodeRecord(reader: ByteReader): Output {
+  const kind = reader.u8();
+  reader.u8(); // flags: none defined in version 1
+  const subject = reader.u16();
+  const offset = reader.u64();
+  const ordinal = reader.u32();
+  const caused: Caused = { subject, offset, ordinal, id: `${offset}-${ordinal}` };
+  const name = () => reader.str(NAME_BYTES_MAX);
+  // Object literals are evaluated in order: the fields below stand in the order of the format.
+  switch (kind) {
+    case 1:
+      return {
+        kind: 'prediction',
+        ...caused,
+        key: name(),
+        at: reader.f64(),
+        horizonMs: reader.f64(),
+        value: reader.f64(),
+        low: reader.f64(),
+        high: reader.f64(),
+        error: reader.f64(),
+        errorLastValue: reader.f64(),
+        class: name(),
+        release: releasePrefix(reader.raw(8)),
+      };
+    case 2:
+      return {
+        kind: 'window',
+        ...caused,
+        key: name(),
+        field: name(),
+        start: reader.f64(),
+        end: reader.f64(),
+        count: reader.u64(),
+        sum: reader.f64(),
+        mean: reader.f64(),
+        min: reader.f64(),
+        max: reader.f64(),
+        std: reader.f64(),
+        last: reader.f64(),
+        revision: reader.u32(),
+        final: reader.u8() !== 0,
+      };
+    case 3:
+      return {
+        kind: 'alarm',
+        ...caused,
+        key: name(),
+        at: reader.f64(),
+        value: reader.f64(),
+        expected: reader.f64(),
+        score: reader.f64(),
+      };
+    case 4:
+      return {
+        kind: 'late',
+        ...caused,
+        key: name(),
+        field: name(),
+        time: reader.f64(),
+        value: reader.f64(),
+        watermark: reader.f64(),
+      };
+    case 5:
+      return {
+        kind: 'quarantine',
+        ...caused,
+        source: reader.u16(),
+        code: reader.i32(),
+        at: reader.u32(),
+        sequence: reader.u64(),
+      };
+    default:
+      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 5' });
+  }
+}
+
+function releasePrefix(bytes: Buffer): string | null {
+  return bytes.every((byte) => byte === 0) ? null : bytes.toString('hex');
+}

@@ -1,0 +1,104 @@
+// The plan compiler: from a checked configuration to the canonical JSON that the core opens (FORMATS.md section 3).
+// Canonical: keys in the order of the format, no white space, every default present; equal configs give equal bytes.
+
+import { createHash } from 'node:crypto';
+import type { Config, SourceConfig, TaskConfig, WindowConfig } from './config.ts';
+
+const PLAN_VERSION = 1;
+
+/** The plan of a gateway. */
+export function compilePlan(config: Config): Buffer {
+  return canonical({
+    plan: PLAN_VERSION,
+    gateway: config.gateway,
+    limits: {
+      keys: config.limits.keys,
+      fields: config.limits.fields,
+      pending_per_key: config.limits.pendingPerKey,
+      payload_bytes: config.limits.payloadBytes,
+      classes: config.limits.classes,
+    },
+    sources: config.sources.map(source),
+    windows: config.windows.map(window),
+    tasks: config.tasks.map(task),
+  });
+}
+
+/** What `rivulet evaluate` asks of the core. */
+export interface EvaluationSpec {
+  kind: 'regression' | 'classification' | 'forecast';
+  columns: { name: string; type: 'number' | 'category' }[];
+  target: string;
+  /** Rows ahead (forecast). */
+  horizon: number;
+  /** Rows by which labels come late. */
+  labelDelay: number;
+  classes: number;
+}
+
+/** The plan of an evaluation. */
+export function planForEvaluation(spec: EvaluationSpec): Buffer {
+  return canonical({
+    plan: PLAN_VERSION,
+    evaluate: {
+      kind: spec.kind,
+      columns: spec.columns.map(({ name, type }) => ({ name, type })),
+      target: spec.target,
+      horizon: spec.horizon,
+      label_delay: spec.labelDelay,
+      classes: spec.classes,
+    },
+  });
+}
+
+/** SHA-256 of a plan's bytes, as checkpoint slots carry it. */
+export function planHash(plan: Uint8Array): Buffer {
+  return createHash('sha256').update(plan).digest();
+}
+
+function source(config: SourceConfig) {
+  return {
+    name: config.name,
+    topic: config.topic,
+    door: config.door,
+    format: config.format,
+    key: config.key,
+    fields: config.fields.map(({ name, path }) => ({ name, path })),
+    time: config.time,
+    seq: config.seq,
+    lateness_ms: config.latenessMs,
+    clock_skew_max_ms: config.clockSkewMaxMs,
+    idle_ms: config.idleMs,
+  };
+}
+
+function window(config: WindowConfig) {
+  return {
+    name: config.name,
+    every_ms: config.everyMs,
+    of: config.of,
+    stats: config.stats,
+    lateness_ms: config.latenessMs,
+  };
+}
+
+function task(config: TaskConfig) {
+  const { label } = config;
+  return {
+    name: config.name,
+    kind: config.kind,
+    target: config.target,
+    horizon_ms: config.horizonMs,
+    label: label === null ? null : { topic: label.topic, key: label.key, path: label.path, time: label.time },
+    features: config.features,
+    every_ms: config.everyMs,
+    wait_ms: config.waitMs,
+    tolerance_ms: config.toleranceMs,
+    threshold: config.threshold,
+  };
+}
+
+/** JSON.stringify keeps the order in which the literals above name their keys. */
+function canonical(value: object): Buffer {
+  return Buffer.from(JSON.stringify(value), 'utf8');
+}

@@ -1,0 +1,110 @@
+// The shapes in which a gateway tells how it is: lines of `rivulet run --status-json` and bodies of
+// `POST /api/v1/reports`. Snake case, since they are JSON that people and other programs read.
+
+/** What became of every message; `received` is always the sum of the other six. */
+export interface Ledger {
+  received: number;
+  used: number;
+  late: number;
+  duplicate: number;
+  retained: number;
+  filtered: number;
+  quarantined: number;
+}
+
+/** The ledger of one source, with what its device numbers allow to promise. */
+export interface SourceStatus extends Ledger {
+  name: string;
+  gaps: number;
+  guarantee: 'exactly once' | 'best effort';
+  guarantee_why: string;
+}
+
+/** One expert of a panel. */
+export interface ExpertStatus {
+  expert: string;
+  weight: number;
+  /** Running mean loss; null before the first label. */
+  error: number | null;
+}
+
+/** The core's account of one task. The error sums are over matured predictions. */
+export interface TaskReport {
+  name: string;
+  kind: TaskKind;
+  predictions: number;
+  matured: number;
+  expired: number;
+  pending: number;
+  unmatched: number;
+  alarms: number;
+  error_sum: number;
+  baseline_sum: number;
+  /** Schema hash in hex; null until the features are known. */
+  schema: string | null;
+  features: string[];
+  rows: number;
+  /** Hash in hex of the release in the panel. */
+  release: string | null;
+  releases: number;
+  panel: ExpertStatus[];
+}
+
+/** What a task predicts. */
+export type TaskKind = 'forecast' | 'regression' | 'classification' | 'anomaly';
+
+/** `report()` of an engine that was opened with a gateway's plan. */
+export interface EngineReport {
+  offset: number;
+  messages: number;
+  keys: number;
+  series: number;
+  sources: (Ledger & { name: string; gaps: number })[];
+  tasks: TaskReport[];
+}
+
+/** `report()` of an engine that was opened with an evaluation plan. */
+export interface EvaluationReport {
+  rows: number;
+  matured: number;
+  metrics: Record<string, number | null>;
+  classes: number;
+  /** Row = truth; present for at most 64 classes. */
+  confusion?: number[][];
+  panel: ExpertStatus[];
+}
+
+/** A task with its mean errors; null until a prediction has matured. */
+export interface TaskStatus extends TaskReport {
+  error: number | null;
+  error_last_value: number | null;
+}
+
+/** How a gateway is, at one moment. */
+export interface AgentStatus {
+  event: 'status' | 'stopped';
+  gateway: string;
+  about: string;
+  simulated: boolean;
+  /** Epoch milliseconds. */
+  at: number;
+  uptime_s: number;
+  messages: number;
+  ledger: Ledger;
+  sources: SourceStatus[];
+  tasks: TaskStatus[];
+  releases_accepted: number;
+  /** SHA-256 of the state in hex; only in the event `stopped`. */
+  digest?: string;
+  cpu_us_per_message: number;
+  rss_mib: number;
+  core: { build: 'scalar' | 'simd'; kernel: string };
+  connected: boolean;
+  last_error?: { code: string; message: string };
+}
+
+/** Every line of `--status-json`. */
+export type AgentEvent =
+  | AgentStatus
+  | { event: 'ready'; gateway: string; broker_port: number | null; state: string }
+  | { event: 'error'; code: string; message: string };

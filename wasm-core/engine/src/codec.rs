@@ -180,6 +180,21 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
+    /// Takes a magic and a `u16` format version, from 1 to `version_max`.
+    ///
+    /// # Errors
+    /// `Truncated`; `Foreign` for another magic; `TooNew` for a higher version; `Corrupt` for version 0.
+    pub fn magic(&mut self, magic: &[u8; 4], version_max: u16) -> Result<u16> {
+        if self.raw(4)? != magic {
+            return Err(CoreError::Foreign);
+        }
+        match self.u16()? {
+            0 => Err(CoreError::Corrupt),
+            version if version > version_max => Err(CoreError::TooNew),
+            version => Ok(version),
+        }
+    }
+
     /// Bytes not taken yet.
     #[must_use]
     pub fn remaining(&self) -> usize {

@@ -1,5 +1,9 @@
 //! The Rivulet data plane: a pure fold from blocks of messages to predictions. No I/O, no clock, no randomness that is
 //! not seeded in its state, no JavaScript types. Modules are listed in the order data meets them.
 
-pub mod codec;
 pub mod error;
+pub mod codec;
+pub mod cholesky;
+pub mod statistics;
+pub mod release;
+pub mod merge;

@@ -1,0 +1,144 @@
+//! The coordinator's fold: the statistics of a fleet, one set per gateway, kept in a tree and solved for a global
+//! model. Operations are bytes (FORMATS.md section 7). What comes out depends on the set of gateways and their newest
+//! statistics alone: not on the order they came in, on repeats, or on gateways that were removed again.
+
+mod solve;
+mod tree;
+
+pub use solve::{solve_lda, solve_ridge};
+pub use tree::{GatewayHash, Tree};
+
+use sha2::{Digest, Sha256};
+
+use crate::codec::{Reader, Writer};
+use crate::error::{CoreError, Result};
+use crate::statistics::{FORM_CLASSES, FORM_CO_MOMENTS, Statistics};
+
+const OPEN: u8 = 1;
+const PUT: u8 = 2;
+const REMOVE: u8 = 3;
+const SOLVE: u8 = 4;
+
+/// A merge of one schema; empty until it is opened.
+#[derive(Default)]
+pub struct Merge {
+    fleet: Option<Fleet>,
+}
+
+/// What an open merge holds.
+struct Fleet {
+    form: u8,
+    tree: Tree,
+}
+
+impl Merge {
+    /// A merge that is not open yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Carries out one operation; only *solve* writes to `out`. A refused operation changes nothing.
+    ///
+    /// # Errors
+    /// `NotOpen` before *open*; `Foreign` for an unknown operation or form; the errors of decoding; for *put*
+    /// `SchemaMismatch`, `BadNumbers`, `Limit`; for *solve* `TooFewRows`, `Singular`, `BadNumbers`.
+    pub fn operate(&mut self, input: &[u8], out: &mut Writer) -> Result<()> {
+        let mut reader = Reader::new(input);
+        match reader.u8()? {
+            OPEN => self.open(reader),
+            PUT => self.open_fleet()?.put(reader),
+            REMOVE => self.open_fleet()?.remove(reader),
+            SOLVE => self.open_fleet()?.solve(reader, out),
+            _ => Err(CoreError::Foreign),
+        }
+    }
+
+    fn open(&mut self, mut reader: Reader) -> Result<()> {
+        let schema = reader.bytes()?;
+        let form = reader.u8()?;
+        reader.finish()?;
+        if !matches!(form, FORM_CO_MOMENTS | FORM_CLASSES) {
+            return Err(CoreError::Foreign);
+        }
+        let d = features_of(schema)?;
+        self.fleet = Some(Fleet {
+            form,
+            tree: Tree::new(d),
+        });
+        Ok(())
+    }
+
+    fn open_fleet(&mut self) -> Result<&mut Fleet> {
+        self.fleet.as_mut().ok_or(CoreError::NotOpen)
+    }
+}
+
+impl Fleet {
+    fn put(&mut self, mut reader: Reader) -> Result<()> {
+        let gateway = gateway(&mut reader)?;
+        let statistics = Statistics::decode(reader.bytes()?)?;
+        reader.finish()?;
+        if statistics.form() != self.form {
+            return Err(CoreError::SchemaMismatch);
+        }
+        statistics.check()?;
+        self.tree.put(gateway, statistics)
+    }
+
+    fn remove(&mut self, mut reader: Reader) -> Result<()> {
+        let gateway = gateway(&mut reader)?;
+        reader.finish()?;
+        self.tree.remove(&gateway);
+        Ok(())
+    }
+
+    fn solve(&mut self, mut reader: Reader, out: &mut Writer) -> Result<()> {
+        let ridge = reader.f64()?;
+        reader.finish()?;
+        let gateways = self.tree.gateways();
+        let root = self.tree.root().ok_or(CoreError::TooFewRows)?;
+        let model = match root {
+            Statistics::CoMoments(statistics) => solve_ridge(statistics, ridge)?,
+            Statistics::Classes(statistics) => solve_lda(statistics, ridge)?,
+        };
+        let mut model_bytes = Writer::new();
+        model.encode(&mut model_bytes);
+        let mut root_bytes = Writer::new();
+        root.encode(&mut root_bytes);
+        out.u32(u32::try_from(gateways).expect("a gateway takes more than one byte of a 4 GiB address space"));
+        out.f64(root.n());
+        out.bytes(model_bytes.as_slice());
+        out.raw(&Sha256::digest(root_bytes.as_slice()));
+        Ok(())
+    }
+}
+
+fn gateway(reader: &mut Reader) -> Result<GatewayHash> {
+    Ok(reader.raw(32)?.try_into().expect("raw returned the length asked for"))
+}
+
+/// How many features a schema names; it is canonical JSON (FORMATS.md section 6), so the features come last.
+fn features_of(schema: &[u8]) -> Result<usize> {
+    const KEY: &str = "\"features\":[";
+    let text = core::str::from_utf8(schema).map_err(|_| CoreError::Corrupt)?;
+    let start = text.rfind(KEY).ok_or(CoreError::Corrupt)? + KEY.len();
+    let list = text[start..].strip_suffix("]}").ok_or(CoreError::Corrupt)?;
+    let mut features = 0;
+    let mut inside = false;
+    let mut escaped = false;
+    for byte in list.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if inside => escaped = true,
+            b'"' => {
+                features += usize::from(!inside);
+                inside = !inside;
+            }
+            b',' if !inside => {}
+            _ if inside => {}
+            _ => return Err(CoreError::Corrupt),
+        }
+    }
+    if inside { Err(CoreError::Corrupt) } else { Ok(features) }
+}

@@ -1,0 +1,175 @@
+//! Class statistics: per class a count and the means of the features, and one scatter within classes for all of them.
+//! All that linear discriminant analysis needs to know of its rows. Classes stand in byte order of their labels and
+//! may appear at any time.
+
+use crate::cholesky::packed_length;
+use crate::codec::{Reader, Writer};
+use crate::error::{CoreError, Result};
+
+use super::{CLASSES_MAX, FORM_CLASSES, encode_header, is_count, is_value, numbers, scatter};
+
+/// One class: how often it came and the means of its features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Class {
+    /// The label as it was published.
+    pub label: String,
+    /// Rows with this label; at least one.
+    pub n: f64,
+    /// Means of the features over those rows.
+    pub means: Vec<f64>,
+}
+
+/// Counts and means by class, and the pooled scatter within classes, of `d` features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassStatistics {
+    d: usize,
+    classes: Vec<Class>,
+    scatter: Vec<f64>,
+}
+
+impl ClassStatistics {
+    /// No rows of `d` features.
+    #[must_use]
+    pub fn new(d: usize) -> Self {
+        Self {
+            d,
+            classes: Vec::new(),
+            scatter: vec![0.0; packed_length(d)],
+        }
+    }
+
+    /// Adds one row. Costs d²/2 multiplications. A row with a value that is not finite, or larger than
+    /// `VALUE_ABS_MAX`, or with a new label beyond `CLASSES_MAX`, is not added, and the answer is false.
+    pub fn push(&mut self, x: &[f64], label: &str) -> bool {
+        assert_eq!(x.len(), self.d, "a row has one value per feature");
+        if !x.iter().copied().all(is_value) {
+            return false;
+        }
+        let place = match self.find(label) {
+            Ok(place) => place,
+            Err(_) if self.classes.len() >= CLASSES_MAX => return false,
+            Err(place) => {
+                self.classes.insert(
+                    place,
+                    Class {
+                        label: label.to_owned(),
+                        n: 0.0,
+                        means: vec![0.0; self.d],
+                    },
+                );
+                place
+            }
+        };
+        let class = &mut self.classes[place];
+        let n = class.n + 1.0;
+        let mut deviation = Vec::with_capacity(self.d);
+        for (mean, &value) in class.means.iter_mut().zip(x) {
+            let difference = value - *mean;
+            *mean += difference / n;
+            deviation.push(difference);
+        }
+        scatter::add_square(&mut self.scatter, &deviation, class.n / n);
+        class.n = n;
+        true
+    }
+
+    /// Adds the rows of `other`, which has the same number of features. Classes are met in byte order of their labels.
+    pub fn merge(&mut self, other: &Self) {
+        assert_eq!(self.d, other.d, "class statistics of one schema are merged");
+        scatter::add(&mut self.scatter, &other.scatter);
+        let mut deviation = vec![0.0; self.d];
+        for theirs in &other.classes {
+            let mine = match self.find(&theirs.label) {
+                Ok(place) => &mut self.classes[place],
+                Err(place) => {
+                    self.classes.insert(place, theirs.clone());
+                    continue;
+                }
+            };
+            let n = mine.n + theirs.n;
+            let share = theirs.n / n;
+            for ((mean, &their_mean), difference) in mine.means.iter_mut().zip(&theirs.means).zip(&mut deviation) {
+                *difference = their_mean - *mean;
+                *mean += *difference * share;
+            }
+            scatter::add_square(&mut self.scatter, &deviation, mine.n * share);
+            mine.n = n;
+        }
+    }
+
+    /// Features in the vector.
+    #[must_use]
+    pub fn d(&self) -> usize {
+        self.d
+    }
+
+    /// Rows added so far, over all classes.
+    #[must_use]
+    pub fn n(&self) -> f64 {
+        self.classes.iter().fold(0.0, |sum, class| sum + class.n)
+    }
+
+    /// The classes in byte order of their labels.
+    #[must_use]
+    pub fn classes(&self) -> &[Class] {
+        &self.classes
+    }
+
+    /// Pooled scatter within classes: packed lower triangle by rows.
+    #[must_use]
+    pub fn scatter(&self) -> &[f64] {
+        &self.scatter
+    }
+
+    /// Checks what honest class statistics obey.
+    ///
+    /// # Errors
+    /// `BadNumbers`.
+    pub fn check(&self) -> Result<()> {
+        let fits = |class: &Class| is_count(class.n) && class.n > 0.0 && class.means.iter().copied().all(is_value);
+        if !self.classes.iter().all(fits) || !is_count(self.n()) {
+            return Err(CoreError::BadNumbers);
+        }
+        scatter::check(self.d, &self.scatter, self.n())
+    }
+
+    /// Appends the byte form of FORMATS.md section 6.
+    pub fn encode(&self, writer: &mut Writer) {
+        encode_header(writer, FORM_CLASSES, self.d);
+        writer.u32(u32::try_from(self.classes.len()).expect("there are at most CLASSES_MAX classes"));
+        for class in &self.classes {
+            writer.str(&class.label);
+            writer.f64(class.n);
+            for &mean in &class.means {
+                writer.f64(mean);
+            }
+        }
+        for &number in &self.scatter {
+            writer.f64(number);
+        }
+    }
+
+    /// Reads the fields behind the header.
+    pub(super) fn decode_fields(d: usize, reader: &mut Reader) -> Result<Self> {
+        let count = reader.count(12 + 8 * d)?;
+        if count > CLASSES_MAX {
+            return Err(CoreError::Limit);
+        }
+        let mut classes: Vec<Class> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let label = reader.str()?.to_owned();
+            if classes.last().is_some_and(|previous| previous.label >= label) {
+                return Err(CoreError::Corrupt);
+            }
+            let n = reader.f64()?;
+            let means = numbers(reader, d)?;
+            classes.push(Class { label, n, means });
+        }
+        let scatter = numbers(reader, packed_length(d))?;
+        Ok(Self { d, classes, scatter })
+    }
+
+    fn find(&self, label: &str) -> core::result::Result<usize, usize> {
+        self.classes.binary_search_by(|class| class.label.as_str().cmp(label))
+    }
+}

@@ -1,0 +1,65 @@
+//! A centred scatter matrix (sums of products of deviations), packed by rows: its update, its merge and its check.
+
+use crate::cholesky::{Cholesky, packed_length, row_start};
+use crate::error::{CoreError, Result};
+
+use super::VALUE_ABS_MAX;
+
+/// A sum of squared deviations up to this counts as zero: its square root is the inverse of the largest value.
+pub(crate) const SQUARES_MIN: f64 = 1e-200;
+/// How far below zero the smallest eigenvalue of a correlation matrix may be by rounding alone. Each update adds a
+/// rounded but symmetric square, so honest errors stay near 1e-12 even after 10^9 rows.
+const EIGENVALUE_TOLERANCE: f64 = 1e-8;
+
+/// Adds `scale * deviation * deviationᵀ`. Costs order²/2 multiplications.
+pub(crate) fn add_square(scatter: &mut [f64], deviation: &[f64], scale: f64) {
+    let mut rest = scatter;
+    for (i, &row_deviation) in deviation.iter().enumerate() {
+        let (row, below) = rest.split_at_mut(i + 1);
+        let factor = row_deviation * scale;
+        for (element, &column_deviation) in row.iter_mut().zip(deviation) {
+            *element += factor * column_deviation;
+        }
+        rest = below;
+    }
+}
+
+/// Adds another scatter element by element.
+pub(crate) fn add(scatter: &mut [f64], other: &[f64]) {
+    for (element, &more) in scatter.iter_mut().zip(other) {
+        *element += more;
+    }
+}
+
+/// Checks that `scatter` can be the scatter of `n` rows: finite, within what values of bounded size allow, and
+/// positive semidefinite up to rounding.
+///
+/// # Errors
+/// `BadNumbers`.
+pub(crate) fn check(order: usize, scatter: &[f64], n: f64) -> Result<()> {
+    assert_eq!(
+        scatter.len(),
+        packed_length(order),
+        "the scatter is a packed lower triangle"
+    );
+    let squares_max = n * (2.0 * VALUE_ABS_MAX) * (2.0 * VALUE_ABS_MAX);
+    let mut deviations = Vec::with_capacity(order);
+    for i in 0..order {
+        let squares = scatter[row_start(i) + i];
+        if !(0.0..=squares_max).contains(&squares) {
+            return Err(CoreError::BadNumbers);
+        }
+        deviations.push(if squares > SQUARES_MIN { squares } else { SQUARES_MIN }.sqrt());
+    }
+    let mut correlation = Vec::with_capacity(scatter.len());
+    for i in 0..order {
+        for j in 0..i {
+            correlation.push(scatter[row_start(i) + j] / deviations[i] / deviations[j]);
+        }
+        correlation.push(1.0 + EIGENVALUE_TOLERANCE);
+    }
+    match Cholesky::new(order, correlation, 0.0) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(CoreError::BadNumbers),
+    }
+}

@@ -1,0 +1,105 @@
+import { BLOCK_KIND, type BlockDraft } from '@rivulet/host';
+import { describe, expect, it } from 'vitest';
+import { type BeatLog, beatLength, createBeat, type Entry } from './beat.ts';
+
+/** A log whose writes finish when the test says so. */
+function heldLog() {
+  const writes: { drafts: readonly BlockDraft[]; finish: () => void; fail: (error: Error) => void }[] = [];
+  const log: BeatLog = {
+    append(drafts) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      writes.push({ drafts, finish: resolve, fail: reject });
+      return { bytes: Buffer.alloc(64 * drafts.length), firstOffsets: drafts.map(() => 0), durable: promise };
+    },
+  };
+  return { log, writes };
+}
+
+function draft(count = 1): BlockDraft {
+  const payload = Buffer.alloc(0);
+  return { kind: BLOCK_KIND.messagesV4, door: 1, epoch: 1, count, payload, wallMs: 0, monoUs: 0, boot: 0 };
+}
+
+const turn = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+function setUp() {
+  const { log, writes } = heldLog();
+  const events: string[] = [];
+  const beat = createBeat({
+    log,
+    fold: () => {
+      events.push('folded');
+      return () => events.push('released');
+    },
+    intervalMs: 10,
+    now: () => performance.now(),
+    failed: (error) => events.push(`failed: ${(error as Error).message}`),
+  });
+  const entry = (name: string): Entry => ({
+    seal: () => draft(),
+    ackable: () => 1,
+    durable: () => events.push(`ack ${name}`),
+    proceed: () => events.push(`proceed ${name}`),
+  });
+  return { beat, writes, events, entry };
+}
+
+describe('beat', () => {
+  it('acknowledges and releases outputs only after the write, though it folds before', async () => {
+    const { beat, writes, events, entry } = setUp();
+    beat.put(entry('a'));
+    beat.put(entry('b'));
+    await turn();
+    expect(writes.length).toBe(1);
+    expect(writes[0]?.drafts.length).toBe(2);
+    expect(events).toEqual(['folded']);
+    writes[0]?.finish();
+    await turn();
+    expect(events.slice(0, 4)).toEqual(['folded', 'ack a', 'ack b', 'released']);
+    await beat.drained();
+    expect(events.slice(4)).toEqual(['proceed a', 'proceed b']);
+  });
+
+  it('collects what comes during a write into one next write', async () => {
+    const { beat, writes, entry } = setUp();
+    beat.put(entry('a'));
+    await turn();
+    beat.put(entry('b'));
+    beat.put(entry('c'));
+    await turn();
+    expect(writes.length).toBe(1);
+    writes[0]?.finish();
+    const drained = beat.drained();
+    await turn();
+    expect(writes[1]?.drafts.length).toBe(2);
+    writes[1]?.finish();
+    await drained;
+  });
+
+  it('acknowledges nothing after a failed write, and takes nothing more', async () => {
+    const { beat, writes, events, entry } = setUp();
+    beat.put(entry('a'));
+    await turn();
+    writes[0]?.fail(new Error('EIO'));
+    await turn();
+    beat.put(entry('b'));
+    await turn();
+    expect(events).toEqual(['folded', 'failed: EIO']);
+    expect(writes.length).toBe(1);
+    await expect(beat.drained()).rejects.toThrow('EIO');
+  });
+
+  it('chooses its length by what the last beats brought', () => {
+    const table: [Parameters<typeof beatLength>[0], number][] = [
+      [{ bytes: 1000, messages: 5, ackable: 5, sameAckable: 1 }, 10],
+      [{ bytes: 70_000, messages: 500, ackable: 500, sameAckable: 1 }, 0],
+      [{ bytes: 1000, messages: 20, ackable: 20, sameAckable: 3 }, 0],
+      [{ bytes: 1000, messages: 5, ackable: 0, sameAckable: 0 }, 50],
+      [{ bytes: 64, messages: 0, ackable: 0, sameAckable: 0 }, 10],
+    ];
+    for (const [history, length] of table) {
+      expect(beatLength(history, 10)).toBe(length);
+    }
+    expect(beatLength({ bytes: 1000, messages: 5, ackable: 0, sameAckable: 0 }, 500)).toBe(500);
+  });
+});

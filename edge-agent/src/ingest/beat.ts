@@ -1,0 +1,213 @@
+/**
+ * The beat: group commit. Blocks of all doors that came since the last commit go into the log in one durable write,
+ * the core folds them while that write is under way, and nothing leaves (no acknowledgement, no output) before it is
+ * done. Doors read again when the next beat is due, so that wake-ups and syncs do not grow with the messages; what is
+ * not read stays in the kernel, which is the back-pressure.
+ *
+ * Invariants:
+ * - one write at a time; blocks reach the log in the order they were put;
+ * - `durable` is called once per entry, in order, and only after a successful sync;
+ * - after a failed write nothing is called any more: the agent stops, it never acks on hope.
+ *
+ * Leading edge: the first block after a quiet time is committed at once; idle costs no timer.
+ */
+import type { BlockDraft } from '@rivulet/host';
+
+/** Above this much in one beat the receive window is the limit, not the disk: do not wait for the next beat. */
+const FULL_BEAT_BYTES = 65_536;
+
+/**
+ * When this many beats in a row carry the same number of acknowledged messages, the senders' in-flight window is the
+ * limit: waiting would only make them wait.
+ */
+const WINDOW_BOUND_BEATS = 3;
+
+/** Nobody waits for an acknowledgement of QoS 0: its beats may be this many times longer ... */
+const UNACKED_STRETCH = 5;
+/** ... up to this long, so that predictions stay prompt. */
+const UNACKED_BEAT_MS_MAX = 200;
+
+/** One block on its way into the log. */
+export interface Entry {
+  /** Closes the block: called once, when the commit that takes it begins. Nothing may be added to it afterwards. */
+  seal(): BlockDraft;
+  /** The block is on disk: acknowledgements may leave. */
+  durable?(): void;
+  /** The next read may begin. Never called from inside a read callback. */
+  proceed?(): void;
+  /** Messages in it whose sender waits for an acknowledgement; asked after `seal`. */
+  ackable?(): number;
+}
+
+/** What the beat needs of the log: one durable write of several blocks. */
+export interface BeatLog {
+  append(drafts: readonly BlockDraft[]): { bytes: Buffer; firstOffsets: number[]; durable: Promise<void> };
+}
+
+export interface BeatOptions {
+  log: BeatLog;
+  /**
+   * Folds the blocks just handed to the log, while they are being written; returns what may be done once they are
+   * durable (sending outputs).
+   */
+  fold(bytes: Buffer): () => void;
+  /** The longest a beat may be, the user's `log.commit`. */
+  intervalMs: number;
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Called once, when the log could not be written or the fold could not go on; the beat is dead then. */
+  failed(error: unknown): void;
+  /** Called after each durable commit, when everything folded so far is durable: the place for checkpoints. */
+  settled?(): void;
+}
+
+export interface Beat {
+  /** Puts a block into the next commit. */
+  put(entry: Entry): void;
+  /** Resolves when everything put so far is durable; rejects when the beat failed. */
+  drained(): Promise<void>;
+  /** Commits made so far. */
+  commits(): number;
+  /** True between commits: everything folded is durable. */
+  settled(): boolean;
+}
+
+/** How the last beats went: what the pure decision below looks at. */
+export interface BeatHistory {
+  bytes: number;
+  /** Messages in the last beat. */
+  messages: number;
+  /** Those of them whose sender waits for an acknowledgement. */
+  ackable: number;
+  /** Beats in a row with that same, non-zero number of ackable messages. */
+  sameAckable: number;
+}
+
+/** Milliseconds from the start of a commit to the earliest start of the next. */
+export function beatLength(history: BeatHistory, intervalMs: number): number {
+  if (history.bytes > FULL_BEAT_BYTES || history.sameAckable >= WINDOW_BOUND_BEATS) {
+    return 0;
+  }
+  const unacked = history.messages > 0 && history.ackable === 0;
+  return unacked ? Math.max(intervalMs, Math.min(intervalMs * UNACKED_STRETCH, UNACKED_BEAT_MS_MAX)) : intervalMs;
+}
+
+export function createBeat(options: BeatOptions): Beat {
+  const { log, intervalMs } = options;
+  let pending: Entry[] = [];
+  let state: 'idle' | 'due' | 'writing' | 'dead' = 'idle';
+  let failure: unknown;
+  let commits = 0;
+  let history: BeatHistory = { bytes: 0, messages: 0, ackable: 0, sameAckable: 0 };
+  let waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+
+  function put(entry: Entry): void {
+    if (state === 'dead') {
+      return;
+    }
+    pending.push(entry);
+    if (state === 'idle') {
+      // Not at once: what other doors read in this turn of the event loop joins the same write.
+      state = 'due';
+      setImmediate(commit);
+    }
+  }
+
+  function commit(): void {
+    if (state === 'dead') {
+      return;
+    }
+    if (pending.length === 0) {
+      state = 'idle';
+      settleWaiters();
+      return;
+    }
+    const entries = pending;
+    pending = [];
+    state = 'writing';
+    const started = options.now();
+    try {
+      const drafts = entries.map((entry) => entry.seal());
+      const { bytes, durable } = log.append(drafts);
+      // A rejection while the fold runs below must not count as unhandled.
+      durable.catch(() => undefined);
+      remember(bytes.length, drafts, entries);
+      const release = options.fold(bytes);
+      durable.then(() => written(entries, release, started)).catch(die);
+    } catch (error) {
+      die(error);
+    }
+  }
+
+  function written(entries: Entry[], release: () => void, started: number): void {
+    if (state === 'dead') {
+      return;
+    }
+    commits += 1;
+    for (const entry of entries) {
+      entry.durable?.();
+    }
+    release();
+    state = 'due';
+    options.settled?.();
+    const wait = started + beatLength(history, intervalMs) - options.now();
+    const next = (): void => {
+      for (const entry of entries) {
+        entry.proceed?.();
+      }
+      commit();
+    };
+    if (waiters.length > 0 || wait <= 0) {
+      setImmediate(next);
+    } else {
+      setTimeout(next, Math.ceil(wait));
+    }
+  }
+
+  function remember(bytes: number, drafts: BlockDraft[], entries: Entry[]): void {
+    const messages = drafts.reduce((sum, draft) => sum + draft.count, 0);
+    let ackable = 0;
+    for (const entry of entries) {
+      ackable += entry.ackable?.() ?? 0;
+    }
+    const same = ackable > 0 && ackable === history.ackable;
+    history = { bytes, messages, ackable, sameAckable: same ? history.sameAckable + 1 : ackable > 0 ? 1 : 0 };
+  }
+
+  function die(error: unknown): void {
+    if (state === 'dead') {
+      return;
+    }
+    state = 'dead';
+    failure = error;
+    pending = [];
+    for (const waiter of waiters) {
+      waiter.reject(error);
+    }
+    waiters = [];
+    options.failed(error);
+  }
+
+  function settleWaiters(): void {
+    const settled = waiters;
+    waiters = [];
+    for (const waiter of settled) {
+      waiter.resolve();
+    }
+  }
+
+  return {
+    put,
+    drained() {
+      if (state === 'dead') {
+        return Promise.reject(failure);
+      }
+      if (state === 'idle') {
+        return Promise.resolve();
+      }
+      return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
+    },
+    commits: () => commits,
+    settled: () => state === 'idle' || state === 'due',
+  };
+}

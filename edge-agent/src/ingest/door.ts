@@ -1,0 +1,45 @@
+/**
+ * What every front door is to the agent, and what the agent lends it. A door takes messages off the network, puts them as
+ * blocks into the beat, acknowledges them after the sync, and carries our own publishes out.
+ */
+import type { Clock, RivuletError } from '@rivulet/host';
+import type { Entry } from './beat.ts';
+
+/** What a door needs of the agent. */
+export interface DoorContext {
+  gateway: string;
+  /** Puts a block into the next commit. */
+  put(entry: Entry): void;
+  clock: Clock;
+  /** In [0, 1): jitter of reconnects. */
+  random(): number;
+  /** The epoch of a new connection, larger than that of any before it in the log. */
+  nextEpoch(): number;
+  /** Longest payload the core looks at; longer messages are counted, not kept. */
+  payloadBytesMax: number;
+  /** Something the operator should see; not fatal. */
+  notice(error: RivuletError): void;
+}
+
+/** An open front door. */
+export interface FrontDoor {
+  /** True when messages can come in. */
+  connected(): boolean;
+  /** Publishes one of our outputs; `done` is called once, when it left the process for good or cannot. */
+  publish(topic: string, payload: string, done: (error?: Error | null) => void): void;
+  /** Takes no further messages; what was taken is still acknowledged. */
+  quiesce(): void;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * The MQTT filter of a topic pattern: each `{name}` captures one level, so it is subscribed to as `+`.
+ * A level that mixes text and captures (`dev-{id}`) is subscribed to as a whole; the core does the exact match.
+ */
+export function subscriptionFilter(pattern: string): string {
+  return pattern
+    .split('/')
+    .map((level) => (level.includes('{') ? '+' : level))
+    .join('/');
+}

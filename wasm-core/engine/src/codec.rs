@@ -19,8 +19,8 @@ macro_rules! write_number {
 impl Writer {
     /// An empty writer.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new() }
     }
 
     write_number!(u8 u8, u16 u16, u32 u32, u64 u64, i64 i64, f64 f64);

@@ -26,6 +26,10 @@ pub enum CoreError {
     Singular = -10,
     /// Too few rows for what was asked.
     TooFewRows = -11,
+    /// A message with no number (or no label) where its source looks for one.
+    NoReading = -12,
+    /// A message whose event time is missing, unreadable, or further ahead of the clock than its source allows.
+    BadTime = -13,
 }
 
 /// What fallible parts of the engine return.

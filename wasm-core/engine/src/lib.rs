@@ -3,7 +3,9 @@
 
 pub mod error;
 pub mod codec;
+pub mod json;
 pub mod cholesky;
 pub mod statistics;
 pub mod release;
 pub mod merge;
+pub mod engine;

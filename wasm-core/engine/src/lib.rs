@@ -6,6 +6,8 @@ pub mod codec;
 pub mod json;
 pub mod cholesky;
 pub mod statistics;
+pub mod learner;
 pub mod release;
 pub mod merge;
+pub mod evaluate;
 pub mod engine;

@@ -1,0 +1,387 @@
+//! Prequential evaluation (`rivulet evaluate`): predict, score, then learn, row after row, by the learner that runs live.
+//! Row j's label is learned after row j + `label_delay` was predicted; every row with a label is scored as served, the
+//! first one too. A forecast's label is the target `horizon` rows later of the same key; its current value is a feature.
+//!
+//! Memory: the learner's, plus `label_delay` (or per key `horizon`) pending rows and `classes_max`² counts, the latter
+//! only up to `CONFUSION_CLASSES_MAX` classes.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+
+use crate::codec::{Reader, Writer};
+use crate::error::{CoreError, Result};
+use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
+
+/// Classes up to which the confusion matrix is kept and printed (kappa needs it too).
+pub const CONFUSION_CLASSES_MAX: usize = 64;
+
+/// Keys that can be evaluated together: each has a queue of rows and a memory in the learner.
+const KEYS_MAX: usize = 4096;
+
+/// Most rows that may wait for their label: a label delay or a horizon over all keys. A row waits with its inputs
+/// (about 1 KiB), so this keeps an evaluation within some 128 MiB.
+const PENDING_MAX: usize = 131_072;
+
+/// Longest label delay or horizon, in rows.
+const DELAY_MAX: usize = 65_536;
+
+/// What is evaluated (FORMATS §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvaluationKind {
+    /// The target of the row itself, a number.
+    Regression,
+    /// The class of the row itself.
+    Classification,
+    /// The target some rows later.
+    Forecast,
+}
+
+/// The evaluation plan, parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvaluationSpec {
+    /// What is predicted.
+    pub kind: EvaluationKind,
+    /// The features, in the order of the file, without the target.
+    pub columns: Vec<Column>,
+    /// Name of the target.
+    pub target: String,
+    /// Rows from a row to its label; forecast only.
+    pub horizon: usize,
+    /// Rows by which labels come late.
+    pub label_delay: usize,
+    /// Most classes.
+    pub classes_max: usize,
+}
+
+/// A running evaluation.
+pub struct Evaluation {
+    spec: EvaluationSpec,
+    learner: Learner,
+    waiting: VecDeque<Waiting>,
+    ahead: Vec<VecDeque<Ahead>>,
+    current: Vec<f64>,
+    tally: Tally,
+    x: Vec<f64>,
+}
+
+struct Waiting {
+    slot: u32,
+    label: f64,
+}
+
+struct Ahead {
+    slot: u32,
+    due: u64,
+}
+
+#[derive(Default)]
+struct Tally {
+    rows: u64,
+    scored: u64,
+    matured: u64,
+    error_sum: f64,
+    square_sum: f64,
+    baseline_sum: f64,
+    log_loss_sum: f64,
+    label_mean: f64,
+    label_m2: f64,
+    confusion: Vec<u64>,
+    per_key_rows: Vec<u64>,
+}
+
+impl Evaluation {
+    /// An evaluation that has seen no row.
+    ///
+    /// # Errors
+    /// `BadPlan` for a horizon of 0 in a forecast, `Limit` for a delay or horizon beyond the bounds.
+    pub fn new(spec: EvaluationSpec) -> Result<Self> {
+        if spec.kind == EvaluationKind::Forecast && spec.horizon == 0 {
+            return Err(CoreError::BadPlan);
+        }
+        if spec.horizon > DELAY_MAX || spec.label_delay > DELAY_MAX {
+            return Err(CoreError::Limit);
+        }
+        let mut columns = spec.columns.clone();
+        if spec.kind == EvaluationKind::Forecast {
+            columns.push(Column {
+                name: spec.target.clone(),
+                categorical: false,
+            });
+        }
+        let learner = Learner::new(LearnerSpec {
+            kind: match spec.kind {
+                EvaluationKind::Classification => LearnerKind::Classification,
+                EvaluationKind::Regression | EvaluationKind::Forecast => LearnerKind::Regression,
+            },
+            columns,
+            residual: spec.kind == EvaluationKind::Forecast,
+            classes_max: spec.classes_max,
+            pending_max: PENDING_MAX,
+            keys_max: KEYS_MAX,
+        });
+        Ok(Self {
+            spec,
+            learner,
+            waiting: VecDeque::new(),
+            ahead: Vec::new(),
+            current: Vec::new(),
+            tally: Tally::default(),
+            x: Vec::new(),
+        })
+    }
+
+    /// Evaluates rows in the format of FORMATS §3.
+    ///
+    /// # Errors
+    /// `Truncated` or `Corrupt` bytes, `Limit` for too many keys, classes or waiting rows.
+    pub fn rows(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut reader = Reader::new(bytes);
+        let rows = reader.u32()?;
+        let columns = reader.u32()? as usize;
+        if columns != self.spec.columns.len() {
+            return Err(CoreError::Corrupt);
+        }
+        for _ in 0..rows {
+            let key = reader.u32()?;
+            let target = reader.f64()?;
+            let mut x = std::mem::take(&mut self.x);
+            x.clear();
+            for _ in 0..columns {
+                x.push(finite_or_missing(reader.f64()?));
+            }
+            let outcome = self.row(key, finite_or_missing(target), &mut x);
+            self.x = x;
+            outcome?;
+        }
+        reader.finish()
+    }
+
+    fn row(&mut self, key: u32, target: f64, x: &mut Vec<f64>) -> Result<()> {
+        self.tally.rows += 1;
+        if key as usize >= KEYS_MAX {
+            return Err(CoreError::Limit);
+        }
+        match self.spec.kind {
+            EvaluationKind::Forecast => self.forecast_row(key, target, x),
+            EvaluationKind::Regression | EvaluationKind::Classification => self.labelled_row(key, target, x),
+        }
+    }
+
+    fn labelled_row(&mut self, key: u32, target: f64, x: &[f64]) -> Result<()> {
+        let served = self.learner.serve(&Query { key, x, base: f64::NAN })?;
+        if target.is_nan() {
+            self.learner.discard(served.slot);
+        } else {
+            if self.spec.kind == EvaluationKind::Classification {
+                self.known_class(target)?;
+            }
+            self.tally_score(served.slot, served.class, target);
+            self.waiting.push_back(Waiting {
+                slot: served.slot,
+                label: target,
+            });
+        }
+        self.learn_arrived();
+        Ok(())
+    }
+
+    fn known_class(&mut self, target: f64) -> Result<()> {
+        let index = target as usize;
+        if target < 0.0 || index as f64 != target || index > self.learner.classes() {
+            return Err(CoreError::Corrupt);
+        }
+        if index == self.learner.classes() {
+            self.learner.intern_class(&index.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn learn_arrived(&mut self) {
+        while self.waiting.len() > self.spec.label_delay {
+            if let Some(Waiting { slot, label }) = self.waiting.pop_front() {
+                self.learner.learn(slot, label);
+                self.tally.matured += 1;
+            }
+        }
+    }
+
+    fn forecast_row(&mut self, key: u32, target: f64, x: &mut Vec<f64>) -> Result<()> {
+        let k = key as usize;
+        while self.ahead.len() <= k {
+            self.ahead.push(VecDeque::new());
+            self.current.push(f64::NAN);
+            self.tally.per_key_rows.push(0);
+        }
+        let at = self.tally.per_key_rows[k];
+        self.tally.per_key_rows[k] += 1;
+        if self.ahead[k].front().is_some_and(|ahead| ahead.due == at)
+            && let Some(Ahead { slot, .. }) = self.ahead[k].pop_front()
+        {
+            if target.is_nan() {
+                self.learner.discard(slot);
+            } else {
+                self.tally_score(slot, 0, target);
+                self.waiting.push_back(Waiting { slot, label: target });
+            }
+        }
+        self.learn_arrived();
+        if target.is_finite() {
+            self.current[k] = target;
+        }
+        let base = self.current[k];
+        if base.is_finite() {
+            x.push(base);
+            let served = self.learner.serve(&Query { key, x, base })?;
+            self.ahead[k].push_back(Ahead {
+                slot: served.slot,
+                due: at + self.spec.horizon as u64,
+            });
+        }
+        Ok(())
+    }
+
+    fn tally_score(&mut self, slot: u32, class: u32, label: f64) {
+        let score = self.learner.score(slot, label);
+        let tally = &mut self.tally;
+        tally.scored += 1;
+        tally.error_sum += score.error;
+        tally.square_sum += score.error * score.error;
+        tally.baseline_sum += score.baseline_error;
+        if self.spec.kind == EvaluationKind::Classification {
+            let truth = label as usize;
+            let probability = self.learner.probability(slot, truth as u32);
+            let held = if probability > 1e-15 { probability } else { 1e-15 };
+            tally.log_loss_sum -= libm::log(held);
+            let served = class as usize;
+            if truth < CONFUSION_CLASSES_MAX && served < CONFUSION_CLASSES_MAX {
+                if tally.confusion.is_empty() {
+                    tally.confusion.resize(CONFUSION_CLASSES_MAX * CONFUSION_CLASSES_MAX, 0);
+                }
+                tally.confusion[truth * CONFUSION_CLASSES_MAX + served] += 1;
+            }
+        } else {
+            let step = label - tally.label_mean;
+            tally.label_mean += step / tally.scored as f64;
+            tally.label_m2 += step * (label - tally.label_mean);
+        }
+    }
+
+    /// The report as one JSON object: rows, matured, metrics, classes, confusion, panel.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let tally = &self.tally;
+        let n = if tally.scored > 0 { tally.scored as f64 } else { 1.0 };
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "{{\"rows\":{},\"matured\":{},\"metrics\":{{",
+            tally.scored, tally.matured
+        );
+        if self.spec.kind == EvaluationKind::Classification {
+            let _ = write!(
+                text,
+                "\"accuracy\":{},\"kappa\":{},\"log_loss\":{},\"accuracy_last_class\":{}}}",
+                1.0 - tally.error_sum / n,
+                number(self.kappa()),
+                tally.log_loss_sum / n,
+                1.0 - tally.baseline_sum / n
+            );
+        } else {
+            let r2 = if tally.label_m2 > 0.0 {
+                1.0 - tally.square_sum / tally.label_m2
+            } else {
+                f64::NAN
+            };
+            let _ = write!(
+                text,
+                "\"mae\":{},\"rmse\":{},\"r2\":{},\"mae_last_value\":{}}}",
+                tally.error_sum / n,
+                (tally.square_sum / n).sqrt(),
+                number(r2),
+                tally.baseline_sum / n
+            );
+        }
+        let classes = self.learner.classes();
+        let _ = write!(text, ",\"classes\":{classes}");
+        if classes > 0 && classes <= CONFUSION_CLASSES_MAX && !tally.confusion.is_empty() {
+            text.push_str(",\"confusion\":[");
+            for truth in 0..classes {
+                let row = &tally.confusion[truth * CONFUSION_CLASSES_MAX..][..classes];
+                let row: Vec<String> = row.iter().map(u64::to_string).collect();
+                let _ = write!(text, "{}[{}]", if truth > 0 { "," } else { "" }, row.join(","));
+            }
+            text.push(']');
+        }
+        text.push_str(",\"panel\":[");
+        for (place, expert) in self.learner.experts().iter().enumerate() {
+            let comma = if place > 0 { "," } else { "" };
+            let (name, weight, error) = (&expert.name, expert.weight, number(expert.error));
+            let _ = write!(
+                text,
+                "{comma}{{\"expert\":\"{name}\",\"weight\":{weight},\"error\":{error}}}"
+            );
+        }
+        text.push_str("]}");
+        text
+    }
+
+    /// Cohen's kappa over the confusion matrix; NaN when chance explains all.
+    fn kappa(&self) -> f64 {
+        let (tally, classes) = (&self.tally, self.learner.classes());
+        if classes > CONFUSION_CLASSES_MAX || tally.confusion.is_empty() {
+            return f64::NAN;
+        }
+        let at = |truth: usize, served: usize| tally.confusion[truth * CONFUSION_CLASSES_MAX + served] as f64;
+        let n = tally.scored as f64;
+        let mut agreed = 0.0;
+        let mut chance = 0.0;
+        for class in 0..classes {
+            agreed += at(class, class);
+            let truths: f64 = (0..classes).map(|other| at(class, other)).sum();
+            let served: f64 = (0..classes).map(|other| at(other, class)).sum();
+            chance += truths * served;
+        }
+        let chance = chance / (n * n);
+        if chance < 1.0 {
+            (agreed / n - chance) / (1.0 - chance)
+        } else {
+            f64::NAN
+        }
+    }
+
+    /// Writes the learner and the tally in canonical form: the digest of an evaluation is the hash of it.
+    pub fn save(&self, writer: &mut Writer) {
+        self.learner.save(writer);
+        let tally = &self.tally;
+        for count in [tally.rows, tally.scored, tally.matured] {
+            writer.u64(count);
+        }
+        for sum in [
+            tally.error_sum,
+            tally.square_sum,
+            tally.baseline_sum,
+            tally.log_loss_sum,
+        ] {
+            writer.f64(sum);
+        }
+        writer.u32(self.waiting.len() as u32);
+        for waiting in &self.waiting {
+            writer.u32(waiting.slot);
+            writer.f64(waiting.label);
+        }
+    }
+}
+
+/// Infinities are treated as missing, so that nothing behind this door meets one.
+fn finite_or_missing(value: f64) -> f64 {
+    if value.is_finite() { value } else { f64::NAN }
+}
+
+/// A JSON number, or null where there is none.
+fn number(value: f64) -> String {
+    if value.is_finite() {
+        value.to_string()
+    } else {
+        "null".to_owned()
+    }
+}

@@ -17,8 +17,7 @@ const BUCKETS: usize = 4096;
 pub struct Tree {
     d: usize,
     gateways: usize,
-    /// How many gateways have each label; holds the merged classes under `CLASSES_MAX`.
-    labels: BTreeMap<String, usize>,
+    labels: LabelCounts,
     buckets: Vec<Vec<(GatewayHash, Statistics)>>,
     /// Node 1 is the root, the children of node i are 2i and 2i + 1, node `BUCKETS + b` is bucket b. Node 0 is unused.
     nodes: Vec<Node>,
@@ -38,7 +37,7 @@ impl Tree {
         Self {
             d,
             gateways: 0,
-            labels: BTreeMap::new(),
+            labels: LabelCounts::default(),
             buckets: vec![Vec::new(); BUCKETS],
             nodes: vec![Node::Empty; 2 * BUCKETS],
         }
@@ -61,8 +60,8 @@ impl Tree {
         }
         let bucket = bucket_of(&gateway);
         let place = find(&self.buckets[bucket], &gateway);
-        let earlier = place.ok().map(|at| self.buckets[bucket][at].1.clone());
-        self.count_labels(earlier.as_ref(), Some(&statistics))?;
+        let earlier = place.ok().map(|at| &self.buckets[bucket][at].1);
+        self.labels.exchange(earlier, Some(&statistics))?;
         match place {
             Ok(at) => self.buckets[bucket][at].1 = statistics,
             Err(at) => {
@@ -81,7 +80,8 @@ impl Tree {
             return false;
         };
         let (_, statistics) = self.buckets[bucket].remove(at);
-        self.count_labels(Some(&statistics), None)
+        self.labels
+            .exchange(Some(&statistics), None)
             .expect("taking labels out stays under the limit");
         self.gateways -= 1;
         self.mark_stale(bucket);
@@ -123,25 +123,33 @@ impl Tree {
             }))
         };
     }
+}
 
-    fn count_labels(&mut self, earlier: Option<&Statistics>, later: Option<&Statistics>) -> Result<()> {
+/// How many gateways have each label; holds the merged classes under `CLASSES_MAX`.
+#[derive(Default)]
+struct LabelCounts {
+    counts: BTreeMap<String, usize>,
+}
+
+impl LabelCounts {
+    /// Counts the labels of `later` in the place of those of `earlier`, or refuses and changes nothing.
+    fn exchange(&mut self, earlier: Option<&Statistics>, later: Option<&Statistics>) -> Result<()> {
         let earlier = earlier.map_or_else(Vec::new, labels_of);
         let later = later.map_or_else(Vec::new, labels_of);
-        let gone = earlier
-            .iter()
-            .filter(|label| self.labels.get(**label) == Some(&1) && !later.contains(label));
-        let new = later.iter().filter(|label| !self.labels.contains_key(**label));
-        if self.labels.len() + new.count() > CLASSES_MAX + gone.count() {
+        let is_last = |label: &&&str| self.counts.get(**label) == Some(&1) && later.binary_search(label).is_err();
+        let gone = earlier.iter().filter(is_last).count();
+        let new = later.iter().filter(|label| !self.counts.contains_key(**label)).count();
+        if self.counts.len() + new > CLASSES_MAX + gone {
             return Err(CoreError::Limit);
         }
         for label in later {
-            *self.labels.entry(label.to_owned()).or_insert(0) += 1;
+            *self.counts.entry(label.to_owned()).or_insert(0) += 1;
         }
         for label in earlier {
-            let count = self.labels.get_mut(label).expect("a label that was put is counted");
+            let count = self.counts.get_mut(label).expect("a label that was put is counted");
             *count -= 1;
             if *count == 0 {
-                self.labels.remove(label);
+                self.counts.remove(label);
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
  * Text chunks to rows of cells, after RFC 4180: quoted cells, doubled quotes, line breaks inside quotes, CR LF or LF.
  * Owns the state between two chunks and nothing else; cutting the text anywhere gives the same rows.
  */
-import { tableError } from './table_error.ts';
+import { RivuletError } from '@rivulet/host';
 
 /** Longest cell, in UTF-16 units: an unclosed quote would otherwise swallow the rest of a file. */
 const CELL_UNITS_MAX = 1 << 20;
@@ -38,10 +38,14 @@ export function createCsvParser(separator: string, fileName: string): CsvParser 
   let line = 1;
   let rowLine = 1;
 
+  function refused(found: string, expected: string): RivuletError {
+    return new RivuletError('RIV_DATA', { where: `${fileName}:${rowLine}`, found, expected });
+  }
+
   function endCell(): void {
     cells.push(wasQuoted ? cell : cell.trim());
     if (cells.length > CELLS_PER_ROW_MAX) {
-      throw tableError(`${fileName}:${rowLine}: more than ${CELLS_PER_ROW_MAX} cells in a row`);
+      throw refused('a row with more cells', `at most ${CELLS_PER_ROW_MAX}`);
     }
     cell = '';
     wasQuoted = false;
@@ -99,16 +103,14 @@ export function createCsvParser(separator: string, fileName: string): CsvParser 
     }
     cell += chunk.slice(start);
     if (cell.length > CELL_UNITS_MAX) {
-      throw tableError(
-        `${fileName}:${rowLine}: a cell longer than ${CELL_UNITS_MAX} characters; is a quote left open?`,
-      );
+      throw refused('a cell with more characters', `at most ${CELL_UNITS_MAX}; perhaps a quote was left open`);
     }
     return rows;
   }
 
   function end(): CsvRow[] {
     if (quoted && !quoteSeen) {
-      throw tableError(`${fileName}:${rowLine}: the file ends inside quotes that were opened on this line`);
+      throw refused('the file ends inside quotes that were opened on this line', 'a closing quote');
     }
     const rows: CsvRow[] = [];
     endRow(rows);

@@ -2,8 +2,8 @@
  * A file of rows with named columns, whatever its outside: CSV with a header row, or libsvm text (`label 1:0.5 7:2`).
  * Can be read as often as needed; each reading streams.
  */
+import { RivuletError } from '@rivulet/host';
 import { type CsvRow, createCsvParser, separatorOf } from './csv.ts';
-import { tableError } from './table_error.ts';
 import { textOf } from './text.ts';
 
 /** One row: a cell per column of {@link Table.columns}; a missing cell is ''. */
@@ -48,7 +48,8 @@ async function firstLineOf(path: string): Promise<string> {
       .find((part) => part.length < text.trimStart().length);
     if (line !== undefined) return line;
   }
-  if (text.trim() === '') throw tableError(`${path}: is empty; expected a header row and rows`);
+  if (text.trim() === '')
+    throw new RivuletError('RIV_DATA', { where: path, found: 'the file is empty', expected: 'a header row and rows' });
   return text.trim();
 }
 
@@ -82,7 +83,11 @@ async function openCsv(path: string, firstLine: string): Promise<Table> {
       first = false;
       yield taken.map(({ line, cells }) => {
         if (cells.length > columns.length + skip) {
-          throw tableError(`${path}:${line}: ${cells.length} cells, but the header names ${columns.length} columns`);
+          throw new RivuletError('RIV_DATA', {
+            where: `${path}:${line}`,
+            found: `${cells.length} cells`,
+            expected: `at most the ${columns.length} columns that the header names`,
+          });
         }
         const kept = skip === 0 ? cells : cells.slice(skip);
         while (kept.length < columns.length) kept.push('');
@@ -133,9 +138,11 @@ function libsvmPairs(path: string, line: number, text: string): { index: number;
     const colon = token.indexOf(':');
     const index = Number(token.slice(0, colon));
     if (colon < 1 || !Number.isInteger(index) || index < 1 || index > LIBSVM_INDEX_MAX) {
-      throw tableError(
-        `${path}:${line}: found "${token}", expected index:value with an index of 1 to ${LIBSVM_INDEX_MAX}`,
-      );
+      throw new RivuletError('RIV_DATA', {
+        where: `${path}:${line}`,
+        found: `"${token.slice(0, 40)}"`,
+        expected: `index:value with an index of 1 to ${LIBSVM_INDEX_MAX}`,
+      });
     }
     return { index, value: token.slice(colon + 1) };
   });

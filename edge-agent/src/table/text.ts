@@ -5,7 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
-import { tableError } from './table_error.ts';
+import { RivuletError } from '@rivulet/host';
 
 /** Bytes read from the file at a time. */
 const CHUNK_BYTES = 256 * 1024;
@@ -23,7 +23,7 @@ export async function* textOf(path: string): AsyncGenerator<string> {
       if (text !== '') yield text;
     }
   } catch (error) {
-    throw tableError(`${path}: cannot be read: ${(error as Error).message}`);
+    throw unreadable(path, error);
   } finally {
     source.destroy();
   }
@@ -37,6 +37,10 @@ async function isGzip(path: string): Promise<boolean> {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0);
     return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b;
   } catch (error) {
-    throw tableError(`${path}: cannot be opened: ${(error as Error).message}`);
+    throw unreadable(path, error);
   }
+}
+
+function unreadable(path: string, cause: unknown): RivuletError {
+  return new RivuletError('RIV_FILE_UNREADABLE', { where: path, found: (cause as Error).message, cause });
 }

@@ -98,6 +98,8 @@ export const ERRORS = {
   RIV_SCHEMA_MISMATCH: peer('Send statistics with the schema that they were made for.'),
   RIV_RELEASE_UNKNOWN: peer('Ask for the list of releases.'),
   RIV_REQUEST: peer('Correct the request.'),
+  RIV_METHOD: peer('Use a method that the `Allow` header names.'),
+  RIV_MEDIA_TYPE: peer('Set the content type named here.'),
   RIV_NOT_FOUND: peer('Check the address.'),
   RIV_STORE: operator('Check the disk of the coordinator.', true),
   RIV_OVERLOADED: peer('Try again later.', true),

@@ -97,8 +97,6 @@ export interface GatewayDetailView extends GatewayView {
   readonly incarnations: readonly string[];
   /** Its newest delta per model. */
   readonly contributions: readonly ContributionView[];
-  /** The last report as it came. */
-  readonly report: unknown;
 }
 
 export interface ContributionView {

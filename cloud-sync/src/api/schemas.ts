@@ -1,0 +1,196 @@
+/**
+ * The JSON schemas of what the API takes and answers (the types are in `views.ts`). Requests are checked with them at
+ * the door, and the OpenAPI description is made of them; a test checks real answers against them.
+ */
+import { GATEWAY_ID } from '../intake/enrolment.ts';
+
+export type JsonSchema = { readonly [key: string]: unknown };
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean' } as const;
+const count = { type: 'integer', minimum: 0 } as const;
+const measure = { type: 'number' } as const;
+const measureOrNull = { type: ['number', 'null'] } as const;
+const time = { type: 'integer', description: 'epoch milliseconds' } as const;
+
+export const HASH = { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'SHA-256, lower-case hex' } as const;
+const hashOrNull = { type: ['string', 'null'], pattern: '^[0-9a-f]{64}$' } as const;
+export const GATEWAY = { type: 'string', pattern: GATEWAY_ID } as const;
+export const TASK = { type: 'string', minLength: 1, maxLength: 256 } as const;
+
+function record(properties: Record<string, JsonSchema>, optional: readonly string[] = []): JsonSchema {
+  const required = Object.keys(properties).filter((name) => !optional.includes(name));
+  return { type: 'object', properties, required, additionalProperties: false };
+}
+
+function list(items: JsonSchema): JsonSchema {
+  return { type: 'array', items };
+}
+
+const Ledger = record({
+  received: count,
+  used: count,
+  late: count,
+  duplicate: count,
+  retained: count,
+  filtered: count,
+  quarantined: count,
+});
+
+const Task = record({
+  name: text,
+  kind: text,
+  error: measureOrNull,
+  error_last_value: measureOrNull,
+  recent_error: measureOrNull,
+  recent_error_last_value: measureOrNull,
+  predictions: count,
+  matured: count,
+  alarms: count,
+  schema: { type: ['string', 'null'] },
+  release: { type: ['string', 'null'] },
+  panel: list(record({ expert: text, weight: measure, error: measureOrNull })),
+});
+
+const gatewayFields = {
+  id: text,
+  about: text,
+  simulated: flag,
+  up: { ...flag, description: 'heard from within three of its own report intervals' },
+  last_seen: time,
+  messages: count,
+  messages_per_s: measure,
+  predictions_per_s: measure,
+  ledger: Ledger,
+  cpu_us_per_message: measureOrNull,
+  rss_mib: measureOrNull,
+  releases_accepted: count,
+  connected: flag,
+  last_error: { type: ['object', 'null'], properties: { code: text, message: text } },
+  tasks: list(Task),
+};
+const Gateway = record(gatewayFields);
+
+const GatewayDetail = record({
+  ...gatewayFields,
+  enrolled_at: time,
+  key_fingerprint: HASH,
+  incarnations: list(text),
+  contributions: list(record({ task: text, schema: HASH, incarnation: text, seq: count, received_at: time })),
+});
+
+const Fleet = record({
+  sentence: text,
+  gateways_up: count,
+  gateways_total: count,
+  gateways: list(Gateway),
+  coordinator: record({
+    deltas: count,
+    duplicates: count,
+    quarantined: count,
+    releases: count,
+    rss_mib: measure,
+    started_at: time,
+    version: text,
+  }),
+});
+
+const releaseFields = {
+  hash: HASH,
+  parent: hashOrNull,
+  task: text,
+  schema: HASH,
+  gateways: count,
+  rows: measure,
+  created_at: time,
+  form: { enum: ['ridge', 'lda'] },
+};
+const Release = record(releaseFields);
+const Releases = list(Release);
+const Lineage = record({ ...releaseFields, lineage: list(record({ gateway: text, incarnation: text, seq: count })) });
+
+const Models = list(
+  record({
+    task: text,
+    schema: HASH,
+    kind: text,
+    target: text,
+    horizon_ms: measure,
+    features: list(text),
+    gateways: list(text),
+    releases: count,
+    head: hashOrNull,
+  }),
+);
+
+const Curve = record({
+  task: text,
+  points: list(record({ gateway: text, at: time, matured: count, error: measure, error_last_value: measure })),
+});
+
+const Head = record({ task: text, schema: HASH, release: hashOrNull });
+const Heads = record({ heads: list(Head) });
+
+const Enrolment = record(
+  {
+    gateway: GATEWAY,
+    public_key: { type: 'string', maxLength: 128, description: 'base64 of an Ed25519 key, raw or SPKI' },
+    incarnation: { type: 'string', pattern: '^[0-9a-f]{32}$' },
+    about: { type: 'string', maxLength: 256 },
+    simulated: flag,
+  },
+  ['about', 'simulated'],
+);
+const Enrolled = record({ gateway: text, coordinator_key: text, status: { enum: ['enrolled', 'known'] } });
+
+const DeltaAnswer = record({
+  receipt: record(
+    {
+      gateway: text,
+      incarnation: text,
+      seq: count,
+      payload_hash: HASH,
+      outcome: { enum: ['accepted', 'duplicate', 'superseded', 'quarantined'] },
+      reason: text,
+    },
+    ['reason'],
+  ),
+  signature: { ...text, description: 'base64 Ed25519 over JSON.stringify(receipt)' },
+  heads: list(Head),
+  retry_after_s: { ...measure, description: 'seconds until a release with this delta can be there' },
+});
+
+const StatusReport: JsonSchema = {
+  type: 'object',
+  description: 'AgentStatus: what `rivulet run --status-json` prints; fields that are not known are ignored',
+  required: ['gateway', 'messages', 'ledger'],
+};
+
+const Health = record({ status: { const: 'ok' } });
+const Failure = record({ error: record({ code: { type: 'string', pattern: '^RIV_' }, message: text }) });
+const Bytes: JsonSchema = { type: 'string', format: 'binary' };
+const AnyObject: JsonSchema = { type: 'object' };
+
+/** Every named schema; in the OpenAPI description they are its components. */
+export const SCHEMAS = {
+  AnyObject,
+  Bytes,
+  Curve,
+  DeltaAnswer,
+  Enrolled,
+  Enrolment,
+  Failure,
+  Fleet,
+  Gateway,
+  GatewayDetail,
+  Head,
+  Heads,
+  Health,
+  Ledger,
+  Lineage,
+  Models,
+  Release,
+  Releases,
+  StatusReport,
+  Task,
+} as const;

@@ -1,0 +1,237 @@
+/**
+ * The HTTP server: the table of routes, the event stream and the console behind one set of limits and headers.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { RivuletError, sha256 } from '@rivulet/host';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Coordinator } from '../coordinator.ts';
+import { type ConsoleFile, readConsole } from './console_files.ts';
+import { type EventTimes, openEventStream } from './events.ts';
+import { coded, errorView, statusOf } from './refusals.ts';
+import { type Route, routesOf } from './routes.ts';
+
+/** Sockets at a time. */
+const CONNECTIONS_MAX = 1_024;
+/** Requests with a body that are read at the same time: together they may hold 64 MiB. */
+const BODIES_MAX = 16;
+/** Time for a whole request to arrive: a delta over a slow link, not a socket held open byte by byte. */
+const REQUEST_MS = 30_000;
+/** Idle connections are kept this long, longer than gateways and pages come back. */
+const KEEP_ALIVE_MS = 65_000;
+/** How long a client that was turned away for load should wait. */
+const RETRY_AFTER_S = 1;
+
+/** Nothing from elsewhere, nothing inline, no frames: the console is served whole from here. */
+const CONTENT_SECURITY_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+export interface ServerOptions {
+  readonly coordinator: Coordinator;
+  readonly version: string;
+  readonly host: string;
+  readonly port: number;
+  /** Asked for at enrolment; null: nobody is asked. */
+  readonly token: string | null;
+  /** Where the built console is. */
+  readonly consoleDirectory: string;
+  readonly eventTimes?: EventTimes;
+}
+
+export interface Server {
+  readonly url: string;
+  /** Ends the event streams, lets running requests finish, closes the rest. */
+  stop(): Promise<void>;
+}
+
+/** Listens. Throws `RIV_PORT_BUSY` when the port is taken. */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { coordinator } = options;
+  const routes = routesOf(coordinator, options.version);
+  const events = openEventStream(coordinator, options.eventTimes);
+  const app = Fastify({
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256 },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allowUnionTypes: true } },
+  });
+  app.server.maxConnections = CONNECTIONS_MAX;
+
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
+  app.addHook('onSend', addSafetyHeaders);
+  app.setErrorHandler((error, _request, reply) => refuse(reply, error));
+  app.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, routes));
+  let bodies = 0;
+  const enter = (response: FastifyReply['raw']) => {
+    if (bodies >= BODIES_MAX) throw new RivuletError('RIV_OVERLOADED', `${BODIES_MAX} requests are being read`);
+    bodies++;
+    response.once('close', () => bodies--);
+  };
+  for (const route of routes) register(app, route, options, events.join, enter);
+  for (const [path, file] of readConsole(options.consoleDirectory)) {
+    app.get(path, (request, reply) => sendFile(request, reply, file));
+  }
+
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    events.stop();
+    await app.close();
+    throw listenError(error, options);
+  }
+  return {
+    url: urlOf(app.server.address() as AddressInfo),
+    async stop() {
+      events.stop();
+      await app.close();
+    },
+  };
+}
+
+function register(
+  app: FastifyInstance,
+  route: Route,
+  options: ServerOptions,
+  join: (response: FastifyReply['raw']) => void,
+  enter: (response: FastifyReply['raw']) => void,
+): void {
+  const { body } = route;
+  app.route({
+    method: route.method,
+    url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+    ...(body ? { bodyLimit: body.bytesMax } : {}),
+    config: { raw: body?.raw ?? true },
+    schema: {
+      ...(route.params ? { params: { type: 'object', properties: route.params } } : {}),
+      ...(route.query ? { querystring: { type: 'object', properties: route.query, additionalProperties: false } } : {}),
+      ...(body && !body.raw ? { body: body.schema } : {}),
+    },
+    onRequest: async (request, reply) => {
+      if (route.token) checkToken(request, options.token);
+      if (!body) return;
+      checkMedia(request, body.media);
+      enter(reply.raw);
+    },
+    handler: async (request, reply) => {
+      if (route.handle === undefined) return startStream(reply, join);
+      const answer = route.handle({
+        params: request.params as Record<string, string>,
+        query: request.query as Record<string, string | number | undefined>,
+        body: request.body,
+        header: (name) => String(request.headers[name] ?? ''),
+      });
+      reply.header('cache-control', route.cache ?? 'no-store').type(route.answer.media);
+      return reply.send(answer instanceof Uint8Array ? Buffer.from(answer) : JSON.stringify(answer));
+    },
+  });
+}
+
+function startStream(reply: FastifyReply, join: (response: FastifyReply['raw']) => void): FastifyReply {
+  join(reply.raw);
+  return reply.hijack();
+}
+
+function parseBody(
+  request: FastifyRequest,
+  body: string | Buffer,
+  done: (error: Error | null, body?: unknown) => void,
+): void {
+  if ((request.routeOptions.config as { raw?: boolean }).raw) {
+    done(null, body);
+    return;
+  }
+  try {
+    done(null, JSON.parse(body.toString('utf8')));
+  } catch (error) {
+    done(new RivuletError('RIV_REQUEST', `the body is not JSON: ${(error as Error).message}`));
+  }
+}
+
+function checkMedia(request: FastifyRequest, media: string): void {
+  const found = (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  if (found === media) return;
+  throw new RivuletError('RIV_MEDIA_TYPE', { found: `content type ${JSON.stringify(found)}`, expected: media });
+}
+
+function checkToken(request: FastifyRequest, token: string | null): void {
+  if (token === null) return;
+  const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  // hashes have one length, so the comparison tells nothing about the token
+  if (timingSafeEqual(sha256(Buffer.from(given)), sha256(Buffer.from(token)))) return;
+  throw new RivuletError('RIV_TOKEN', given === '' ? 'enrolment without a token' : 'enrolment with another token');
+}
+
+async function addSafetyHeaders(_request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  reply.headers({
+    'content-security-policy': CONTENT_SECURITY_POLICY,
+    'x-content-type-options': 'nosniff',
+    'referrer-policy': 'no-referrer',
+    'cross-origin-resource-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+  });
+}
+
+function refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
+  const error = coded(thrown);
+  if (error.code === 'RIV_OVERLOADED') reply.header('retry-after', RETRY_AFTER_S);
+  if (error.code === 'RIV_INTERNAL')
+    process.stderr.write(`${String((error.cause as Error)?.stack ?? error.message)}\n`);
+  return reply
+    .status(statusOf(error.code))
+    .type('application/json')
+    .send(JSON.stringify(errorView(error)));
+}
+
+/** No route of that method: 405 when the path has others, else 404. */
+function answerUnrouted(request: FastifyRequest, reply: FastifyReply, routes: readonly Route[]): FastifyReply {
+  const path = request.url.split('?')[0] ?? '';
+  const methods = routes.filter((route) => matches(route, path)).map(({ method }) => method);
+  if (methods.length === 0)
+    return refuse(reply, new RivuletError('RIV_NOT_FOUND', `nothing is at ${path.slice(0, 200)}`));
+  reply.header('allow', [...new Set(methods)].join(', '));
+  return refuse(reply, new RivuletError('RIV_METHOD', `${request.method} is not answered at ${path.slice(0, 200)}`));
+}
+
+function matches(route: Route, path: string): boolean {
+  return new RegExp(`^${route.path.replace(/[.]/g, '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(path);
+}
+
+function sendFile(request: FastifyRequest, reply: FastifyReply, file: ConsoleFile): FastifyReply {
+  reply.headers({ etag: file.etag, 'cache-control': file.cache });
+  if (request.headers['if-none-match'] === file.etag) return reply.status(304).send();
+  return reply.type(file.media).send(file.bytes);
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  const host = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  return `http://${host}:${port}`;
+}
+
+function listenError(error: unknown, { host, port }: ServerOptions): unknown {
+  const code = (error as NodeJS.ErrnoException).code;
+  if (code === 'EADDRINUSE') {
+    return new RivuletError('RIV_PORT_BUSY', {
+      found: `port ${port} of ${host} is in use`,
+      todo: 'Stop what uses it, or choose another one with --port (0: any free).',
+    });
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return new RivuletError('RIV_PORT_BUSY', {
+      found: `cannot listen on ${host}, port ${port} (${code})`,
+      todo: 'Choose another one with --host and --port.',
+    });
+  }
+  return error;
+}

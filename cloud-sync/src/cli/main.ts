@@ -1,0 +1,49 @@
+/** The command line of the coordinator: a table of subcommands, each loaded when asked for. */
+import { toRivuletError } from '@rivulet/host';
+import { VERSION } from '../version.ts';
+
+const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+
+const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
+  run: () => import('./run.ts'),
+};
+
+const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into fleet models
+
+  rivulet-cloud run [options]     start the coordinator
+
+    --state DIR           where it keeps everything       (./rivulet-state/coordinator)
+    --port N              HTTP port; 0: any free one      (8787)
+    --host ADDRESS        address to listen on            (127.0.0.1)
+    --release-every TIME  at most one release per model   (5s)
+    --token TOKEN         what gateways must show to enrol (none; also RIVULET_CLOUD_TOKEN)
+    --core BUILD          auto, scalar or simd            (auto)
+    --status-json         one JSON event per line on standard output
+
+  rivulet-cloud --help, --version
+`;
+
+/** Runs one command and returns the exit code: 0 done, 1 failed, 2 asked for wrongly. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = argv;
+  if (name === '--version') return print(VERSION, EXIT.ok);
+  if (name === '--help' || name === '-h' || name === 'help' || rest.includes('--help')) return print(HELP, EXIT.ok);
+  const load = COMMANDS[name];
+  if (load === undefined) {
+    process.stderr.write(`RIV_USAGE: there is no command ${JSON.stringify(name)}. See rivulet-cloud --help.\n`);
+    return EXIT.usage;
+  }
+  try {
+    const { run } = await load();
+    return await run(rest);
+  } catch (error) {
+    const { code, message } = toRivuletError(error);
+    process.stderr.write(`${code}: ${message}\n`);
+    return code === 'RIV_USAGE' || code === 'RIV_UNIT' ? EXIT.usage : EXIT.failed;
+  }
+}
+
+function print(text: string, code: number): number {
+  process.stdout.write(`${text.trimEnd()}\n`);
+  return code;
+}

@@ -1,0 +1,140 @@
+/** `rivulet-cloud run`: opens the state directory, starts the coordinator and its server, and stops both cleanly. */
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loadCore, openIdentity, parseDuration, RivuletError, systemClock, toRivuletError } from '@rivulet/host';
+import { startServer } from '../api/server.ts';
+import { type Coordinator, openCoordinator } from '../coordinator.ts';
+import { openSqlite } from '../drivers/sqlite.ts';
+import { mergesBy } from '../merge.ts';
+import { VERSION } from '../version.ts';
+
+/** The stop is forced after this long: a supervisor would kill soon after. */
+const STOP_MS_MAX = 2_500;
+
+const CONSOLE_DIRECTORY = fileURLToPath(new URL('../../console/dist', import.meta.url));
+
+interface Options {
+  readonly state: string;
+  readonly port: number;
+  readonly host: string;
+  readonly releaseEveryMs: number;
+  readonly token: string | null;
+  readonly core: 'auto' | 'scalar' | 'simd';
+  readonly statusJson: boolean;
+}
+
+export async function run(argv: string[]): Promise<number> {
+  const options = parseOptions(argv);
+  makeStateDirectory(options.state);
+  const core = await loadCore({ build: options.core });
+  const store = openSqlite(join(options.state, 'coordinator.sqlite'));
+  let coordinator: Coordinator | null = null;
+  try {
+    const identity = await openIdentity(join(options.state, 'identity'));
+    coordinator = openCoordinator({
+      store,
+      openMerge: mergesBy(core),
+      kernelHash: core.kernelHash,
+      identity,
+      clock: systemClock(),
+      releaseEveryMs: options.releaseEveryMs,
+      version: VERSION,
+    });
+    const print = printer(options);
+    coordinator.subscribe((event) => {
+      if (event.kind === 'failure') print.failure(event.error);
+      if (event.kind === 'release') print.event({ event: 'release', ...event.release });
+    });
+    const server = await startServer({
+      coordinator,
+      version: VERSION,
+      consoleDirectory: CONSOLE_DIRECTORY,
+      ...options,
+    });
+    print.ready(server.url);
+    await stopSignal();
+    setTimeout(() => process.exit(0), STOP_MS_MAX).unref(); // everything is on disk already
+    await server.stop();
+    const { deltas, releases, rss_mib } = coordinator.fleet().coordinator;
+    print.event({ event: 'stopped', deltas, releases, rss_mib });
+  } finally {
+    coordinator?.stop();
+    store.close();
+  }
+  return 0;
+}
+
+function parseOptions(argv: string[]): Options {
+  const values = parsed(argv);
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new RivuletError('RIV_USAGE', { found: `--port ${values.port}`, expected: 'a number from 0 to 65535' });
+  }
+  const core = values.core;
+  if (core !== 'auto' && core !== 'scalar' && core !== 'simd') {
+    throw new RivuletError('RIV_USAGE', { found: `--core ${core}`, expected: 'auto, scalar or simd' });
+  }
+  return {
+    state: resolve(values.state),
+    port,
+    host: values.host,
+    releaseEveryMs: parseDuration(values['release-every']),
+    token: values.token ?? process.env.RIVULET_CLOUD_TOKEN ?? null,
+    core,
+    statusJson: values['status-json'],
+  };
+}
+
+function parsed(argv: string[]) {
+  try {
+    return parseArgs({
+      args: argv,
+      options: {
+        state: { type: 'string', default: join('rivulet-state', 'coordinator') },
+        port: { type: 'string', default: '8787' },
+        host: { type: 'string', default: '127.0.0.1' },
+        'release-every': { type: 'string', default: '5s' },
+        token: { type: 'string' },
+        core: { type: 'string', default: 'auto' },
+        'status-json': { type: 'boolean', default: false },
+      },
+    }).values;
+  } catch (error) {
+    throw new RivuletError('RIV_USAGE', (error as Error).message);
+  }
+}
+
+function makeStateDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new RivuletError('RIV_STATE_UNUSABLE', { where: directory, found: (error as Error).message, cause: error });
+  }
+}
+
+function printer({ statusJson, state }: Options) {
+  const event = (content: object) => {
+    if (statusJson) process.stdout.write(`${JSON.stringify(content)}\n`);
+  };
+  return {
+    event,
+    ready(url: string) {
+      if (statusJson) event({ event: 'ready', url, state });
+      else process.stdout.write(`The coordinator is at ${url} (state in ${state}). Ctrl-C stops it.\n`);
+    },
+    failure(error: unknown) {
+      const { code, message } = toRivuletError(error);
+      if (statusJson) event({ event: 'error', code, message });
+      else process.stderr.write(`${code}: ${message}\n`);
+    },
+  };
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((stop) => {
+    process.once('SIGINT', () => stop());
+    process.once('SIGTERM', () => stop());
+  });
+}

@@ -1,0 +1,215 @@
+/**
+ * The coordinator: the journey of what gateways send, from the door to the next release, and what it can tell of it.
+ *
+ *   envelope ─▶ intake (read, signature, verdict) ─▶ merge ─▶ store (one transaction) ─▶ receipt
+ *                                                                 └▶ releaser ─▶ release, head ─▶ every gateway
+ *   report   ─▶ intake (signature) ─▶ roster (presence, rates, learning curves) ─▶ fleet view, events
+ */
+import { createHash } from 'node:crypto';
+import { type Clock, type Identity, publicKeyFromBytes, RivuletError } from '@rivulet/host';
+import type {
+  CurveView,
+  DeltaAnswerView,
+  EnrolmentView,
+  FleetView,
+  GatewayChangeView,
+  GatewayDetailView,
+  HeadView,
+  LineageView,
+  ModelView,
+  ReleaseView,
+} from './api/views.ts';
+import type { Store } from './drivers/store.ts';
+import { curveView } from './fleet/curves.ts';
+import { openRoster } from './fleet/roster.ts';
+import { fleetSentence } from './fleet/sentence.ts';
+import { receiveDelta } from './intake/deltas.ts';
+import { type EnrolmentRequest, enrol } from './intake/enrolment.ts';
+import { openKeys } from './intake/keys.ts';
+import { receiveReport } from './intake/reports.ts';
+import type { OpenMerge } from './merge.ts';
+import { openModels } from './registry/models.ts';
+import { openReleaser } from './registry/releaser.ts';
+import { headView, lineageView, modelView, releaseView } from './registry/views.ts';
+
+/** Gateways listed in one fleet view; the sentence and the counts are over all of them. */
+const GATEWAYS_LISTED_MAX = 1_000;
+
+export interface CoordinatorParts {
+  readonly store: Store;
+  readonly openMerge: OpenMerge;
+  /** Names the arithmetic in every release. */
+  readonly kernelHash: Uint8Array;
+  readonly identity: Pick<Identity, 'publicKey' | 'sign'>;
+  readonly clock: Clock;
+  readonly releaseEveryMs: number;
+  readonly version: string;
+}
+
+export type CoordinatorEvent =
+  | { readonly kind: 'release'; readonly release: ReleaseView }
+  | { readonly kind: 'gateway'; readonly change: GatewayChangeView }
+  /** A model could not be solved, or a store write failed behind the scenes. */
+  | { readonly kind: 'failure'; readonly error: RivuletError };
+
+export interface Coordinator {
+  enrol(request: EnrolmentRequest): EnrolmentView;
+  receiveDelta(envelope: Uint8Array): DeltaAnswerView;
+  receiveReport(body: Uint8Array, signature: string): { readonly heads: readonly HeadView[] };
+  fleet(): FleetView;
+  gateway(id: string): GatewayDetailView;
+  models(): readonly ModelView[];
+  /** `points` at most per gateway. */
+  curve(task: string, gateway: string | null, points: number): CurveView;
+  releases(filter: { task?: string; schema?: string; limit: number }): readonly ReleaseView[];
+  release(hash: string): Uint8Array;
+  lineage(hash: string): LineageView;
+  /** Tells of everything that happens from now on; returns how to stop that. */
+  subscribe(listener: (event: CoordinatorEvent) => void): () => void;
+  /** To be called about once a second: notices gateways that fell silent. */
+  tick(): void;
+  stop(): void;
+}
+
+export function openCoordinator(parts: CoordinatorParts): Coordinator {
+  const { store, clock, identity } = parts;
+  const startedMs = clock.wallMs();
+  const listeners = new Set<(event: CoordinatorEvent) => void>();
+  const emit = (event: CoordinatorEvent) => {
+    for (const listener of listeners) listener(event);
+  };
+
+  const roster = openRoster(store.directory, clock);
+  const keys = openKeys(roster);
+  const models = openModels(store, parts.openMerge, () => clock.wallMs());
+  const releaser = openReleaser({
+    ...parts,
+    models,
+    everyMs: parts.releaseEveryMs,
+    onRelease: (release) => emit({ kind: 'release', release: releaseView(release) }),
+    onFailure: (_head, error) => emit({ kind: 'failure', error }),
+  });
+  models.rebuild();
+  roster.changes(); // who was up before is no news
+  releaser.wake();
+
+  function changed(id: string, change: GatewayChangeView['change']): void {
+    emit({ kind: 'gateway', change: { id, change, at: clock.wallMs() } });
+  }
+
+  /** The heads a gateway can use: of the models it has a part in, and of those its tasks could take. */
+  function headsFor(gateway: string): HeadView[] {
+    const schemas = new Set([
+      ...store.deltas.contributionsOf(gateway).map(({ schema }) => schema),
+      ...(roster.get(gateway)?.report?.tasks ?? []).flatMap(({ schema }) => schema ?? []),
+    ]);
+    return [...schemas].flatMap((schema) => store.heads.get(schema) ?? []).map(headView);
+  }
+
+  return {
+    enrol(request) {
+      const status = enrol(request, { store, roster, clock });
+      if (status === 'enrolled') changed(request.gateway, 'enrolled');
+      const key = publicKeyFromBytes(identity.publicKey).export({ format: 'der', type: 'spki' });
+      return { gateway: request.gateway, coordinator_key: key.toString('base64'), status };
+    },
+
+    receiveDelta(envelope) {
+      const { receipt, signature, schema } = receiveDelta(envelope, { store, models, roster, keys, identity, clock });
+      if (receipt.outcome === 'accepted') releaser.wake();
+      if (receipt.outcome === 'quarantined') changed(receipt.gateway, 'quarantined');
+      const waitS = Math.ceil(releaser.waitMs(schema) / 100) / 10;
+      return { receipt, signature, heads: headsFor(receipt.gateway), retry_after_s: waitS };
+    },
+
+    receiveReport(body, signature) {
+      const gateway = receiveReport(body, signature, { store, roster, keys });
+      return { heads: headsFor(gateway) };
+    },
+
+    fleet() {
+      const all = roster.views();
+      return {
+        sentence: fleetSentence(all),
+        gateways_up: all.filter(({ up }) => up).length,
+        gateways_total: all.length,
+        gateways: all.slice(0, GATEWAYS_LISTED_MAX),
+        coordinator: {
+          deltas: store.counter('deltas'),
+          duplicates: store.counter('duplicates'),
+          quarantined: store.counter('quarantined'),
+          releases: store.counter('releases'),
+          rss_mib: Math.round(process.memoryUsage.rss() / 2 ** 20),
+          started_at: startedMs,
+          version: parts.version,
+        },
+      };
+    },
+
+    gateway(id) {
+      const view = roster.view(id);
+      const member = roster.get(id);
+      if (view === null || member === null) throw new RivuletError('RIV_NOT_FOUND', `no gateway ${JSON.stringify(id)}`);
+      return {
+        ...view,
+        enrolled_at: member.enrolledMs,
+        key_fingerprint: createHash('sha256').update(member.publicKey).digest('hex'),
+        incarnations: store.directory.incarnations(id),
+        contributions: store.deltas.contributionsOf(id).map(({ task, schema, incarnation, seq, receivedMs }) => ({
+          task,
+          schema,
+          incarnation,
+          seq,
+          received_at: receivedMs,
+        })),
+      };
+    },
+
+    models: () =>
+      store.heads.list().map((head) =>
+        modelView(
+          head,
+          store.deltas.lineage(head.schema).map(({ gateway }) => gateway),
+        ),
+      ),
+
+    curve(task, gateway, points) {
+      const ids =
+        gateway === null
+          ? store.directory
+              .curves()
+              .filter((curve) => curve.task === task)
+              .map((curve) => curve.gateway)
+          : [gateway];
+      return { task, points: ids.flatMap((id) => curveView(id, store.directory.curve(id, task), points)) };
+    },
+
+    releases: (filter) => store.releases.list(filter).map(releaseView),
+
+    release(hash) {
+      const bytes = store.blobs.get(hash);
+      if (bytes === null) throw new RivuletError('RIV_RELEASE_UNKNOWN', `no release ${hash}`);
+      return bytes;
+    },
+
+    lineage(hash) {
+      const release = store.releases.get(hash);
+      if (release === null) throw new RivuletError('RIV_RELEASE_UNKNOWN', `no release ${hash}`);
+      return lineageView(release);
+    },
+
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+
+    tick() {
+      for (const { id, up } of roster.changes()) changed(id, up ? 'up' : 'down');
+    },
+
+    stop() {
+      releaser.stop();
+      listeners.clear();
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * The SQLite tables, as a list of steps: step n brings a file from `user_version` n to n + 1. A step that has been
+ * released is never changed; what must change is added as the next step.
+ */
+
+/** In order; the length of the list is the version this program writes. */
+export const MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE gateways (
+    id TEXT PRIMARY KEY,
+    public_key BLOB NOT NULL,
+    about TEXT NOT NULL,
+    simulated INTEGER NOT NULL,
+    enrolled_ms INTEGER NOT NULL,
+    last_seen_ms INTEGER NOT NULL,
+    report TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  -- rank: the order in which a gateway's incarnations were first seen
+  CREATE TABLE incarnations (
+    gateway TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    rank INTEGER NOT NULL,
+    PRIMARY KEY (gateway, incarnation)
+  ) STRICT, WITHOUT ROWID;
+
+  -- the delta log: one short row per delta; the statistics live in contributions as long as they are the newest
+  CREATE TABLE deltas (
+    offset INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    task TEXT NOT NULL,
+    schema TEXT NOT NULL,
+    payload_hash TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    received_ms INTEGER NOT NULL,
+    UNIQUE (gateway, incarnation, seq)
+  ) STRICT;
+  CREATE INDEX deltas_by_gateway ON deltas (gateway, offset);
+
+  CREATE TABLE contributions (
+    schema TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    task TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    received_ms INTEGER NOT NULL,
+    statistics BLOB NOT NULL,
+    PRIMARY KEY (schema, gateway)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX contributions_by_gateway ON contributions (gateway);
+
+  CREATE TABLE heads (
+    schema TEXT PRIMARY KEY,
+    task TEXT NOT NULL,
+    schema_text TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    release TEXT,
+    release_offset INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    releases INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE blobs (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE releases (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+    hash TEXT NOT NULL UNIQUE,
+    parent TEXT,
+    task TEXT NOT NULL,
+    schema TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    gateways INTEGER NOT NULL,
+    rows REAL NOT NULL,
+    created_ms INTEGER NOT NULL,
+    lineage TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX releases_by_schema ON releases (schema, ordinal);
+  CREATE INDEX releases_by_task ON releases (task, ordinal);
+
+  CREATE TABLE curve_points (
+    gateway TEXT NOT NULL,
+    task TEXT NOT NULL,
+    ordinal INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    matured INTEGER NOT NULL,
+    error_sum REAL NOT NULL,
+    baseline_sum REAL NOT NULL,
+    PRIMARY KEY (gateway, task, ordinal)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE quarantine (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    gateway TEXT,
+    code TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+
+  CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
+];

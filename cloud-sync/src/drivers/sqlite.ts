@@ -1,0 +1,142 @@
+/**
+ * The embedded store: one SQLite file (`node:sqlite`), WAL, synced on every commit, held by one process at a time.
+ *
+ * The file is opened here, brought to the newest layout, and handed to the small drivers in `sqlite/`.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { RivuletError } from '@rivulet/host';
+import { MIGRATIONS } from './migrations.ts';
+import { sqliteBlobs } from './sqlite/blobs.ts';
+import { sqliteCurves } from './sqlite/curves.ts';
+import { sqliteDeltaLog } from './sqlite/delta_log.ts';
+import { sqliteDirectory } from './sqlite/directory.ts';
+import { sqliteHeads } from './sqlite/heads.ts';
+import { sqliteQuarantine } from './sqlite/quarantine.ts';
+import { sqliteReleases } from './sqlite/releases.ts';
+import type { CounterName, Store } from './store.ts';
+
+/** "RIVC": tells a coordinator's file from any other SQLite file. */
+const APPLICATION_ID = 0x52495643;
+/** How far the write-ahead file grows before it is folded back, in pages of 4 KiB. */
+const WAL_PAGES = 1_000;
+
+// SQLite result codes, https://www.sqlite.org/rescode.html
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
+
+/** Opens (or makes) the store in `file`. Throws a coded error when it is not ours, too new, or held by another process. */
+export function openSqlite(file: string): Store {
+  const db = openFile(file);
+  try {
+    configure(db);
+    checkOwner(db, file);
+    migrate(db, file);
+  } catch (error) {
+    db.close();
+    throw translated(error, file);
+  }
+  return storeOver(db, file);
+}
+
+function openFile(file: string): DatabaseSync {
+  try {
+    return new DatabaseSync(file, { timeout: 0, enableForeignKeyConstraints: false });
+  } catch (error) {
+    throw translated(error, file);
+  }
+}
+
+function configure(db: DatabaseSync): void {
+  db.exec('PRAGMA locking_mode = EXCLUSIVE');
+  db.exec('PRAGMA journal_mode = WAL');
+  db.exec('PRAGMA synchronous = FULL');
+  db.exec(`PRAGMA wal_autocheckpoint = ${WAL_PAGES}`);
+  db.exec('BEGIN IMMEDIATE; COMMIT'); // takes the lock now, so that a second coordinator is told at its start
+}
+
+function checkOwner(db: DatabaseSync, file: string): void {
+  const owner = number(db, 'PRAGMA application_id', 'application_id');
+  const tables = number(db, 'SELECT count(*) AS n FROM sqlite_schema', 'n');
+  if (owner === APPLICATION_ID || (owner === 0 && tables === 0)) return;
+  throw new RivuletError('RIV_FOREIGN', {
+    where: file,
+    found: 'a database of another program',
+    todo: 'Name another state directory with --state.',
+  });
+}
+
+function migrate(db: DatabaseSync, file: string): void {
+  const version = number(db, 'PRAGMA user_version', 'user_version');
+  if (version > MIGRATIONS.length) {
+    throw new RivuletError('RIV_TOO_NEW', {
+      where: file,
+      found: `a store of layout ${version}`,
+      expected: `at most ${MIGRATIONS.length}`,
+    });
+  }
+  for (let step = version; step < MIGRATIONS.length; step++) {
+    db.exec(
+      `BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; ${MIGRATIONS[step]}; PRAGMA user_version = ${step + 1}; COMMIT`,
+    );
+  }
+}
+
+function storeOver(db: DatabaseSync, file: string): Store {
+  const begin = db.prepare('BEGIN IMMEDIATE');
+  const commit = db.prepare('COMMIT');
+  const add = db.prepare(
+    'INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1',
+  );
+  const read = db.prepare('SELECT value FROM counters WHERE name = ?');
+  let inside = false;
+
+  function atomically<T>(work: () => T): T {
+    if (inside) return work();
+    inside = true;
+    try {
+      begin.run();
+      const result = work();
+      commit.run();
+      return result;
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw translated(error, file);
+    } finally {
+      inside = false;
+    }
+  }
+
+  return {
+    deltas: sqliteDeltaLog(db),
+    heads: sqliteHeads(db),
+    blobs: sqliteBlobs(db),
+    releases: sqliteReleases(db),
+    directory: { ...sqliteDirectory(db), ...sqliteCurves(db) },
+    quarantine: sqliteQuarantine(db),
+    atomically,
+    count: (name: CounterName) => void add.run(name),
+    counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,
+    close: () => db.close(),
+  };
+}
+
+function number(db: DatabaseSync, sql: string, column: string): number {
+  return Number(db.prepare(sql).get()?.[column] ?? 0);
+}
+
+/** SQLite's own errors as coded ones; anything else as it is. */
+function translated(error: unknown, file: string): unknown {
+  const code = (error as { errcode?: number }).errcode;
+  if (!(error instanceof Error) || code === undefined) return error;
+  const primary = code & 0xff;
+  if (primary === SQLITE_BUSY)
+    return new RivuletError('RIV_STATE_LOCKED', { where: file, found: 'held by another coordinator', cause: error });
+  if (primary === SQLITE_NOTADB)
+    return new RivuletError('RIV_FOREIGN', {
+      where: file,
+      found: 'a file that is no database',
+      todo: 'Name another state directory with --state.',
+      cause: error,
+    });
+  return new RivuletError('RIV_STORE', { where: file, found: `${error.message} (SQLite ${code})`, cause: error });
+}

@@ -1,0 +1,92 @@
+/**
+ * The delta log in SQLite: a short row per delta for good measure of repeats, and the statistics only while they are
+ * the newest of their gateway (they are cumulative, so an older one adds nothing).
+ */
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { Contribution, DeltaLog, Standing } from '../store.ts';
+
+/**
+ * Rows kept per gateway. A repeat of something older is answered "superseded" instead of "duplicate", which ends the
+ * matter for the gateway just the same; so the file does not grow with uptime.
+ */
+const ROWS_PER_GATEWAY_MAX = 1_000;
+/** Rows over the limit that are let stand before they are deleted together. */
+const PRUNE_SLACK = 100;
+
+export function sqliteDeltaLog(db: DatabaseSync): DeltaLog {
+  const byNumber = db.prepare(
+    'SELECT outcome, reason, payload_hash FROM deltas WHERE gateway = ? AND incarnation = ? AND seq = ?',
+  );
+  const contribution = db.prepare('SELECT incarnation, seq FROM contributions WHERE schema = ? AND gateway = ?');
+  const rank = db.prepare('SELECT rank FROM incarnations WHERE gateway = ? AND incarnation = ?');
+  const insert = db.prepare(
+    `INSERT INTO deltas (gateway, incarnation, seq, task, schema, payload_hash, outcome, reason, received_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  const replace = db.prepare(
+    `INSERT INTO contributions (schema, gateway, task, incarnation, seq, received_ms, statistics)
+     VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (schema, gateway) DO UPDATE SET
+       incarnation = excluded.incarnation, seq = excluded.seq,
+       received_ms = excluded.received_ms, statistics = excluded.statistics`,
+  );
+  const ofModel = db.prepare('SELECT * FROM contributions WHERE schema = ? ORDER BY gateway');
+  const lineage = db.prepare('SELECT gateway, incarnation, seq FROM contributions WHERE schema = ? ORDER BY gateway');
+  const ofGateway = db.prepare(
+    'SELECT schema, gateway, task, incarnation, seq, received_ms FROM contributions WHERE gateway = ? ORDER BY task, schema',
+  );
+  const withdraw = db.prepare('DELETE FROM contributions WHERE schema = ? AND gateway = ?');
+  const rows = db.prepare('SELECT count(*) AS n FROM deltas WHERE gateway = ?');
+  const prune = db.prepare(
+    `DELETE FROM deltas WHERE gateway = ?1 AND offset <=
+       (SELECT offset FROM deltas WHERE gateway = ?1 ORDER BY offset DESC LIMIT 1 OFFSET ${ROWS_PER_GATEWAY_MAX})`,
+  );
+
+  function rankOf(gateway: string, incarnation: string): number {
+    return (rank.get(gateway, incarnation)?.rank as number | undefined) ?? Number.MAX_SAFE_INTEGER;
+  }
+
+  return {
+    standing({ gateway, incarnation, seq, schema, payloadHash }): Standing {
+      const same = byNumber.get(gateway, incarnation, seq);
+      if (same !== undefined) return same.payload_hash === payloadHash ? 'duplicate' : 'conflict';
+      const newest = contribution.get(schema, gateway);
+      if (newest === undefined) return 'newest';
+      const ranks = rankOf(gateway, incarnation) - rankOf(gateway, newest.incarnation as string);
+      return ranks > 0 || (ranks === 0 && seq > (newest.seq as number)) ? 'newest' : 'superseded';
+    },
+    append(delta, outcome, reason) {
+      const { gateway, incarnation, seq, task, schema, payloadHash, receivedMs } = delta;
+      const written = insert.run(gateway, incarnation, seq, task, schema, payloadHash, outcome, reason, receivedMs);
+      if (outcome === 'accepted') replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics);
+      const offset = Number(written.lastInsertRowid);
+      if (offset % PRUNE_SLACK === 0 && Number(rows.get(gateway)?.n) > ROWS_PER_GATEWAY_MAX) prune.run(gateway);
+      return offset;
+    },
+    outcome(gateway, incarnation, seq) {
+      const row = byNumber.get(gateway, incarnation, seq);
+      return row === undefined ? null : { outcome: row.outcome as string, reason: row.reason as string | null };
+    },
+    contributions: (schema) => ofModel.all(schema).map(contributionOf),
+    lineage: (schema) =>
+      lineage.all(schema).map((row) => ({
+        gateway: row.gateway as string,
+        incarnation: row.incarnation as string,
+        seq: row.seq as number,
+      })),
+    contributionsOf: (gateway) => ofGateway.all(gateway).map(contributionOf),
+    withdraw: (schema, gateway) => void withdraw.run(schema, gateway),
+  };
+}
+
+function contributionOf(row: Record<string, SQLOutputValue>): Contribution {
+  return {
+    schema: row.schema as string,
+    gateway: row.gateway as string,
+    task: row.task as string,
+    incarnation: row.incarnation as string,
+    seq: row.seq as number,
+    receivedMs: row.received_ms as number,
+    statistics: (row.statistics as Uint8Array | undefined) ?? new Uint8Array(),
+  };
+}

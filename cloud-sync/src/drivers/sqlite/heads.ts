@@ -1,0 +1,44 @@
+/** One head record per model, written by compare-and-set, in SQLite. */
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
+import type { Form, Head, HeadStore } from '../store.ts';
+
+export function sqliteHeads(db: DatabaseSync): HeadStore {
+  const get = db.prepare('SELECT * FROM heads WHERE schema = ?');
+  const list = db.prepare('SELECT * FROM heads ORDER BY task, schema');
+  const insert = db.prepare(
+    `INSERT INTO heads (schema, task, schema_text, form, release, release_offset, offset, releases, revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schema) DO NOTHING`,
+  );
+  const update = db.prepare(
+    'UPDATE heads SET release = ?, release_offset = ?, offset = ?, releases = ?, revision = ? WHERE schema = ? AND revision = ?',
+  );
+  return {
+    get(schema) {
+      const row = get.get(schema);
+      return row === undefined ? null : headOf(row);
+    },
+    list: () => list.all().map(headOf),
+    compareAndSet(expected, next) {
+      const { schema, task, schemaText, form, release, releaseOffset, offset, releases, revision } = next;
+      const result =
+        expected === null
+          ? insert.run(schema, task, schemaText, form, release, releaseOffset, offset, releases, revision)
+          : update.run(release, releaseOffset, offset, releases, revision, schema, expected);
+      return result.changes === 1;
+    },
+  };
+}
+
+function headOf(row: Record<string, SQLOutputValue>): Head {
+  return {
+    schema: row.schema as string,
+    task: row.task as string,
+    schemaText: row.schema_text as string,
+    form: row.form as Form,
+    release: row.release as string | null,
+    releaseOffset: row.release_offset as number,
+    offset: row.offset as number,
+    releases: row.releases as number,
+    revision: row.revision as number,
+  };
+}

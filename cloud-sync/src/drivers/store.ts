@@ -1,0 +1,184 @@
+/**
+ * What the coordinator remembers, as interfaces (design section 8). SQLite is the first driver; a distributed engine
+ * implements the same three: an append-only `DeltaLog`, a `HeadStore` with compare-and-set, a `BlobStore` of immutable
+ * bytes. `Directory` (who is enrolled, what they last said) and `Quarantine` are bookkeeping beside them.
+ *
+ * Calls are synchronous: the embedded driver is, and what one request does is one transaction.
+ */
+
+/** One model is one task under one schema; the schema hash (hex) covers the task's name, so it alone is the key. */
+export interface ModelKey {
+  readonly task: string;
+  /** SHA-256 of the schema, hex. */
+  readonly schema: string;
+}
+
+/** Form of the statistics, FORMATS.md section 6: 1 co-moments, 2 class statistics. */
+export type Form = 1 | 2;
+
+/** A delta that passed the door: signature checked, hashes checked. */
+export interface Delta extends ModelKey {
+  readonly gateway: string;
+  /** 16 bytes, hex. */
+  readonly incarnation: string;
+  readonly seq: number;
+  /** SHA-256 of the statistics, hex. */
+  readonly payloadHash: string;
+  readonly schemaText: string;
+  readonly form: Form;
+  readonly statistics: Uint8Array;
+  readonly receivedMs: number;
+}
+
+/** What a delta is to what is there already. `conflict`: its number was used before for other contents. */
+export type Standing = 'newest' | 'superseded' | 'duplicate' | 'conflict';
+
+/** The newest statistics of one gateway for one model. */
+export interface Contribution extends ModelKey {
+  readonly gateway: string;
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly receivedMs: number;
+  readonly statistics: Uint8Array;
+}
+
+/** One part of what a release was made of. */
+export interface LineageEntry {
+  readonly gateway: string;
+  readonly incarnation: string;
+  readonly seq: number;
+}
+
+/** The deltas, each once, in the order they came. */
+export interface DeltaLog {
+  /** Where a delta stands; changes nothing. Incarnations rank in the order they were first seen. */
+  standing(delta: Pick<Delta, 'gateway' | 'incarnation' | 'seq' | 'schema' | 'payloadHash'>): Standing;
+  /** Writes the delta down and returns its offset; with standing `newest` it becomes its gateway's contribution. */
+  append(delta: Delta, outcome: 'accepted' | 'superseded' | 'quarantined', reason: string | null): number;
+  /** How an earlier delta of that number ended. */
+  outcome(gateway: string, incarnation: string, seq: number): { outcome: string; reason: string | null } | null;
+  /** The newest statistics per gateway of a model, in gateway order. */
+  contributions(schema: string): Contribution[];
+  /** Whose statistics a model is made of, and which, in gateway order. */
+  lineage(schema: string): LineageEntry[];
+  /** The newest per model of one gateway, without the statistics. */
+  contributionsOf(gateway: string): Omit<Contribution, 'statistics'>[];
+  /** Takes one gateway's statistics out of a model (they were refused by a newer core). */
+  withdraw(schema: string, gateway: string): void;
+}
+
+/** What was done for a model: the one record that a restart resumes from. */
+export interface Head extends ModelKey {
+  readonly schemaText: string;
+  readonly form: Form;
+  /** Hash of the newest release, hex. */
+  readonly release: string | null;
+  /** Offset in the delta log up to which the release took everything in. */
+  readonly releaseOffset: number;
+  /** Offset of the newest contribution. */
+  readonly offset: number;
+  /** Releases made so far. */
+  readonly releases: number;
+  /** Grows by one with each write; what compare-and-set compares. */
+  readonly revision: number;
+}
+
+export interface HeadStore {
+  get(schema: string): Head | null;
+  list(): Head[];
+  /** Writes `next` if the stored revision is `expected` (null: no record yet); says whether it did. */
+  compareAndSet(expected: number | null, next: Head): boolean;
+}
+
+/** Immutable bytes by SHA-256. */
+export interface BlobStore {
+  put(hash: string, bytes: Uint8Array): void;
+  get(hash: string): Uint8Array | null;
+}
+
+/** A release as it is written down; its bytes are in the blob store under its hash. */
+export interface ReleaseRecord extends ModelKey {
+  readonly hash: string;
+  readonly parent: string | null;
+  readonly form: Form;
+  readonly gateways: number;
+  readonly rows: number;
+  readonly createdMs: number;
+  readonly lineage: readonly LineageEntry[];
+}
+
+export interface ReleaseLog {
+  add(release: ReleaseRecord): void;
+  get(hash: string): ReleaseRecord | null;
+  /** Newest first, at most `limit`; of one task, one schema, or all. */
+  list(filter: { task?: string; schema?: string; limit: number }): Omit<ReleaseRecord, 'lineage'>[];
+}
+
+/** An enrolled gateway. */
+export interface GatewayRecord {
+  readonly id: string;
+  /** Its Ed25519 key, 32 bytes. */
+  readonly publicKey: Uint8Array;
+  readonly about: string;
+  readonly simulated: boolean;
+  readonly enrolledMs: number;
+  readonly lastSeenMs: number;
+  /** The body of its last report, or null. */
+  readonly report: string | null;
+}
+
+/** A point of a learning curve, in cumulative sums: leaving points out loses resolution, never evidence. */
+export interface CurvePoint {
+  readonly atMs: number;
+  readonly matured: number;
+  readonly errorSum: number;
+  readonly baselineSum: number;
+}
+
+export interface Directory {
+  gateways(): GatewayRecord[];
+  /** Writes a new gateway down; its id must not be there yet. */
+  enrol(gateway: GatewayRecord, incarnation: string): void;
+  /** Notes an incarnation, ranked behind those seen before. */
+  seeIncarnation(gateway: string, incarnation: string): void;
+  incarnations(gateway: string): string[];
+  saw(gateway: string, atMs: number, report: string | null): void;
+  addCurvePoint(gateway: string, task: string, point: CurvePoint): void;
+  /** Oldest first. */
+  curve(gateway: string, task: string): CurvePoint[];
+  /** Leaves every second point out, and returns how many are left. */
+  halveCurve(gateway: string, task: string): number;
+  /** All (gateway, task) pairs that have a curve, with their number of points. */
+  curves(): { gateway: string; task: string; points: number }[];
+}
+
+export interface QuarantineEntry {
+  readonly atMs: number;
+  readonly gateway: string | null;
+  readonly code: string;
+  readonly reason: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The newest refused inputs, kept for a look; bounded in number and in bytes each. */
+export interface Quarantine {
+  add(entry: QuarantineEntry): void;
+  list(): QuarantineEntry[];
+}
+
+/** The names of what is counted for good, in the same transaction as what it counts. */
+export type CounterName = 'deltas' | 'duplicates' | 'superseded' | 'quarantined' | 'refused' | 'releases';
+
+export interface Store {
+  readonly deltas: DeltaLog;
+  readonly heads: HeadStore;
+  readonly blobs: BlobStore;
+  readonly releases: ReleaseLog;
+  readonly directory: Directory;
+  readonly quarantine: Quarantine;
+  /** Runs `work` whole or not at all; what it wrote is on disk when this returns. */
+  atomically<T>(work: () => T): T;
+  count(name: CounterName): void;
+  counter(name: CounterName): number;
+  close(): void;
+}

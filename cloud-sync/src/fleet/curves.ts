@@ -1,0 +1,78 @@
+/**
+ * Learning curves: a point per report and task, in cumulative sums, bounded by halving.
+ *
+ * Because a point holds sums since the gateway's beginning, leaving points out loses resolution and nothing else.
+ */
+import type { CurvePointView } from '../api/views.ts';
+import type { CurvePoint, Directory } from '../drivers/store.ts';
+import type { TaskReport } from './report.ts';
+
+/** Points kept per gateway and task; at this number every second one goes, and from then on every second report counts. */
+export const CURVE_POINTS_MAX = 2_000;
+
+export interface Curves {
+  /** Adds what a report says of a task, if there are new labels and its turn has come. */
+  add(gateway: string, task: TaskReport, atMs: number): void;
+}
+
+interface Progress {
+  points: number;
+  /** One point per this many reports. */
+  stride: number;
+  reports: number;
+  matured: number;
+}
+
+export function openCurves(directory: Directory): Curves {
+  const progress = new Map<string, Progress>();
+  for (const { gateway, task, points } of directory.curves()) {
+    progress.set(keyOf(gateway, task), { points, stride: 1, reports: 0, matured: 0 });
+  }
+  return {
+    add(gateway, task, atMs) {
+      const key = keyOf(gateway, task.name);
+      const state = progress.get(key) ?? { points: 0, stride: 1, reports: 0, matured: 0 };
+      progress.set(key, state);
+      if (task.matured === 0 || task.matured === state.matured) return;
+      if (state.reports++ % state.stride !== 0) return;
+      const { matured, errorSum, baselineSum } = task;
+      directory.addCurvePoint(gateway, task.name, { atMs, matured, errorSum, baselineSum });
+      state.matured = matured;
+      state.points++;
+      if (state.points >= CURVE_POINTS_MAX) {
+        state.points = directory.halveCurve(gateway, task.name);
+        state.stride *= 2;
+      }
+    },
+  };
+}
+
+/**
+ * The points as the API shows them: the error over the labels between two points. At most `max` points: neighbours
+ * are joined evenly. A gateway that began anew (fewer labels than before) begins a new stretch.
+ */
+export function curveView(gateway: string, points: readonly CurvePoint[], max: number): CurvePointView[] {
+  const step = Math.max(1, Math.ceil(points.length / max));
+  const kept = points.filter((_, place) => (points.length - 1 - place) % step === 0);
+  const view: CurvePointView[] = [];
+  let before: CurvePoint = { atMs: 0, matured: 0, errorSum: 0, baselineSum: 0 };
+  for (const point of kept) {
+    if (point.matured < before.matured) before = { atMs: 0, matured: 0, errorSum: 0, baselineSum: 0 };
+    const labels = point.matured - before.matured;
+    if (labels > 0) {
+      view.push({
+        gateway,
+        at: point.atMs,
+        matured: point.matured,
+        error: (point.errorSum - before.errorSum) / labels,
+        error_last_value: (point.baselineSum - before.baselineSum) / labels,
+      });
+    }
+    before = point;
+  }
+  return view;
+}
+
+function keyOf(gateway: string, task: string): string {
+  return JSON.stringify([gateway, task]);
+}

@@ -1,0 +1,153 @@
+/**
+ * A gateway's status report, parsed at the door: unknown JSON in, a typed report or a coded refusal out.
+ *
+ * Fields the coordinator does not know are let through unread: a newer agent may say more.
+ */
+import { RivuletError } from '@rivulet/host';
+
+/** Tasks of one gateway that are kept; a report with more is refused. */
+const TASKS_MAX = 64;
+/** Experts of one panel that are kept: the design's panels have some forty. */
+const EXPERTS_MAX = 128;
+/** Longest name, identifier or free text of a report, in UTF-16 units. */
+const TEXT_MAX = 256;
+
+export const LEDGER_FIELDS = ['used', 'late', 'duplicate', 'retained', 'filtered', 'quarantined'] as const;
+export type Ledger = Record<(typeof LEDGER_FIELDS)[number], number>;
+
+export interface TaskReport {
+  readonly name: string;
+  readonly kind: string;
+  readonly predictions: number;
+  readonly matured: number;
+  readonly alarms: number;
+  /** Sum of errors over the matured predictions. */
+  readonly errorSum: number;
+  readonly baselineSum: number;
+  readonly schema: string | null;
+  readonly release: string | null;
+  readonly panel: readonly { readonly expert: string; readonly weight: number; readonly error: number | null }[];
+}
+
+export interface Report {
+  readonly gateway: string;
+  readonly about: string;
+  readonly simulated: boolean;
+  readonly uptimeS: number;
+  readonly messages: number;
+  readonly ledger: Ledger & { readonly received: number };
+  readonly tasks: readonly TaskReport[];
+  readonly releasesAccepted: number;
+  readonly cpuUsPerMessage: number | null;
+  readonly rssMib: number | null;
+  readonly connected: boolean;
+  readonly lastError: { readonly code: string; readonly message: string } | null;
+}
+
+type Json = Record<string, unknown>;
+
+/** Parses the body of `POST /api/v1/reports` (or a report kept from before). Throws `RIV_REQUEST`. */
+export function parseReport(body: string): Report {
+  const root = object(parseJson(body), 'report');
+  const tasks = array(root.tasks ?? [], 'tasks', TASKS_MAX).map((task, at) => parseTask(task, `tasks[${at}]`));
+  return {
+    gateway: text(root.gateway, 'gateway'),
+    about: text(root.about ?? '', 'about'),
+    simulated: root.simulated === true,
+    uptimeS: count(root.uptime_s ?? 0, 'uptime_s'),
+    messages: count(root.messages, 'messages'),
+    ledger: parseLedger(object(root.ledger, 'ledger')),
+    tasks,
+    releasesAccepted: count(root.releases_accepted ?? 0, 'releases_accepted'),
+    cpuUsPerMessage: measure(root.cpu_us_per_message, 'cpu_us_per_message'),
+    rssMib: measure(root.rss_mib, 'rss_mib'),
+    connected: root.connected === true,
+    lastError: parseLastError(root.last_error),
+  };
+}
+
+function parseLedger(ledger: Json): Report['ledger'] {
+  const parts = Object.fromEntries(
+    LEDGER_FIELDS.map((field) => [field, count(ledger[field] ?? 0, `ledger.${field}`)]),
+  ) as Ledger;
+  return { received: count(ledger.received, 'ledger.received'), ...parts };
+}
+
+function parseTask(value: unknown, where: string): TaskReport {
+  const task = object(value, where);
+  const panel = array(task.panel ?? [], `${where}.panel`, EXPERTS_MAX).map((entry, at) => {
+    const expert = object(entry, `${where}.panel[${at}]`);
+    return {
+      expert: text(expert.expert, `${where}.panel[${at}].expert`),
+      weight: measure(expert.weight, `${where}.panel[${at}].weight`) ?? 0,
+      error: measure(expert.error, `${where}.panel[${at}].error`),
+    };
+  });
+  return {
+    name: text(task.name, `${where}.name`),
+    kind: text(task.kind, `${where}.kind`),
+    predictions: count(task.predictions ?? 0, `${where}.predictions`),
+    matured: count(task.matured ?? 0, `${where}.matured`),
+    alarms: count(task.alarms ?? 0, `${where}.alarms`),
+    errorSum: measure(task.error_sum, `${where}.error_sum`) ?? 0,
+    baselineSum: measure(task.baseline_sum, `${where}.baseline_sum`) ?? 0,
+    schema: hash(task.schema, `${where}.schema`),
+    release: hash(task.release, `${where}.release`),
+    panel,
+  };
+}
+
+function parseLastError(value: unknown): Report['lastError'] {
+  if (value === undefined || value === null) return null;
+  const error = object(value, 'last_error');
+  return { code: text(error.code, 'last_error.code'), message: clipped(error.message) };
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body);
+  } catch (error) {
+    throw refuse(`the report is not JSON: ${(error as Error).message}`);
+  }
+}
+
+function object(value: unknown, where: string): Json {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Json;
+  throw refuse(`${where} must be an object`);
+}
+
+function array(value: unknown, where: string, max: number): unknown[] {
+  if (!Array.isArray(value)) throw refuse(`${where} must be a list`);
+  if (value.length > max) throw refuse(`${where} has ${value.length} entries; at most ${max} are taken`);
+  return value;
+}
+
+function text(value: unknown, where: string): string {
+  if (typeof value === 'string' && value.length <= TEXT_MAX) return value;
+  throw refuse(`${where} must be text of at most ${TEXT_MAX} characters`);
+}
+
+function clipped(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, TEXT_MAX) : '';
+}
+
+function count(value: unknown, where: string): number {
+  if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value;
+  throw refuse(`${where} must be a number of 0 or more`);
+}
+
+function measure(value: unknown, where: string): number | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  throw refuse(`${where} must be a finite number or null`);
+}
+
+function hash(value: unknown, where: string): string | null {
+  if (value === undefined || value === null || value === '') return null;
+  if (typeof value === 'string' && /^[0-9a-f]{16,64}$/.test(value)) return value;
+  throw refuse(`${where} must be a hash in lower-case hex, or null`);
+}
+
+function refuse(message: string): RivuletError {
+  return new RivuletError('RIV_REQUEST', message);
+}

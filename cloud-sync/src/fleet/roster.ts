@@ -1,0 +1,166 @@
+/**
+ * The gateways as the coordinator knows them now: who is enrolled, what each last reported, which are up.
+ *
+ * The directory on disk holds what must survive a restart; rates and presence are made anew from what is heard.
+ */
+
+import type { Clock } from '@rivulet/host';
+import type { GatewayView, TaskView } from '../api/views.ts';
+import type { Directory, GatewayRecord } from '../drivers/store.ts';
+import { openCurves } from './curves.ts';
+import { heard, isUp, type Presence, reported } from './presence.ts';
+import { newRecent, type Recent } from './recent.ts';
+import { parseReport, type Report, type TaskReport } from './report.ts';
+
+export interface Member {
+  readonly id: string;
+  readonly publicKey: Uint8Array;
+  readonly enrolledMs: number;
+  readonly lastSeenMs: number;
+  readonly about: string;
+  readonly simulated: boolean;
+  readonly report: Report | null;
+}
+
+export interface Roster {
+  get(id: string): Member | null;
+  size(): number;
+  enrol(gateway: GatewayRecord, incarnation: string): void;
+  /** Something signed by the gateway came in. */
+  heard(id: string): void;
+  reported(id: string, report: Report, body: string): void;
+  view(id: string): GatewayView | null;
+  /** In id order. */
+  views(): GatewayView[];
+  /** Gateways that came up or went down since the last call. */
+  changes(): { id: string; up: boolean }[];
+}
+
+interface Entry {
+  record: GatewayRecord;
+  report: Report | null;
+  presence: Presence | null;
+  readonly recent: Recent;
+  wasUp: boolean;
+}
+
+export function openRoster(directory: Directory, clock: Clock): Roster {
+  const curves = openCurves(directory);
+  const entries = new Map<string, Entry>(
+    directory.gateways().map((record) => [record.id, entryOf(record, clock)] as const),
+  );
+
+  function sorted(): Entry[] {
+    return [...entries.values()].sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+  }
+
+  return {
+    get: (id) => memberOf(entries.get(id)),
+    size: () => entries.size,
+    enrol(record, incarnation) {
+      directory.enrol(record, incarnation);
+      entries.set(record.id, entryOf(record, clock));
+    },
+    heard(id) {
+      const entry = entries.get(id);
+      if (entry === undefined) return;
+      entry.presence = heard(entry.presence, monoMs(clock));
+      entry.record = { ...entry.record, lastSeenMs: clock.wallMs() };
+      directory.saw(id, clock.wallMs(), null);
+    },
+    reported(id, report, body) {
+      const entry = entries.get(id);
+      if (entry === undefined) return;
+      const now = clock.wallMs();
+      directory.saw(id, now, body);
+      for (const task of report.tasks) curves.add(id, task, now);
+      entry.presence = reported(entry.presence, monoMs(clock));
+      entry.record = { ...entry.record, lastSeenMs: now, about: report.about, simulated: report.simulated };
+      entry.report = report;
+      entry.recent.add(monoMs(clock), report);
+    },
+    view(id) {
+      const entry = entries.get(id);
+      return entry === undefined ? null : viewOf(entry, clock);
+    },
+    views: () => sorted().map((entry) => viewOf(entry, clock)),
+    changes() {
+      const changed: { id: string; up: boolean }[] = [];
+      for (const entry of entries.values()) {
+        const up = isUp(entry.presence, monoMs(clock));
+        if (up !== entry.wasUp) changed.push({ id: entry.record.id, up });
+        entry.wasUp = up;
+      }
+      return changed;
+    },
+  };
+}
+
+function entryOf(record: GatewayRecord, clock: Clock): Entry {
+  const silentMs = Math.max(0, clock.wallMs() - record.lastSeenMs);
+  const report = record.report === null ? null : parseReport(record.report);
+  return {
+    record: report === null ? record : { ...record, about: report.about, simulated: report.simulated },
+    report,
+    presence: heard(null, monoMs(clock) - silentMs),
+    recent: newRecent(),
+    wasUp: false,
+  };
+}
+
+function memberOf(entry: Entry | undefined): Member | null {
+  if (entry === undefined) return null;
+  const { id, publicKey, enrolledMs, lastSeenMs, about, simulated } = entry.record;
+  return { id, publicKey, enrolledMs, lastSeenMs, about, simulated, report: entry.report };
+}
+
+function viewOf(entry: Entry, clock: Clock): GatewayView {
+  const { record, report, recent } = entry;
+  const up = isUp(entry.presence, monoMs(clock));
+  const nothing = { received: 0, used: 0, late: 0, duplicate: 0, retained: 0, filtered: 0, quarantined: 0 };
+  return {
+    id: record.id,
+    about: record.about,
+    simulated: record.simulated,
+    up,
+    last_seen: record.lastSeenMs,
+    messages: report?.messages ?? 0,
+    messages_per_s: up ? rounded(recent.messagesPerS()) : 0,
+    predictions_per_s: up ? rounded(recent.predictionsPerS()) : 0,
+    ledger: report?.ledger ?? nothing,
+    cpu_us_per_message: report?.cpuUsPerMessage ?? null,
+    rss_mib: report?.rssMib ?? null,
+    releases_accepted: report?.releasesAccepted ?? 0,
+    connected: report?.connected ?? false,
+    last_error: report?.lastError ?? null,
+    tasks: (report?.tasks ?? []).map((task) => taskView(task, recent)),
+  };
+}
+
+function taskView(task: TaskReport, recent: Recent): TaskView {
+  const lately = recent.error(task.name);
+  const { name, kind, predictions, matured, alarms, schema, release, panel } = task;
+  return {
+    name,
+    kind,
+    error: matured > 0 ? task.errorSum / matured : null,
+    error_last_value: matured > 0 ? task.baselineSum / matured : null,
+    recent_error: lately?.error ?? null,
+    recent_error_last_value: lately?.baseline ?? null,
+    predictions,
+    matured,
+    alarms,
+    schema,
+    release,
+    panel,
+  };
+}
+
+/** Rates to a tenth: more digits would only make the page flicker. */
+function rounded(rate: number): number {
+  return Math.round(rate * 10) / 10;
+}
+
+function monoMs(clock: Clock): number {
+  return clock.monoUs() / 1000;
+}

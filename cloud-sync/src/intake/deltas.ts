@@ -1,0 +1,190 @@
+/**
+ * The way of a delta: read, check the signature, judge, merge, write down, answer.
+ *
+ * The statistics go into the live merge first (only the core can tell whether they make sense) and to disk in one
+ * transaction after that. When the transaction fails the merge is forgotten, so memory never runs ahead of the disk.
+ */
+import { type Clock, decodeEnvelope, type Envelope, type Identity, RivuletError, toRivuletError } from '@rivulet/host';
+import type { ReceiptView } from '../api/views.ts';
+import type { Delta, Head, Store } from '../drivers/store.ts';
+import type { Roster } from '../fleet/roster.ts';
+import { MODELS_MAX, type Models } from '../registry/models.ts';
+import { formOf, parseSchema } from '../registry/schema.ts';
+import type { Keys } from './keys.ts';
+import { receiptFor, signReceipt } from './receipt.ts';
+import { type Verdict, verdictOn } from './verdict.ts';
+
+/** Incarnations of one gateway; each is a state that was lost and begun anew. */
+const INCARNATIONS_MAX = 1_000;
+
+export interface DeltaParts {
+  readonly store: Store;
+  readonly models: Models;
+  readonly roster: Roster;
+  readonly keys: Keys;
+  readonly identity: Pick<Identity, 'sign'>;
+  readonly clock: Clock;
+}
+
+export interface DeltaAnswer {
+  readonly receipt: ReceiptView;
+  readonly signature: string;
+  readonly schema: string;
+}
+
+/** Takes an envelope in. Throws a coded error when it is not one, or not from who it says. */
+export function receiveDelta(bytes: Uint8Array, parts: DeltaParts): DeltaAnswer {
+  const envelope = readAtTheDoor(bytes, parts);
+  const { delta, problem } = deltaOf(envelope, parts.clock.wallMs());
+  const verdict = verdictOn(factsAbout(delta, problem, parts));
+  const receipt = carryOut(verdict, delta, envelope, bytes, parts);
+  return { receipt, signature: signReceipt(receipt, parts.identity), schema: delta.schema };
+}
+
+/** What cannot be read, or was not signed by its gateway, is refused; the newest of it are kept for a look. */
+function readAtTheDoor(bytes: Uint8Array, { store, keys, clock }: DeltaParts): Envelope {
+  let gateway: string | null = null;
+  try {
+    const envelope = decodeEnvelope(bytes);
+    gateway = envelope.gateway;
+    keys.check(gateway, envelope.signed, envelope.signature);
+    return envelope;
+  } catch (error) {
+    const refusal = toRivuletError(error);
+    store.atomically(() => {
+      store.quarantine.add({ atMs: clock.wallMs(), gateway, code: refusal.code, reason: refusal.message, bytes });
+      store.count('refused');
+    });
+    throw refusal;
+  }
+}
+
+function deltaOf(envelope: Envelope, receivedMs: number): { delta: Delta; problem: string | null } {
+  const schemaText = Buffer.from(envelope.schema).toString('utf8');
+  const read = readSchema(schemaText, envelope.task);
+  const delta: Delta = {
+    gateway: envelope.gateway,
+    incarnation: Buffer.from(envelope.incarnation).toString('hex'),
+    seq: envelope.seq,
+    task: envelope.task,
+    schema: envelope.schemaHash.toString('hex'),
+    payloadHash: envelope.payloadHash.toString('hex'),
+    schemaText,
+    form: read.form,
+    statistics: envelope.payload,
+    receivedMs,
+  };
+  return { delta, problem: read.problem };
+}
+
+function readSchema(text: string, task: string): { form: Delta['form']; problem: string | null } {
+  try {
+    const schema = parseSchema(text);
+    const problem = schema.task === task ? null : `the envelope is for ${task}, its schema for ${schema.task}`;
+    return { form: formOf(schema.kind), problem };
+  } catch (error) {
+    return { form: 1, problem: toRivuletError(error).message };
+  }
+}
+
+function factsAbout(delta: Delta, schemaProblem: string | null, { store }: DeltaParts) {
+  const incarnations = store.directory.incarnations(delta.gateway);
+  return {
+    standing: store.deltas.standing(delta),
+    seq: delta.seq,
+    schemaProblem,
+    modelKnown: store.heads.get(delta.schema) !== null,
+    models: store.heads.list().length,
+    modelsMax: MODELS_MAX,
+    incarnationKnown: incarnations.includes(delta.incarnation),
+    incarnations: incarnations.length,
+    incarnationsMax: INCARNATIONS_MAX,
+  };
+}
+
+function carryOut(
+  verdict: Verdict,
+  delta: Delta,
+  envelope: Envelope,
+  bytes: Uint8Array,
+  parts: DeltaParts,
+): ReceiptView {
+  const { store } = parts;
+  switch (verdict.kind) {
+    case 'duplicate': {
+      const earlier = store.deltas.outcome(delta.gateway, delta.incarnation, delta.seq);
+      store.atomically(() => {
+        store.count('duplicates');
+        parts.roster.heard(delta.gateway);
+      });
+      return receiptFor(envelope, 'duplicate', earlier?.reason ?? null);
+    }
+    case 'superseded':
+      store.atomically(() => {
+        store.directory.seeIncarnation(delta.gateway, delta.incarnation);
+        store.deltas.append(delta, 'superseded', null);
+        store.count('superseded');
+        parts.roster.heard(delta.gateway);
+      });
+      return receiptFor(envelope, 'superseded', null);
+    case 'quarantine':
+      return quarantine(delta, envelope, 'RIV_SCHEMA_MISMATCH', verdict.reason, bytes, parts);
+    case 'merge':
+      return merge(delta, envelope, bytes, parts);
+  }
+}
+
+function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: DeltaParts): ReceiptView {
+  const { store, models, roster } = parts;
+  try {
+    models.put(delta, delta.gateway, delta.statistics);
+  } catch (error) {
+    if (!(error instanceof RivuletError)) throw error;
+    return quarantine(delta, envelope, error.code, error.message, bytes, parts);
+  }
+  try {
+    store.atomically(() => {
+      store.directory.seeIncarnation(delta.gateway, delta.incarnation);
+      const offset = store.deltas.append(delta, 'accepted', null);
+      moveHead(delta, offset, store);
+      store.count('deltas');
+      roster.heard(delta.gateway);
+    });
+  } catch (error) {
+    models.forget(delta.schema);
+    throw error;
+  }
+  return receiptFor(envelope, 'accepted', null);
+}
+
+function moveHead(delta: Delta, offset: number, store: Store): void {
+  const head = store.heads.get(delta.schema);
+  const { schema, task, schemaText, form } = delta;
+  const next: Head =
+    head === null
+      ? { schema, task, schemaText, form, release: null, releaseOffset: 0, offset, releases: 0, revision: 1 }
+      : { ...head, offset, revision: head.revision + 1 };
+  if (!store.heads.compareAndSet(head?.revision ?? null, next)) {
+    throw new RivuletError('RIV_INTERNAL', `the head of ${task} moved while a delta was written`);
+  }
+}
+
+/** Keeps it for a look and says so: the gateway need not send it again. */
+function quarantine(
+  delta: Delta,
+  envelope: Envelope,
+  code: string,
+  reason: string,
+  bytes: Uint8Array,
+  { store, roster, clock }: DeltaParts,
+): ReceiptView {
+  store.atomically(() => {
+    if (store.deltas.outcome(delta.gateway, delta.incarnation, delta.seq) === null) {
+      store.deltas.append(delta, 'quarantined', reason);
+    }
+    store.quarantine.add({ atMs: clock.wallMs(), gateway: delta.gateway, code, reason, bytes });
+    store.count('quarantined');
+    roster.heard(delta.gateway);
+  });
+  return receiptFor(envelope, 'quarantined', reason);
+}

@@ -1,0 +1,41 @@
+/** Enrolment: the first key that comes with an id is that id's key from then on (trust on first use). */
+import { type Clock, publicKeyBytes, publicKeyFromBytes, RivuletError } from '@rivulet/host';
+import type { Store } from '../drivers/store.ts';
+import type { Roster } from '../fleet/roster.ts';
+
+/** Gateways that can enrol: each costs memory and disk, and enrolment is the one door without a signature. */
+export const GATEWAYS_MAX = 10_000;
+
+/** The same rule as for a gateway's configuration. */
+export const GATEWAY_ID = '^[A-Za-z0-9._-]{1,64}$';
+
+export interface EnrolmentRequest {
+  readonly gateway: string;
+  /** Base64 of the raw key or its SPKI. */
+  readonly public_key: string;
+  /** 16 bytes, hex. */
+  readonly incarnation: string;
+  readonly about?: string;
+  readonly simulated?: boolean;
+}
+
+export function enrol(
+  request: EnrolmentRequest,
+  { store, roster, clock }: { store: Store; roster: Roster; clock: Clock },
+): 'enrolled' | 'known' {
+  const publicKey = publicKeyBytes(publicKeyFromBytes(Buffer.from(request.public_key, 'base64')));
+  const known = roster.get(request.gateway);
+  if (known !== null) {
+    // nothing is taken over here: the request is not signed, so anybody could have sent it
+    if (publicKey.equals(known.publicKey)) return 'known';
+    throw new RivuletError('RIV_GATEWAY_KEY', `${request.gateway} is enrolled with another key`);
+  }
+  if (roster.size() >= GATEWAYS_MAX) {
+    throw new RivuletError('RIV_OVERLOADED', `${GATEWAYS_MAX} gateways are enrolled, more are not taken`);
+  }
+  const now = clock.wallMs();
+  const { gateway: id, about = '', simulated = false } = request;
+  const record = { id, publicKey, about, simulated, enrolledMs: now, lastSeenMs: now, report: null };
+  store.atomically(() => roster.enrol(record, request.incarnation));
+  return 'enrolled';
+}

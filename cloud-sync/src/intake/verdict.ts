@@ -1,0 +1,40 @@
+/** What becomes of a delta whose signature is good: a pure decision from what is known about it. */
+import type { Standing } from '../drivers/store.ts';
+
+export interface DeltaFacts {
+  readonly standing: Standing;
+  readonly seq: number;
+  /** Why this coordinator cannot take its schema; null: it can. */
+  readonly schemaProblem: string | null;
+  readonly modelKnown: boolean;
+  readonly models: number;
+  readonly modelsMax: number;
+  readonly incarnationKnown: boolean;
+  readonly incarnations: number;
+  readonly incarnationsMax: number;
+}
+
+export type Verdict =
+  /** Was here before: the earlier answer stands. */
+  | { readonly kind: 'duplicate' }
+  /** Something newer of the same gateway and model is in already. */
+  | { readonly kind: 'superseded' }
+  | { readonly kind: 'quarantine'; readonly reason: string }
+  /** To be merged, unless the core refuses it. */
+  | { readonly kind: 'merge' };
+
+export function verdictOn(facts: DeltaFacts): Verdict {
+  if (facts.standing === 'duplicate') return { kind: 'duplicate' };
+  if (facts.standing === 'conflict') {
+    return { kind: 'quarantine', reason: `number ${facts.seq} of this incarnation was used before for other contents` };
+  }
+  if (facts.schemaProblem !== null) return { kind: 'quarantine', reason: facts.schemaProblem };
+  if (!facts.incarnationKnown && facts.incarnations >= facts.incarnationsMax) {
+    return { kind: 'quarantine', reason: `the gateway has had ${facts.incarnations} incarnations already` };
+  }
+  if (facts.standing === 'superseded') return { kind: 'superseded' };
+  if (!facts.modelKnown && facts.models >= facts.modelsMax) {
+    return { kind: 'quarantine', reason: `the coordinator holds ${facts.models} models already` };
+  }
+  return { kind: 'merge' };
+}

@@ -1,0 +1,61 @@
+/**
+ * One model's merge: an instance of the core that holds the newest statistics of every gateway and solves them into a
+ * model (FORMATS.md section 7). The arithmetic is the core's; here are only the operations needed as calls.
+ */
+import { byteReader, type Core, sha256, writeBytes } from '@rivulet/host';
+import type { Form } from './drivers/store.ts';
+
+/** Ridge relative to the diagonal of the correlation matrix: enough to tame copies of a feature, too little to bend a model. */
+const RIDGE = 1e-4;
+/** Largest model read back from the core, in bytes. */
+const MODEL_BYTES_MAX = 16 * 1024 * 1024;
+
+const OPERATION = { open: 1, put: 2, solve: 4 } as const;
+
+export interface Solved {
+  readonly gateways: number;
+  readonly rows: number;
+  readonly model: Buffer;
+  /** Digest of the root of the merge tree: the same set of statistics gives the same digest. */
+  readonly digest: Buffer;
+}
+
+export interface Merge {
+  /** Takes a gateway's statistics in, in place of its earlier ones. Throws a coded error when the core refuses them. */
+  put(gateway: string, statistics: Uint8Array): void;
+  solve(): Solved;
+}
+
+/** Makes an empty merge for a schema. */
+export type OpenMerge = (schemaText: string, form: Form) => Merge;
+
+/** Merges by the core, each in an instance of its own. */
+export function mergesBy(core: Core): OpenMerge {
+  return (schemaText, form) => {
+    const engine = core.newEngine();
+    engine.merge(writeBytes([{ u8: OPERATION.open }, { bytes: Buffer.from(schemaText) }, { u8: form }]));
+    return {
+      put: (gateway, statistics) =>
+        void engine.merge(writeBytes([{ u8: OPERATION.put }, { raw: leafOf(gateway) }, { bytes: statistics }])),
+      solve() {
+        const reader = byteReader(
+          engine.merge(writeBytes([{ u8: OPERATION.solve }, { f64: RIDGE }])),
+          'a solved merge',
+        );
+        const solved = {
+          gateways: reader.u32(),
+          rows: reader.f64(),
+          model: reader.bytes(MODEL_BYTES_MAX),
+          digest: reader.raw(32),
+        };
+        reader.finish();
+        return solved;
+      },
+    };
+  };
+}
+
+/** A gateway's place in the tree depends on its id alone. */
+function leafOf(gateway: string): Buffer {
+  return sha256(Buffer.from(gateway));
+}

@@ -1,0 +1,98 @@
+/**
+ * The live merges, one per model, each rebuilt from the stored contributions when it is not there: at start, after a
+ * trap, after a write that did not reach the disk. So what is in memory is always what is on disk, or nothing.
+ */
+import { RivuletError } from '@rivulet/host';
+import type { Contribution, Form, Store } from '../drivers/store.ts';
+import type { Merge, OpenMerge, Solved } from '../merge.ts';
+
+/** Models at a time: each is an instance of the core with memory of its own. */
+export const MODELS_MAX = 64;
+
+export interface Models {
+  /** Takes a gateway's statistics in. Throws the core's refusal; the model is then as it was before. */
+  put(model: ModelSource, gateway: string, statistics: Uint8Array): void;
+  solve(model: ModelSource): Solved;
+  /** Drops the instance: the next use rebuilds it from the store. */
+  forget(schema: string): void;
+  /** Brings every stored model back; statistics that the core now refuses are withdrawn and kept in quarantine. */
+  rebuild(): void;
+}
+
+export interface ModelSource {
+  readonly schema: string;
+  readonly schemaText: string;
+  readonly form: Form;
+}
+
+export function openModels(store: Store, open: OpenMerge, wallMs: () => number): Models {
+  const live = new Map<string, Merge>();
+
+  function get(model: ModelSource): Merge {
+    return live.get(model.schema) ?? remember(model, build(model));
+  }
+
+  function remember(model: ModelSource, merge: Merge): Merge {
+    live.set(model.schema, merge);
+    return merge;
+  }
+
+  function build(model: ModelSource): Merge {
+    for (;;) {
+      const merge = open(model.schemaText, model.form);
+      if (filled(merge, model)) return merge;
+    }
+  }
+
+  /** False when the instance died of a contribution: that one is withdrawn, so the next attempt has one less. */
+  function filled(merge: Merge, model: ModelSource): boolean {
+    for (const contribution of store.deltas.contributions(model.schema)) {
+      try {
+        merge.put(contribution.gateway, contribution.statistics);
+      } catch (error) {
+        withdraw(contribution, error);
+        if (isTrap(error)) return false;
+      }
+    }
+    return true;
+  }
+
+  function withdraw(contribution: Contribution, error: unknown): void {
+    if (!(error instanceof RivuletError)) throw error;
+    store.atomically(() => {
+      store.deltas.withdraw(contribution.schema, contribution.gateway);
+      store.quarantine.add({
+        atMs: wallMs(),
+        gateway: contribution.gateway,
+        code: error.code,
+        reason: `stored statistics of ${contribution.task} were refused on rebuilding: ${error.message}`,
+        bytes: contribution.statistics,
+      });
+      store.count('quarantined');
+    });
+  }
+
+  /** Runs one operation; an instance that trapped is dead and is forgotten. */
+  function guarded<T>(model: ModelSource, work: (merge: Merge) => T): T {
+    const merge = get(model);
+    try {
+      return work(merge);
+    } catch (error) {
+      if (isTrap(error)) live.delete(model.schema);
+      throw error;
+    }
+  }
+
+  return {
+    put: (model, gateway, statistics) => guarded(model, (merge) => merge.put(gateway, statistics)),
+    solve: (model) => guarded(model, (merge) => merge.solve()),
+    forget: (schema) => void live.delete(schema),
+    rebuild() {
+      for (const head of store.heads.list()) get(head);
+    },
+  };
+}
+
+function isTrap(error: unknown): boolean {
+  return error instanceof RivuletError && error.code === 'RIV_CORE_TRAPPED';
+}

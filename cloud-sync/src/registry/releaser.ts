@@ -1,0 +1,158 @@
+/**
+ * Makes releases: solves a model when it is due, names the result by its hash, and writes bytes, record and head in
+ * one transaction. The head moves by compare-and-set, so two writers could never both win.
+ */
+import {
+  type Clock,
+  decodeRelease,
+  encodeRelease,
+  type Release,
+  RivuletError,
+  releaseHash,
+  toRivuletError,
+} from '@rivulet/host';
+import type { Head, ReleaseRecord, Store } from '../drivers/store.ts';
+import { releaseDecision } from './due.ts';
+import type { Models } from './models.ts';
+
+const NO_PARENT = Buffer.alloc(32);
+
+export interface ReleaserParts {
+  readonly store: Store;
+  readonly models: Models;
+  readonly clock: Clock;
+  readonly kernelHash: Uint8Array;
+  readonly everyMs: number;
+  readonly onRelease: (release: ReleaseRecord) => void;
+  /** A model that could not be solved (too few rows, say); it is tried again when something new has come. */
+  readonly onFailure: (head: Head, error: RivuletError) => void;
+}
+
+export interface Releaser {
+  /** In how many ms a release of this model can be there; 0: the newest one has everything. */
+  waitMs(schema: string): number;
+  /** Something was accepted for this model: see to it when it is due. */
+  wake(): void;
+  /** Makes what is due now. */
+  run(): void;
+  stop(): void;
+}
+
+export function openReleaser(parts: ReleaserParts): Releaser {
+  const { store, models, clock, everyMs } = parts;
+  const lastMonoMs = new Map<string, number>();
+  /** Offsets at which a model could not be solved: not tried again until there is more. */
+  const failedAt = new Map<string, number>();
+  let timer: NodeJS.Timeout | null = null;
+  let timerMonoMs = 0;
+  let stopped = false;
+
+  function decide(head: Head) {
+    return releaseDecision({
+      offset: head.offset,
+      doneOffset: Math.max(head.releaseOffset, failedAt.get(head.schema) ?? 0),
+      lastMonoMs: lastMonoMs.get(head.schema) ?? null,
+      nowMonoMs: clock.monoUs() / 1000,
+      everyMs,
+    });
+  }
+
+  function attempt(head: Head): void {
+    lastMonoMs.set(head.schema, clock.monoUs() / 1000);
+    try {
+      const release = store.atomically(() => make(head));
+      if (release !== null) parts.onRelease(release);
+    } catch (error) {
+      const failure = toRivuletError(error);
+      if (failure.code !== 'RIV_STORE') failedAt.set(head.schema, head.offset);
+      parts.onFailure(head, failure);
+    }
+  }
+
+  /** Null: what came changed nothing in the model. */
+  function make(head: Head): ReleaseRecord | null {
+    const solved = models.solve(head);
+    const parentBytes = head.release === null ? null : store.blobs.get(head.release);
+    const content = {
+      task: head.task,
+      schemaHash: Buffer.from(head.schema, 'hex'),
+      kernelHash: parts.kernelHash,
+      gateways: solved.gateways,
+      rows: solved.rows,
+      schema: Buffer.from(head.schemaText),
+      model: solved.model,
+    };
+    if (parentBytes !== null && sameModel(parentBytes, content)) {
+      advance(head, { releaseOffset: head.offset });
+      return null;
+    }
+    const bytes = encodeRelease({
+      ...content,
+      parent: head.release === null ? NO_PARENT : Buffer.from(head.release, 'hex'),
+    });
+    const record: ReleaseRecord = {
+      hash: releaseHash(bytes).toString('hex'),
+      parent: head.release,
+      task: head.task,
+      schema: head.schema,
+      form: head.form,
+      gateways: solved.gateways,
+      rows: solved.rows,
+      createdMs: clock.wallMs(),
+      lineage: store.deltas.lineage(head.schema),
+    };
+    store.blobs.put(record.hash, bytes);
+    store.releases.add(record);
+    store.count('releases');
+    advance(head, { release: record.hash, releaseOffset: head.offset, releases: head.releases + 1 });
+    return record;
+  }
+
+  function advance(head: Head, change: Partial<Head>): void {
+    const next = { ...head, ...change, revision: head.revision + 1 };
+    if (store.heads.compareAndSet(head.revision, next)) return;
+    throw new RivuletError('RIV_INTERNAL', `the head of ${head.task} moved while a release of it was made`);
+  }
+
+  function run(): void {
+    let next = Number.POSITIVE_INFINITY;
+    for (const listed of store.heads.list()) {
+      const decision = decide(listed);
+      if (decision.kind === 'release') attempt(listed);
+      if (decision.kind === 'wait') next = Math.min(next, decision.ms);
+    }
+    if (next < Number.POSITIVE_INFINITY) arm(next);
+  }
+
+  /** One timer, for whatever is due first. */
+  function arm(ms: number): void {
+    const dueMonoMs = clock.monoUs() / 1000 + ms;
+    if (stopped || (timer !== null && timerMonoMs <= dueMonoMs)) return;
+    if (timer !== null) clearTimeout(timer);
+    timerMonoMs = dueMonoMs;
+    timer = setTimeout(() => {
+      timer = null;
+      run();
+    }, ms);
+  }
+
+  return {
+    waitMs(schema) {
+      const head = store.heads.get(schema);
+      const decision = head === null ? null : decide(head);
+      return decision === null || decision.kind === 'nothing_new' ? 0 : decision.kind === 'wait' ? decision.ms : 1;
+    },
+    wake: () => arm(0),
+    run,
+    stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+    },
+  };
+}
+
+/** True when a release of this content would differ from its parent in nothing but its place in the chain. */
+function sameModel(parentBytes: Uint8Array, content: Omit<Release, 'parent'>): boolean {
+  const parent = decodeRelease(parentBytes);
+  return encodeRelease({ ...content, parent: parent.parent }).equals(parentBytes);
+}

@@ -1,0 +1,23 @@
+/** Releases and models as the API shows them. */
+import type { HeadView, LineageView, ModelView, ReleaseView } from '../api/views.ts';
+import type { Head, ReleaseRecord } from '../drivers/store.ts';
+import { parseSchema } from './schema.ts';
+
+export function releaseView(release: Omit<ReleaseRecord, 'lineage'>): ReleaseView {
+  const { hash, parent, task, schema, gateways, rows, createdMs, form } = release;
+  return { hash, parent, task, schema, gateways, rows, created_at: createdMs, form: form === 1 ? 'ridge' : 'lda' };
+}
+
+export function lineageView(release: ReleaseRecord): LineageView {
+  return { ...releaseView(release), lineage: release.lineage };
+}
+
+export function modelView(head: Head, gateways: readonly string[]): ModelView {
+  const { task, kind, target, horizonMs, features } = parseSchema(head.schemaText);
+  const { schema, releases, release } = head;
+  return { task, schema, kind, target, horizon_ms: horizonMs, features, gateways, releases, head: release };
+}
+
+export function headView({ task, schema, release }: Head): HeadView {
+  return { task, schema, release };
+}

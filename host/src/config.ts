@@ -1,3 +1,6 @@
+// The configuration of a gateway as the rest of the program sees it: checked, and with every default filled in. How it is
+// written as YAML, and what the defaults are, is in config_parse.ts.
+
 import type { TaskKind } from './status.ts';
 
 /** A connection to a broker elsewhere. */
@@ -118,12 +121,4 @@ export interface Config {
   log: { commitMs: number; keepBytes: number };
   checkpoint: { everyMs: number };
   sync: { url: string; everyMs: number; token: string | null } | null;
-}
-
-/**
- * Reads a configuration.
- * @throws RIV_CONFIG_SYNTAX, RIV_CONFIG_UNKNOWN, RIV_CONFIG_MISSING, RIV_CONFIG_VALUE, each at file:line:column
- */
-export function parseConfig(_yaml: string, _fileName: string): Config {
-  throw new Error('follows');
 }

@@ -15,20 +15,20 @@ export {
 } from './block.ts';
 export { type ByteReader, byteReader, type Field, readMagic, writeBytes } from './bytes.ts';
 export { type Clock, systemClock } from './capabilities.ts';
-export {
-  type BrokerDoor,
-  type Config,
-  type Door,
-  type LabelConfig,
-  type LimitsConfig,
-  type MqttDoor,
-  type OutputConfig,
-  parseConfig,
-  type SourceConfig,
-  type TaskConfig,
-  type WindowConfig,
-  type WindowStat,
+export type {
+  BrokerDoor,
+  Config,
+  Door,
+  LabelConfig,
+  LimitsConfig,
+  MqttDoor,
+  OutputConfig,
+  SourceConfig,
+  TaskConfig,
+  WindowConfig,
+  WindowStat,
 } from './config.ts';
+export { parseConfig } from './config_parse.ts';
 export { type Core, type CoreBuild, type DeltaSection, type Engine, loadCore } from './core.ts';
 export { crc32c } from './crc32c.ts';
 export {
@@ -48,7 +48,8 @@ export {
   RivuletError,
   toRivuletError,
 } from './errors.ts';
-export { type Identity, openIdentity } from './identity.ts';
+export { makeDirectory, replaceFile, syncDirectory } from './files.ts';
+export { type Identity, type IdentityOptions, openIdentity } from './identity.ts';
 export {
   type Appended,
   type BlockDraft,
@@ -67,6 +68,7 @@ export {
   type Quarantined,
   type WindowResult,
 } from './outputs.ts';
+export { topicFilter } from './patterns.ts';
 export { compilePlan, type EvaluationSpec, planForEvaluation, planHash } from './plan.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
 export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';

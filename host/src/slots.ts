@@ -1,4 +1,23 @@
-/** A checkpoint: the fold's state at a place in the log (FORMATS.md section 5). */
+// Two checkpoint slots (FORMATS.md section 5). A save goes over the older one, so that a crash in the middle of it leaves
+// the newer one whole; a start takes the newest that verifies. Nothing is believed before its checksum was compared.
+
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { byteReader, readMagic, writeBytes } from './bytes.ts';
+import { crc32c } from './crc32c.ts';
+import { RivuletError } from './errors.ts';
+import { makeDirectory, reason, syncDirectory } from './files.ts';
+import { sha256 } from './signing.ts';
+
+const SLOT_MAGIC = 'RVCP';
+const SLOT_VERSION = 1;
+const SLOT_FILES = ['a.rvcp', 'b.rvcp'] as const;
+/** Largest state: what a core's memory can hold at most by far. */
+const STATE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Everything in a slot but the state. */
+const SLOT_FRAME_BYTES = 136;
+
+/** A checkpoint: the fold's state at a place in the log. Hashes are 32 bytes. */
 export interface Slot {
   /** Sequence of the first block that is not folded in. */
   nextSequence: number;
@@ -13,8 +32,9 @@ export interface Slot {
 export interface LoadedSlot extends Slot {
   /** SHA-256 of the state in hex. */
   digest: string;
-  /** Its file, and why it was taken. */
-  file: string;
+  /** The file it was in. */
+  file: 'a.rvcp' | 'b.rvcp';
+  /** Why it was taken and the other was not. */
   why: string;
 }
 
@@ -22,10 +42,153 @@ export interface LoadedSlot extends Slot {
 export interface Slots {
   /** The newest slot that verifies; null when there is none. */
   load(): Promise<LoadedSlot | null>;
-  /** Writes over the older slot (or one that does not verify) and syncs; answers the digest. */
+  /**
+   * Writes over the older slot (or one that does not verify) and syncs; answers the digest of the state.
+   * @throws RIV_LOG_FULL, RIV_LOG_WRITE, RIV_TOO_LARGE
+   */
   save(slot: Slot): Promise<string>;
 }
 
-export async function openSlots(_directory: string): Promise<Slots> {
-  throw new Error('follows');
+type SlotFile = (typeof SLOT_FILES)[number];
+
+/** What was found in a file: a slot, or why there is none. */
+interface Finding {
+  file: SlotFile;
+  slot: (Slot & { digest: string }) | null;
+  why: string;
+}
+
+/**
+ * Opens the slots of a directory, which is made when absent.
+ * @throws RIV_STATE_UNUSABLE
+ */
+export async function openSlots(directory: string): Promise<Slots> {
+  await makeDirectory(directory);
+  /** The slot that must survive the next save. */
+  let newest: SlotFile | null = null;
+
+  async function load(): Promise<LoadedSlot | null> {
+    const first = await read(directory, SLOT_FILES[0]);
+    const second = await read(directory, SLOT_FILES[1]);
+    const decision = choose(first, second);
+    newest = decision?.file ?? null;
+    return decision;
+  }
+  await load();
+
+  return {
+    load,
+    async save(slot) {
+      const file = newest === SLOT_FILES[0] ? SLOT_FILES[1] : SLOT_FILES[0];
+      const { bytes, digest } = encodeSlot(slot);
+      await overwrite(directory, file, bytes);
+      newest = file;
+      return digest;
+    },
+  };
+}
+
+/** Which slot counts, from what was found in the two files. */
+function choose(first: Finding, second: Finding): LoadedSlot | null {
+  if (first.slot === null && second.slot === null) return null;
+  if (first.slot === null || second.slot === null) {
+    const [good, bad] = first.slot === null ? [second, first] : [first, second];
+    return { ...(good.slot as NonNullable<Finding['slot']>), file: good.file, why: `${bad.file}: ${bad.why}` };
+  }
+  const lead = first.slot.nextSequence - second.slot.nextSequence || first.slot.wallMs - second.slot.wallMs;
+  const [taken, other] = lead >= 0 ? [first.slot, second.slot] : [second.slot, first.slot];
+  const [file, otherFile] = lead >= 0 ? [first.file, second.file] : [second.file, first.file];
+  const why = `${otherFile} is older: it goes up to block ${other.nextSequence}, this one to ${taken.nextSequence}`;
+  return { ...taken, file, why };
+}
+
+async function read(directory: string, file: SlotFile): Promise<Finding> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(join(directory, file), 'r');
+    const { size } = await handle.stat();
+    if (size > STATE_BYTES_MAX + SLOT_FRAME_BYTES)
+      return { file, slot: null, why: `${size} bytes are more than a slot can have` };
+    return { file, slot: decodeSlot(await handle.readFile()), why: 'verified' };
+  } catch (thrown) {
+    const why = reason(thrown) === 'ENOENT' ? 'not there' : thrown instanceof Error ? thrown.message : String(thrown);
+    return { file, slot: null, why };
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function overwrite(directory: string, file: SlotFile, bytes: Buffer): Promise<void> {
+  const path = join(directory, file);
+  try {
+    const handle = await open(path, 'a'); // makes it when absent
+    await handle.close();
+    const slot = await open(path, 'r+');
+    try {
+      for (let written = 0; written < bytes.length; ) {
+        const { bytesWritten } = await slot.write(bytes, written, bytes.length - written, written);
+        if (bytesWritten === 0) throw new Error('nothing was written');
+        written += bytesWritten;
+      }
+      await slot.truncate(bytes.length);
+      await slot.sync();
+    } finally {
+      await slot.close();
+    }
+    await syncDirectory(directory);
+  } catch (cause) {
+    const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(reason(cause));
+    throw new RivuletError(full ? 'RIV_LOG_FULL' : 'RIV_LOG_WRITE', {
+      found: `a checkpoint could not be written (${reason(cause)})`,
+      where: path,
+      cause,
+    });
+  }
+}
+
+/** The bytes of a slot, and the digest of its state. */
+export function encodeSlot(slot: Slot): { bytes: Buffer; digest: string } {
+  if (slot.state.length > STATE_BYTES_MAX)
+    throw new RivuletError('RIV_TOO_LARGE', {
+      found: `a state of ${slot.state.length} bytes`,
+      expected: `at most ${STATE_BYTES_MAX}`,
+    });
+  const hash = sha256(slot.state);
+  const body = writeBytes([
+    { ascii: SLOT_MAGIC },
+    { u16: SLOT_VERSION },
+    { u16: 0 },
+    { u64: slot.nextSequence },
+    { u64: slot.nextOffset },
+    { i64: slot.wallMs },
+    { raw: slot.planHash },
+    { raw: slot.kernelHash },
+    { raw: hash },
+    { bytes: slot.state },
+  ]);
+  return { bytes: writeBytes([{ raw: body }, { u32: crc32c(body) }]), digest: hash.toString('hex') };
+}
+
+/**
+ * Reads a slot; the state is a view into `bytes`.
+ * @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_TOO_NEW, RIV_TOO_LARGE, RIV_CORRUPT
+ */
+export function decodeSlot(bytes: Uint8Array): Slot & { digest: string } {
+  const reader = byteReader(bytes, 'a checkpoint');
+  readMagic(reader, SLOT_MAGIC, SLOT_VERSION, 'a checkpoint');
+  reader.u16();
+  const slot = {
+    nextSequence: reader.u64(),
+    nextOffset: reader.u64(),
+    wallMs: reader.i64(),
+    planHash: reader.raw(32),
+    kernelHash: reader.raw(32),
+    digest: reader.raw(32).toString('hex'),
+    state: reader.bytes(STATE_BYTES_MAX),
+  };
+  const covered = reader.at;
+  if (reader.u32() !== crc32c(bytes, 0, 0, covered))
+    throw new RivuletError('RIV_CORRUPT', { found: 'a checkpoint whose checksum is wrong' });
+  reader.finish();
+  return slot;
 }

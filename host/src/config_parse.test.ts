@@ -1,0 +1,234 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { parseConfig } from './config_parse.ts';
+import { RivuletError } from './errors.ts';
+
+const minimal = 'sources: [{ topic: "t/{room}/{sensor}", key: "{room}", fields: { "{sensor}": value } }]\n';
+
+function refusal(yaml: string): RivuletError {
+  try {
+    parseConfig(yaml, 'plant.yaml');
+  } catch (thrown) {
+    if (thrown instanceof RivuletError) return thrown;
+    throw thrown;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+describe('parseConfig', () => {
+  test('the_example_of_the_design_is_read_as_written', () => {
+    const config = parseConfig(
+      `
+gateway: plant-7                      # id; default: the host's name
+state: /var/lib/rivulet               # log, checkpoints, outbox, quarantine
+mqtt: { url: mqtt://localhost:1883 }  # or the embedded one
+sources:
+  - topic: building/{room}/{sensor}   # {name} captures a level
+    key: "{room}"
+    fields: { "{sensor}": value }     # field ← path in the payload
+    time: ts                          # path; absent: arrival time
+    seq: seq
+windows:
+  - { name: room_5m, every: 5m, of: [temperature, co2], stats: [mean, min, max, count], lateness: 30s }
+tasks:
+  - { name: temp_in_30m, forecast: temperature, horizon: 30m }
+  - { name: occupied, classify: { topic: "labels/{room}/occupied", path: value }, wait: 24h }
+outputs:
+  - { windows: room_5m, topic: "rivulet/plant-7/windows/{key}" }
+  - { predictions: "*", topic: "rivulet/plant-7/{task}/{key}" }
+log: { commit: 10ms, keep: 2GB }
+sync: { url: https://coordinator:8787, every: 5m }
+`,
+      'plant.yaml',
+    );
+    expect(config).toMatchObject({
+      gateway: 'plant-7',
+      about: '',
+      simulated: false,
+      state: '/var/lib/rivulet',
+      doors: [{ kind: 'mqtt', door: 1, url: 'mqtt://localhost:1883', qos: 1, protocol: null }],
+      sources: [
+        {
+          name: 'building/{room}/{sensor}',
+          topic: 'building/{room}/{sensor}',
+          door: null,
+          format: 'auto',
+          key: '{room}',
+          fields: [{ name: '{sensor}', path: 'value' }],
+          time: 'ts',
+          seq: 'seq',
+          latenessMs: 10_000,
+        },
+      ],
+      windows: [
+        {
+          name: 'room_5m',
+          everyMs: 300_000,
+          of: ['temperature', 'co2'],
+          stats: ['mean', 'min', 'max', 'count'],
+          latenessMs: 30_000,
+        },
+      ],
+      tasks: [
+        {
+          name: 'temp_in_30m',
+          kind: 'forecast',
+          target: 'temperature',
+          horizonMs: 1_800_000,
+          everyMs: 30_000,
+          toleranceMs: 450_000,
+          waitMs: 2_250_000,
+        },
+        {
+          name: 'occupied',
+          kind: 'classification',
+          target: null,
+          label: { topic: 'labels/{room}/occupied', key: '{room}', path: 'value', time: null },
+          waitMs: 86_400_000,
+        },
+      ],
+      outputs: [
+        { what: 'windows', of: 'room_5m', topic: 'rivulet/plant-7/windows/{key}' },
+        { what: 'predictions', of: '*', topic: 'rivulet/plant-7/{task}/{key}' },
+      ],
+      log: { commitMs: 10, keepBytes: 2e9 },
+      checkpoint: { everyMs: 5000 },
+      sync: { url: 'https://coordinator:8787', everyMs: 300_000, token: null },
+    });
+  });
+
+  test('everything_but_the_source_has_a_default', () => {
+    const config = parseConfig('sources: [{ topic: sensors/temperature }]', 'x.yaml');
+    expect(config.gateway).toMatch(/^[A-Za-z0-9._-]+$/);
+    expect(config.doors).toEqual([
+      {
+        kind: 'mqtt',
+        door: 1,
+        url: 'mqtt://localhost:1883',
+        user: null,
+        password: null,
+        qos: 1,
+        protocol: null,
+      },
+    ]);
+    expect(config.sources[0]).toMatchObject({ key: 'sensors/temperature', fields: [{ name: 'value', path: '' }] });
+    expect(config.outputs.map(({ what }) => what)).toEqual(['predictions', 'alarms']);
+    expect(config.sync).toBeNull();
+  });
+
+  test('doors_are_numbered_by_their_place_in_the_file', () => {
+    const both = parseConfig(`broker: { listen: 0 }\nmqtt: { url: mqtts://b:8883 }\n${minimal}`, 'x.yaml');
+    expect(both.doors.map(({ kind, door }) => [kind, door])).toEqual([
+      ['broker', 1],
+      ['mqtt', 2],
+    ]);
+  });
+
+  test('captures_that_name_no_field_make_the_key', () => {
+    const config = parseConfig('sources: [{ topic: "{site}/{room}/{sensor}", fields: { "{sensor}": v } }]', 'x.yaml');
+    expect(config.sources[0]?.key).toBe('{site}/{room}');
+  });
+
+  // what is wrong → code, place, and a word of the message
+  test.each([
+    ['gatewy: a\n', 'RIV_CONFIG_UNKNOWN', 'plant.yaml:1:1', '`gateway` perhaps'],
+    [
+      `${minimal}tasks: [{ name: a, forcast: t, horizon: 1m }]\n`,
+      'RIV_CONFIG_UNKNOWN',
+      'plant.yaml:2:20',
+      '`forecast`',
+    ],
+    ['gateway: a\n', 'RIV_CONFIG_MISSING', 'plant.yaml:1:1', '`sources`'],
+    ['sources: []\n', 'RIV_CONFIG_MISSING', 'plant.yaml:1:10', 'at least one'],
+    ['sources: [{ topic: "a/b{c}" }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:20', 'must fill its level'],
+    ['sources: [{ topic: "a/#/b" }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:20', 'last level'],
+    ['sources: [{ topic: a, key: "{room}" }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:28', '{room}'],
+    ['sources: [{ topic: a, time: a..b }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:29', 'a path such as'],
+    ['sources: [{ topic: a, lateness: 5 }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:33', 'a duration such as'],
+    ['sources: [{ topic: a, format: jsn }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:31', 'did you mean json?'],
+    ['sources: [{ topic: a }, { topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:25', 'a second source'],
+    ['mqtt: { url: http://x }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', 'mqtt://'],
+    ['sources: [{ topic: a, door: broker }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:29', 'opens'],
+    [`${minimal}tasks: [{ name: a }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:9', 'nothing to predict'],
+    [`${minimal}tasks: [{ name: a, forecast: t }]\n`, 'RIV_CONFIG_MISSING', 'plant.yaml:2:9', '`horizon`'],
+    [
+      `${minimal}tasks: [{ name: a, forecast: t, horizon: 30d, every: 1s }]\n`,
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:2:54',
+      'pending',
+    ],
+    [
+      `${minimal}tasks: [{ name: a, classify: { topic: labels/occupied } }]\n`,
+      'RIV_CONFIG_MISSING',
+      'plant.yaml:2:30',
+      '`key`',
+    ],
+    [
+      'sources: [{ topic: a, fields: { temp: t } }]\ntasks: [{ name: a, forecast: tmp, horizon: 1m }]\n',
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:2:30',
+      'temp perhaps',
+    ],
+    [`${minimal}outputs: [{ predictions: b, topic: x }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:26', 'one of *'],
+    [`${minimal}outputs: [{ predictions: "*", topic: x/# }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:38', 'wildcards'],
+    [`${minimal}log: { keep: lots }\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:14', '2GB'],
+    ['a: [\n', 'RIV_CONFIG_SYNTAX', 'plant.yaml:2:1', 'Correct the YAML'],
+    ['a: 1\na: 2\n', 'RIV_CONFIG_SYNTAX', 'plant.yaml:2:1', 'unique'],
+    ['just text', 'RIV_CONFIG_VALUE', 'plant.yaml:1:1', 'a map with'],
+    ['', 'RIV_CONFIG_VALUE', 'plant.yaml:1:1', 'empty'],
+  ])('what_is_wrong_is_named_with_its_place: %j', (yaml, code, place, word) => {
+    const error = refusal(yaml);
+    expect(error.message).toContain(word);
+    expect([error.code, error.message.split(': ')[0]]).toEqual([code, place]);
+  });
+
+  test('any_text_is_a_configuration_or_a_coded_error', () => {
+    const pieces = fc.constantFrom(
+      'sources',
+      'topic',
+      'tasks',
+      ': ',
+      '- ',
+      '\n',
+      '  ',
+      '{',
+      '}',
+      '[',
+      ']',
+      '"',
+      "'",
+      '&a ',
+      '*a',
+      '!!map ',
+      '? ',
+      '|',
+      '1e999',
+      '~',
+      '#',
+      ',',
+    );
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 200 }),
+      fc.array(pieces, { maxLength: 60 }).map((parts) => parts.join('')),
+    );
+    fc.assert(
+      fc.property(texts, (text) => {
+        try {
+          parseConfig(text, 'x');
+        } catch (thrown) {
+          if (!(thrown instanceof RivuletError)) throw thrown;
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('aliases_cannot_blow_a_configuration_up', () => {
+    const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${'bcdefghij'
+      .split('')
+      .map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghi'[index]}`).join(',')}]`)
+      .join('\n')}\nsources: *j\n`;
+    expect(refusal(bomb).code).toBe('RIV_CONFIG_UNKNOWN');
+    expect(refusal('sources: &s [{ topic: *s }]').code).toBe('RIV_CONFIG_VALUE');
+  });
+});

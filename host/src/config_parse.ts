@@ -1,0 +1,527 @@
+// From a YAML file to a checked configuration with every default filled in. Each default stands beside its reason; what is
+// not written here cannot be configured. The order of the functions is the order of the file in design.md section 10.
+
+import { hostname } from 'node:os';
+import type {
+  Config,
+  Door,
+  LabelConfig,
+  LimitsConfig,
+  OutputConfig,
+  SourceConfig,
+  TaskConfig,
+  WindowConfig,
+  WindowStat,
+} from './config.ts';
+import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
+import { nearestName } from './nearest.ts';
+import { checkTemplate, checkTopicPattern, PATH_PATTERN, templateNames } from './patterns.ts';
+import { formatDuration } from './units.ts';
+
+/** Readings may come this much after later ones of the same key: networks re-order over seconds, not minutes. */
+const LATENESS_MS = 10_000;
+/** Event time may be this far ahead of arrival before a message counts as wrong: any time zone, no more. */
+const CLOCK_SKEW_MAX_MS = 24 * 3_600_000;
+/** A key that is silent this long does not hold back its windows. */
+const IDLE_MS = 60_000;
+/** Predictions of a forecast at most this many per horizon and key, so that few are pending. */
+const FORECASTS_PER_HORIZON = 60;
+/** Classifications and regressions at most this often per key. */
+const PREDICT_EVERY_MS = 60_000;
+/** How long a prediction waits for a label from a topic: people and batch jobs label within a day. */
+const LABEL_WAIT_MS = 24 * 3_600_000;
+/** A label names a time; the prediction it is for may be this much older. */
+const LABEL_TOLERANCE_MS = 10 * 60_000;
+/** How long an anomaly task waits for the next reading. */
+const NEXT_READING_WAIT_MS = 3_600_000;
+/** Alarm above this many robust deviations: about one in a million for well-behaved errors. */
+const ALARM_THRESHOLD = 6;
+
+/** Defaults of the bounds on the core's state: thousands of devices within some tens of megabytes. */
+const LIMITS: LimitsConfig = { keys: 10_000, fields: 256, pendingPerKey: 4096, payloadBytes: 256 * 1024, classes: 64 };
+
+/** A beat of 10 ms costs little latency and keeps syncs rare (per second at most 100). */
+const COMMIT_MS = 10;
+const LOG_KEEP_BYTES = 2e9;
+/** A restart folds at most about this much log again. */
+const CHECKPOINT_EVERY_MS = 5000;
+const SYNC_EVERY_MS = 5 * 60_000;
+
+const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+const NAME_EXPECTED = 'letters, digits, dash and underscore, at most 64';
+const STATS: readonly WindowStat[] = ['count', 'sum', 'mean', 'min', 'max', 'std', 'last'];
+/** Longest list of features a task may name. */
+const FEATURES_MAX = 512;
+
+const TOP_KEYS = [
+  'gateway',
+  'about',
+  'simulated',
+  'state',
+  'mqtt',
+  'broker',
+  'sources',
+  'windows',
+  'tasks',
+  'outputs',
+  'limits',
+  'log',
+  'checkpoint',
+  'sync',
+] as const;
+
+/**
+ * Reads a configuration.
+ * @throws RIV_CONFIG_SYNTAX, RIV_CONFIG_UNKNOWN, RIV_CONFIG_MISSING, RIV_CONFIG_VALUE, each at file:line:column
+ */
+export function parseConfig(yaml: string, fileName: string): Config {
+  const root = readConfigFile(yaml, fileName);
+  const top = root.map(TOP_KEYS);
+  const gateway =
+    top.get('gateway')?.text(GATEWAY_PATTERN, 'letters, digits, dot, dash and underscore, at most 64') ?? hostId();
+  const doors = parseDoors(root, top);
+  const limits = parseLimits(top.get('limits'));
+  const sources = parseSources(top.need('sources'), doors);
+  const fields = knownFields(sources);
+  const windows = parseWindows(top.get('windows'), sources, fields);
+  const tasks = parseTasks(top.get('tasks'), sources, fields, limits);
+  return {
+    gateway,
+    about: top.get('about')?.text() ?? '',
+    simulated: top.get('simulated')?.flag() ?? false,
+    state: top.get('state')?.text(/./, 'a directory') ?? 'rivulet-state',
+    doors,
+    sources,
+    windows,
+    tasks,
+    outputs: parseOutputs(top.get('outputs'), gateway, windows, tasks),
+    limits,
+    log: parseLog(top.get('log')),
+    checkpoint: {
+      everyMs: top.get('checkpoint')?.map(['every']).get('every')?.durationMs(100) ?? CHECKPOINT_EVERY_MS,
+    },
+    sync: parseSync(top.get('sync')),
+  };
+}
+
+/** The host's name with whatever a gateway id cannot hold replaced. */
+function hostId(): string {
+  const id = hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, 64);
+  return id === '' ? 'gateway' : id;
+}
+
+/** Doors are numbered by their place in the file, from 1. Without any: a broker on this machine. */
+function parseDoors(root: ConfigNode, top: ConfigMap<(typeof TOP_KEYS)[number]>): Door[] {
+  const doors: Door[] = [];
+  for (const { key } of root.entries()) {
+    if (key === 'mqtt') doors.push(parseMqtt(top.get('mqtt'), doors.length + 1));
+    if (key === 'broker') doors.push(parseBroker(top.get('broker'), doors.length + 1));
+  }
+  return doors.length > 0 ? doors : [parseMqtt(null, 1)];
+}
+
+function parseMqtt(node: ConfigNode | null, door: number): Door {
+  const map = node?.map(['url', 'user', 'password', 'qos', 'protocol']);
+  return {
+    kind: 'mqtt',
+    door,
+    url: url(map?.get('url'), ['mqtt:', 'mqtts:', 'ws:', 'wss:']) ?? 'mqtt://localhost:1883',
+    user: map?.get('user')?.text() ?? null,
+    password: map?.get('password')?.text() ?? null,
+    qos: (map?.get('qos')?.integer(0, 2) ?? 1) as 0 | 1 | 2,
+    protocol: (map?.get('protocol')?.integer(4, 5) ?? null) as 4 | 5 | null,
+  };
+}
+
+function parseBroker(node: ConfigNode | null, door: number): Door {
+  const map = node?.map(['listen', 'host']);
+  return {
+    kind: 'broker',
+    door,
+    listen: map?.get('listen')?.integer(0, 65_535) ?? 1883,
+    host: map?.get('host')?.text(/./, 'a host name or address') ?? '127.0.0.1',
+  };
+}
+
+function url(node: ConfigNode | null | undefined, protocols: readonly string[]): string | null {
+  if (node === null || node === undefined) return null;
+  const text = node.text();
+  const expected = `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`;
+  const parsed = URL.canParse(text) ? new URL(text) : null;
+  if (parsed === null || !protocols.includes(parsed.protocol) || parsed.hostname === '')
+    return node.fail('RIV_CONFIG_VALUE', `\`${node.path}\` is ${JSON.stringify(text)}`, expected);
+  return text;
+}
+
+function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
+  const items = node.list();
+  if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
+  const sources = items.map((item) => parseSource(item, doors));
+  refuseRepeats(items, sources, 'source');
+  return sources;
+}
+
+function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
+  const map = node.map([
+    'name',
+    'topic',
+    'door',
+    'format',
+    'key',
+    'fields',
+    'time',
+    'seq',
+    'lateness',
+    'clock_skew_max',
+    'idle',
+  ]);
+  const topicNode = map.need('topic');
+  const { topic, captures } = topicPattern(topicNode);
+  const name = map.get('name')?.text(/^.{1,128}$/, 'at most 128 characters') ?? topic;
+  const fields = parseFields(map.get('fields'), captures);
+  const doorName = map.get('door')?.word(['mqtt', 'broker']) ?? null;
+  const door = doorName === null ? null : doors.find(({ kind }) => kind === doorName);
+  if (door === undefined)
+    return map.need('door').fail('RIV_CONFIG_VALUE', `the door ${doorName}`, 'a door that the configuration opens');
+  return {
+    name,
+    topic,
+    door: door?.door ?? null,
+    format: map.get('format')?.word(['auto', 'json', 'number']) ?? 'auto',
+    key: template(map.get('key'), captures) ?? defaultKey(captures, fields, name),
+    fields,
+    time: path(map.get('time')),
+    seq: path(map.get('seq')),
+    latenessMs: map.get('lateness')?.durationMs(0) ?? LATENESS_MS,
+    clockSkewMaxMs: map.get('clock_skew_max')?.durationMs(0) ?? CLOCK_SKEW_MAX_MS,
+    idleMs: map.get('idle')?.durationMs(1) ?? IDLE_MS,
+  };
+}
+
+/** Fields as a map from name to path. Without any: one field `value`, which is the payload itself. */
+function parseFields(node: ConfigNode | null, captures: readonly string[]): SourceConfig['fields'] {
+  if (node === null) return [{ name: 'value', path: '' }];
+  const entries = node.entries();
+  if (entries.length === 0) node.fail('RIV_CONFIG_MISSING', '`fields` is empty', 'a map from field to path');
+  return entries.map(({ key: name, value }) => {
+    const wrong = checkTemplate(name, captures);
+    if (wrong !== null) value.fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(name)} holds ${wrong}`);
+    return { name, path: path(value) ?? '' };
+  });
+}
+
+/** What the topic captures and no field name uses; without captures the source is one thing, named like it. */
+function defaultKey(captures: readonly string[], fields: SourceConfig['fields'], name: string): string {
+  const used = new Set(fields.flatMap((field) => templateNames(field.name)));
+  const free = captures.filter((capture) => !used.has(capture));
+  return free.length > 0 ? free.map((capture) => `{${capture}}`).join('/') : name.replaceAll(/[{}]/g, '');
+}
+
+/** Field names that are written out; null when a source takes names from its topics, so that any may come. */
+function knownFields(sources: readonly SourceConfig[]): string[] | null {
+  const names = sources.flatMap((source) => source.fields.map((field) => field.name));
+  return names.some((name) => templateNames(name).length > 0) ? null : names;
+}
+
+function fieldName(node: ConfigNode, fields: readonly string[] | null): string {
+  const name = node.text(/./, 'the name of a field');
+  if (fields !== null && !fields.includes(name)) {
+    const near = nearestName(name, fields);
+    node.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${node.path}\` is ${JSON.stringify(name)}, which no source has`,
+      near === null ? `one of ${fields.join(', ')}` : `${near} perhaps`,
+    );
+  }
+  return name;
+}
+
+function parseWindows(
+  node: ConfigNode | null,
+  sources: readonly SourceConfig[],
+  fields: string[] | null,
+): WindowConfig[] {
+  const lateness = Math.max(...sources.map((source) => source.latenessMs));
+  const items = node?.list() ?? [];
+  const windows = items.map((item): WindowConfig => {
+    const map = item.map(['name', 'every', 'of', 'stats', 'lateness']);
+    return {
+      name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
+      everyMs: map.need('every').durationMs(1),
+      of:
+        map
+          .get('of')
+          ?.list()
+          .map((field) => fieldName(field, fields)) ?? [],
+      stats: map
+        .get('stats')
+        ?.list()
+        .map((stat) => stat.word(STATS)) ?? [...STATS],
+      latenessMs: map.get('lateness')?.durationMs(0) ?? lateness,
+    };
+  });
+  refuseRepeats(items, windows, 'window');
+  return windows;
+}
+
+const TASK_KEYS = [
+  'name',
+  'forecast',
+  'anomaly',
+  'classify',
+  'regress',
+  'horizon',
+  'features',
+  'every',
+  'wait',
+  'tolerance',
+  'threshold',
+] as const;
+type TaskMap = ConfigMap<(typeof TASK_KEYS)[number]>;
+
+function parseTasks(
+  node: ConfigNode | null,
+  sources: readonly SourceConfig[],
+  fields: string[] | null,
+  limits: LimitsConfig,
+): TaskConfig[] {
+  const items = node?.list() ?? [];
+  const tasks = items.map((item) => parseTask(item.map(TASK_KEYS), sources, fields, limits));
+  refuseRepeats(items, tasks, 'task');
+  return tasks;
+}
+
+function parseTask(
+  map: TaskMap,
+  sources: readonly SourceConfig[],
+  fields: string[] | null,
+  limits: LimitsConfig,
+): TaskConfig {
+  const kinds = (['forecast', 'anomaly', 'classify', 'regress'] as const).filter((kind) => map.get(kind) !== null);
+  const kind = kinds[0];
+  if (kind === undefined || kinds.length > 1)
+    return map.node.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${map.node.path}\` has ${kinds.length === 0 ? 'nothing to predict' : kinds.join(' and ')}`,
+      'exactly one of forecast, anomaly, classify, regress',
+    );
+  const base = {
+    name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
+    features: parseFeatures(map.get('features')),
+  };
+  switch (kind) {
+    case 'forecast':
+      return parseForecast(map, base, fields, limits);
+    case 'anomaly':
+      refuseKeys(map, ['horizon', 'tolerance'], 'an anomaly task looks one reading ahead');
+      return {
+        ...base,
+        kind: 'anomaly',
+        target: fieldName(map.need('anomaly'), fields),
+        horizonMs: 0,
+        label: null,
+        everyMs: map.get('every')?.durationMs(0) ?? 0,
+        waitMs: map.get('wait')?.durationMs(1) ?? NEXT_READING_WAIT_MS,
+        toleranceMs: 0,
+        threshold: map.get('threshold')?.number(0.1, 1e6) ?? ALARM_THRESHOLD,
+      };
+    case 'classify':
+    case 'regress':
+      return parseLabelled(map, base, kind, sources, limits);
+  }
+}
+
+type TaskBase = Pick<TaskConfig, 'name' | 'features'>;
+
+function parseForecast(map: TaskMap, base: TaskBase, fields: string[] | null, limits: LimitsConfig): TaskConfig {
+  refuseKeys(map, ['wait', 'threshold'], 'a forecast waits for horizon and tolerance');
+  const horizonMs = map.need('horizon').durationMs(1);
+  const toleranceMs = map.get('tolerance')?.durationMs(0) ?? Math.max(1000, Math.floor(horizonMs / 4));
+  const everyMs = map.get('every')?.durationMs(0) ?? Math.floor(horizonMs / FORECASTS_PER_HORIZON);
+  const waitMs = horizonMs + toleranceMs;
+  refuseManyPending(map, everyMs, waitMs, limits);
+  const target = fieldName(map.need('forecast'), fields);
+  return { ...base, kind: 'forecast', target, horizonMs, label: null, everyMs, waitMs, toleranceMs, threshold: 0 };
+}
+
+function parseLabelled(
+  map: TaskMap,
+  base: TaskBase,
+  kind: 'classify' | 'regress',
+  sources: readonly SourceConfig[],
+  limits: LimitsConfig,
+): TaskConfig {
+  refuseKeys(map, ['horizon', 'threshold'], `a task that is to ${kind} has none`);
+  const waitMs = map.get('wait')?.durationMs(1) ?? LABEL_WAIT_MS;
+  const everyMs =
+    map.get('every')?.durationMs(0) ?? Math.max(PREDICT_EVERY_MS, Math.ceil(waitMs / limits.pendingPerKey));
+  refuseManyPending(map, everyMs, waitMs, limits);
+  return {
+    ...base,
+    kind: kind === 'classify' ? 'classification' : 'regression',
+    target: null,
+    horizonMs: 0,
+    label: parseLabel(map.need(kind), sources),
+    everyMs,
+    waitMs,
+    toleranceMs: map.get('tolerance')?.durationMs(0) ?? Math.max(LABEL_TOLERANCE_MS, 2 * everyMs),
+    threshold: 0,
+  };
+}
+
+function parseLabel(node: ConfigNode, sources: readonly SourceConfig[]): LabelConfig {
+  const map = node.map(['topic', 'key', 'path', 'time']);
+  const { topic, captures } = topicPattern(map.need('topic'));
+  return {
+    topic,
+    key: template(map.get('key'), captures) ?? labelKey(node, captures, sources),
+    path: path(map.get('path')) ?? '',
+    time: path(map.get('time')),
+  };
+}
+
+/** A source's key that the label topic can fill; it must be the same text for label and prediction to meet. */
+function labelKey(node: ConfigNode, captures: readonly string[], sources: readonly SourceConfig[]): string {
+  const fits = sources.find((source) => templateNames(source.key).every((name) => captures.includes(name)));
+  if (fits !== undefined) return fits.key;
+  return node.fail(
+    'RIV_CONFIG_MISSING',
+    `\`${node.path}\` has no \`key\``,
+    'one, since its topic does not capture what the key of a source is made of',
+  );
+}
+
+function parseFeatures(node: ConfigNode | null): string[] {
+  const items = node?.list() ?? [];
+  if (node !== null && items.length > FEATURES_MAX)
+    node.fail('RIV_CONFIG_VALUE', `${items.length} features`, `at most ${FEATURES_MAX}`);
+  return items.map((item) => item.text(/^.{1,256}$/, 'the name of a feature'));
+}
+
+function refuseKeys(map: TaskMap, keys: readonly (typeof TASK_KEYS)[number][], why: string): void {
+  for (const key of keys) map.get(key)?.fail('RIV_CONFIG_VALUE', `\`${key}\` has no meaning here`, `none: ${why}`);
+}
+
+function refuseManyPending(map: TaskMap, everyMs: number, waitMs: number, limits: LimitsConfig): void {
+  if (everyMs === 0 || waitMs / everyMs <= limits.pendingPerKey) return;
+  (map.get('every') ?? map.node).fail(
+    'RIV_CONFIG_VALUE',
+    `predictions every ${formatDuration(everyMs)} that wait ${formatDuration(waitMs)} would be ${Math.ceil(waitMs / everyMs)} pending per key`,
+    `at most ${limits.pendingPerKey} (limits.pending_per_key)`,
+  );
+}
+
+const OUTPUT_KINDS = ['predictions', 'windows', 'alarms'] as const;
+
+function parseOutputs(
+  node: ConfigNode | null,
+  gateway: string,
+  windows: readonly WindowConfig[],
+  tasks: readonly TaskConfig[],
+): OutputConfig[] {
+  if (node === null)
+    return [
+      { what: 'predictions', of: '*', topic: `rivulet/${gateway}/{task}/{key}` },
+      { what: 'alarms', of: '*', topic: `rivulet/${gateway}/alarms/{task}/{key}` },
+    ];
+  return node.list().map((item) => {
+    const map = item.map([...OUTPUT_KINDS, 'topic']);
+    const what = OUTPUT_KINDS.filter((kind) => map.get(kind) !== null);
+    const [kind] = what;
+    if (kind === undefined || what.length > 1)
+      return item.fail(
+        'RIV_CONFIG_VALUE',
+        `\`${item.path}\` names ${what.join(' and ') || 'nothing'}`,
+        'one of predictions, windows, alarms',
+      );
+    const names = (kind === 'windows' ? windows : tasks).map(({ name }) => name);
+    const placeholders = kind === 'windows' ? ['gateway', 'window', 'key', 'field'] : ['gateway', 'task', 'key'];
+    const topicNode = map.need('topic');
+    const topic = template(topicNode, placeholders) as string;
+    if (topic === '' || ['+', '#', '\0'].some((sign) => topic.includes(sign)))
+      topicNode.fail(
+        'RIV_CONFIG_VALUE',
+        `\`${topicNode.path}\` is ${JSON.stringify(topic)}`,
+        'a topic without wildcards',
+      );
+    return { what: kind, of: map.need(kind).word(['*', ...names]), topic };
+  });
+}
+
+function parseLimits(node: ConfigNode | null): LimitsConfig {
+  const map = node?.map(['keys', 'fields', 'pending_per_key', 'payload_bytes', 'classes']);
+  return {
+    keys: map?.get('keys')?.integer(1, 1_000_000) ?? LIMITS.keys,
+    fields: map?.get('fields')?.integer(1, 4096) ?? LIMITS.fields,
+    pendingPerKey: map?.get('pending_per_key')?.integer(1, 1_000_000) ?? LIMITS.pendingPerKey,
+    payloadBytes: payloadBytes(map?.get('payload_bytes') ?? null),
+    classes: map?.get('classes')?.integer(2, 1024) ?? LIMITS.classes,
+  };
+}
+
+/** A message must fit a block with room for its topic. */
+function payloadBytes(node: ConfigNode | null): number {
+  const bytes = node?.bytes() ?? LIMITS.payloadBytes;
+  const maximum = 8 * 1024 * 1024;
+  if (bytes < 1 || bytes > maximum)
+    node?.fail('RIV_CONFIG_VALUE', `a payload limit of ${bytes} bytes`, `1 to ${maximum}`);
+  return bytes;
+}
+
+function parseLog(node: ConfigNode | null): Config['log'] {
+  const map = node?.map(['commit', 'keep']);
+  const commit = map?.get('commit');
+  const commitMs = commit?.durationMs(0) ?? COMMIT_MS;
+  // Longer than this and brokers take the connection for dead.
+  if (commitMs > 1000)
+    commit?.fail('RIV_CONFIG_VALUE', `a commit interval of ${formatDuration(commitMs)}`, 'at most 1s');
+  return { commitMs, keepBytes: map?.get('keep')?.bytes() ?? LOG_KEEP_BYTES };
+}
+
+function parseSync(node: ConfigNode | null): Config['sync'] {
+  if (node === null) return null;
+  const map = node.map(['url', 'every', 'token']);
+  return {
+    url: url(map.need('url'), ['http:', 'https:']) as string,
+    everyMs: map.get('every')?.durationMs(100) ?? SYNC_EVERY_MS,
+    token: map.get('token')?.text(/^[\x21-\x7e]+$/, 'visible characters') ?? null,
+  };
+}
+
+function topicPattern(node: ConfigNode): { topic: string; captures: string[] } {
+  const topic = node.text();
+  const checked = checkTopicPattern(topic);
+  if ('wrong' in checked)
+    return node.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${node.path}\` is ${JSON.stringify(topic.slice(0, 80))}`,
+      `a topic filter, but ${checked.wrong}`,
+    );
+  return { topic, captures: checked.captures };
+}
+
+function template(node: ConfigNode | null, names: readonly string[]): string | null {
+  if (node === null) return null;
+  const text = node.text();
+  const wrong = checkTemplate(text, names);
+  if (wrong !== null) node.fail('RIV_CONFIG_VALUE', `\`${node.path}\` holds ${wrong}`);
+  return text;
+}
+
+function path(node: ConfigNode | null): string | null {
+  if (node === null || node.empty) return null;
+  return node.text(PATH_PATTERN, 'a path such as a.b[0].c');
+}
+
+function refuseRepeats(nodes: readonly ConfigNode[], named: readonly { name: string }[], what: string): void {
+  const seen = new Set<string>();
+  for (const [index, { name }] of named.entries()) {
+    if (seen.has(name))
+      nodes[index]?.fail('RIV_CONFIG_VALUE', `a second ${what} named ${JSON.stringify(name)}`, 'names that differ');
+    seen.add(name);
+  }
+}

@@ -1,0 +1,55 @@
+// The three small languages of a configuration (FORMATS.md section 3): topic patterns that capture levels, templates over
+// the captures, and paths into a payload. Only their syntax is checked here; the core follows them.
+
+/** Names of captures: `{room}`. */
+const CAPTURE = /\{([A-Za-z][A-Za-z0-9_]{0,31})\}/g;
+const CAPTURE_LEVEL = /^\{([A-Za-z][A-Za-z0-9_]{0,31})\}$/;
+const STEP = String.raw`[^.[\]]+(?:\[\d{1,6}\])*`;
+
+/** A path such as `a.b[0].c`; empty is the payload itself. */
+export const PATH_PATTERN = new RegExp(String.raw`^(?:(?:\[\d{1,6}\])+(?:\.${STEP})*|${STEP}(?:\.${STEP})*)?$`);
+
+/** What is wrong with a topic pattern, or the names it captures, in order. */
+export function checkTopicPattern(pattern: string): { captures: string[] } | { wrong: string } {
+  if (pattern === '') return { wrong: 'it is empty' };
+  if (pattern.includes('\u0000')) return { wrong: 'it holds a zero character' };
+  if (Buffer.byteLength(pattern) > 65_535) return { wrong: 'it is longer than 65535 bytes' };
+  const captures: string[] = [];
+  const levels = pattern.split('/');
+  for (const [index, level] of levels.entries()) {
+    if (level === '+') continue;
+    if (level === '#' && index === levels.length - 1) continue;
+    const capture = CAPTURE_LEVEL.exec(level)?.[1];
+    if (capture !== undefined) {
+      if (captures.includes(capture)) return { wrong: `{${capture}} stands in it twice` };
+      captures.push(capture);
+      continue;
+    }
+    if (/[{}]/.test(level)) return { wrong: `a capture must fill its level, unlike "${level}"` };
+    if (level.includes('#')) return { wrong: '# must be the last level, alone' };
+    if (level.includes('+')) return { wrong: `+ must fill its level, unlike "${level}"` };
+  }
+  return { captures };
+}
+
+/** The names that a template refers to, in order, each once. */
+export function templateNames(template: string): string[] {
+  return [...new Set([...template.matchAll(CAPTURE)].map((match) => match[1] as string))];
+}
+
+/** What is wrong with a template over `known` names; null when nothing is. */
+export function checkTemplate(template: string, known: readonly string[]): string | null {
+  if (/[{}]/.test(template.replaceAll(CAPTURE, ''))) return 'a brace that belongs to no {name}';
+  const unknown = templateNames(template).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    return `{${unknown}}, which is not one of ${known.map((name) => `{${name}}`).join(', ') || 'its names (there are none)'}`;
+  return null;
+}
+
+/** The MQTT topic filter to subscribe to for a pattern: captures become `+`. */
+export function topicFilter(pattern: string): string {
+  return pattern
+    .split('/')
+    .map((level) => (CAPTURE_LEVEL.test(level) ? '+' : level))
+    .join('/');
+}

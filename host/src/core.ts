@@ -1,43 +1,270 @@
+// The engine session: one instance of the wasm core behind typed calls. Bytes go in through one input buffer and come out
+// of one output buffer (wasm-core/src/lib.rs); an integer answer is a length or an error code. A trap kills the instance:
+// what its memory holds then is nobody's state, so it is never called again.
+
+import { readFile } from 'node:fs/promises';
+import { byteReader } from './bytes.ts';
+import { fromCore, RivuletError } from './errors.ts';
+import { reason } from './files.ts';
+import { sha256 } from './signing.ts';
 import type { EngineReport, EvaluationReport } from './status.ts';
 
-/** Which build of the core. */
+/** The boundary that this host speaks. */
+const ABI_VERSION = 1;
+
+/** Which build of the core. Both give the same bits. */
 export type CoreBuild = 'scalar' | 'simd';
 
 /** The loaded core; every engine is an instance with memory of its own. */
 export interface Core {
   readonly build: CoreBuild;
-  /** 32 bytes that name the arithmetic; the same for both builds. */
+  /** 32 bytes that name the arithmetic: hash of the sources, the same for both builds. */
   readonly kernelHash: Buffer;
   newEngine(): Engine;
 }
 
 /** What one task has learned, ready for an envelope. */
 export interface DeltaSection {
+  /** Index of the task in the plan. */
   task: number;
   schema: Buffer;
   statistics: Buffer;
 }
 
-/** One instance of the core. Every method throws a coded error; after RIV_CORE_TRAPPED the engine is dead. */
+/**
+ * One instance of the core. Every method throws the core's error under its code (`RIV_CORE_…`); after RIV_CORE_TRAPPED
+ * the engine is dead and throws that from then on.
+ */
 export interface Engine {
   readonly dead: boolean;
   /** Opens a plan (canonical JSON of FORMATS.md section 3). */
   open(plan: Uint8Array): void;
-  /** Folds blocks; the outputs are a view that is valid until the next call. */
+  /** Folds whole blocks; the outputs are a view that is valid until the next call. */
   ingest(blocks: Uint8Array): Uint8Array;
-  /** The whole state, as a copy. */
+  /** The whole state, as a copy that is valid until the next `checkpoint`. */
   checkpoint(): Buffer;
+  /** Continues from a state, with the plan that it holds. */
   restore(state: Uint8Array): void;
   report(): EngineReport;
+  /** The report of an engine that was opened with an evaluation plan. */
   evaluation(): EvaluationReport;
-  /** Wall-clock time at which the core wants a tick; Infinity when it wants none. */
+  /** Wall-clock time at which a tick would change something; Infinity when none would. */
   nextDueMs(): number;
+  /** Copies of the statistics of every task with enough rows. */
   delta(): DeltaSection[];
+  /** Predicts, scores and learns rows of an evaluation. */
   rows(bytes: Uint8Array): void;
-  /** One operation on the merge; the answer is a copy. */
+  /** One operation on the merge (FORMATS.md section 7); the answer is a copy. */
   merge(operation: Uint8Array): Buffer;
 }
 
-export async function loadCore(_options: { build?: 'auto' | CoreBuild } = {}): Promise<Core> {
-  throw new Error('follows');
+/** Exports of the module, beside its memory. */
+interface Exports {
+  memory: { readonly buffer: ArrayBuffer };
+  abi_version(): number;
+  input_reserve(length: number): number;
+  output_pointer(): number;
+  open(length: number): number;
+  ingest(length: number): number;
+  checkpoint(): number;
+  restore(length: number): number;
+  report(): number;
+  next_due_ms(): number;
+  delta(): number;
+  rows(length: number): number;
+  merge(length: number): number;
+}
+
+const EXPORTS: readonly (keyof Exports)[] = [
+  'memory',
+  'abi_version',
+  'input_reserve',
+  'output_pointer',
+  'open',
+  'ingest',
+  'checkpoint',
+  'restore',
+  'report',
+  'next_due_ms',
+  'delta',
+  'rows',
+  'merge',
+];
+
+/** Where the built core is. */
+const PACKAGE = new URL('../../wasm-core/pkg/', import.meta.url);
+
+/** The parts of `pkg/stamp.json` that matter here. */
+interface Stamp {
+  sources: string;
+  builds: Record<CoreBuild, { file: string; sha256: string }>;
+}
+
+/**
+ * Loads the committed core. `auto` takes the simd build where the machine can run it.
+ * @throws RIV_CORE_ABSENT, RIV_CORE_ABI
+ */
+export async function loadCore(options: { build?: 'auto' | CoreBuild } = {}): Promise<Core> {
+  const stamp = await readStamp();
+  const wanted = options.build ?? 'auto';
+  if (wanted !== 'scalar') {
+    const bytes = await readBuild(stamp, 'simd');
+    if (WebAssembly.validate(bytes)) return coreFromBytes(bytes, 'simd', Buffer.from(stamp.sources, 'hex'));
+    if (wanted === 'simd')
+      throw new RivuletError('RIV_CORE_ABI', {
+        found: 'a machine without 128-bit SIMD',
+        todo: 'Use the scalar build: it gives the same results.',
+      });
+  }
+  return coreFromBytes(await readBuild(stamp, 'scalar'), 'scalar', Buffer.from(stamp.sources, 'hex'));
+}
+
+async function readStamp(): Promise<Stamp> {
+  try {
+    return JSON.parse(await readFile(new URL('stamp.json', PACKAGE), 'utf8')) as Stamp;
+  } catch (cause) {
+    throw new RivuletError('RIV_CORE_ABSENT', {
+      found: `no built core (${reason(cause)})`,
+      where: PACKAGE.pathname,
+      cause,
+    });
+  }
+}
+
+async function readBuild(stamp: Stamp, build: CoreBuild): Promise<Buffer<ArrayBuffer>> {
+  const { file, sha256: expected } = stamp.builds[build];
+  const url = new URL(file, PACKAGE);
+  const bytes = await readFile(url).catch((cause) => {
+    throw new RivuletError('RIV_CORE_ABSENT', {
+      found: `no ${build} build (${reason(cause)})`,
+      where: url.pathname,
+      cause,
+    });
+  });
+  const found = sha256(bytes).toString('hex');
+  if (found !== expected)
+    throw new RivuletError('RIV_CORE_ABSENT', {
+      found: `a ${build} build with hash ${found}`,
+      expected,
+      where: url.pathname,
+    });
+  return bytes;
+}
+
+/**
+ * Compiles a core and checks its face: no imports, every export, the right version.
+ * @throws RIV_CORE_ABI
+ */
+export async function coreFromBytes(bytes: Buffer<ArrayBuffer>, build: CoreBuild, kernelHash: Buffer): Promise<Core> {
+  const module = await WebAssembly.compile(bytes).catch((cause: unknown) => {
+    throw new RivuletError('RIV_CORE_ABI', { found: `a core that does not compile (${reason(cause)})`, cause });
+  });
+  const imports = WebAssembly.Module.imports(module);
+  if (imports.length > 0)
+    throw new RivuletError('RIV_CORE_ABI', { found: `a core with ${imports.length} imports`, expected: 'none' });
+  const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  const missing = EXPORTS.find((name) => !names.has(name));
+  if (missing !== undefined) throw new RivuletError('RIV_CORE_ABI', { found: `a core without the export ${missing}` });
+  return { build, kernelHash, newEngine: () => newEngine(module) };
+}
+
+function newEngine(module: WebAssembly.Module): Engine {
+  const core = new WebAssembly.Instance(module).exports as unknown as Exports;
+  const abi = core.abi_version();
+  if (abi !== ABI_VERSION)
+    throw new RivuletError('RIV_CORE_ABI', { found: `a core of boundary version ${abi}`, expected: `${ABI_VERSION}` });
+  let memory = new Uint8Array(core.memory.buffer);
+  let trapped: RivuletError | null = null;
+  // Copies of states go here: pages of a fresh buffer cost more than the copy itself.
+  let bounce = Buffer.alloc(0);
+
+  /** Calls into the core; whatever it throws is a trap. */
+  function enter(name: string, call: () => number): number {
+    if (trapped !== null) throw trapped;
+    try {
+      return call();
+    } catch (cause) {
+      trapped = new RivuletError('RIV_CORE_TRAPPED', {
+        found: `the core trapped (${reason(cause)})`,
+        where: name,
+        cause,
+      });
+      throw trapped;
+    }
+  }
+
+  /** The memory as it is now: growing moves it, and views of the old one are empty. */
+  function view(): Uint8Array {
+    if (memory.buffer !== core.memory.buffer) memory = new Uint8Array(core.memory.buffer);
+    return memory;
+  }
+
+  function put(name: string, bytes: Uint8Array): void {
+    const at = enter(name, () => core.input_reserve(bytes.length)) >>> 0;
+    if (at === 0) throw new RivuletError('RIV_CORE_LIMIT', { found: `an input of ${bytes.length} bytes`, where: name });
+    view().set(bytes, at);
+  }
+
+  /** Runs an operation; its output is a view that is valid until the next call. */
+  function run(name: string, call: () => number): Uint8Array {
+    const length = enter(name, call);
+    if (length < 0) throw fromCore(length, name);
+    if (length === 0) return new Uint8Array(0);
+    const at = enter(name, () => core.output_pointer()) >>> 0;
+    const bytes = view();
+    if (at + length > bytes.length)
+      throw new RivuletError('RIV_CORE_ABI', {
+        found: `an output of ${length} bytes outside of the memory`,
+        where: name,
+      });
+    return bytes.subarray(at, at + length);
+  }
+
+  const report = (): unknown => JSON.parse(Buffer.from(run('report', () => core.report())).toString('utf8'));
+
+  return {
+    get dead() {
+      return trapped !== null;
+    },
+    open(plan) {
+      put('open', plan);
+      run('open', () => core.open(plan.length));
+    },
+    ingest(blocks) {
+      put('ingest', blocks);
+      return run('ingest', () => core.ingest(blocks.length));
+    },
+    checkpoint() {
+      const state = run('checkpoint', () => core.checkpoint());
+      // A quarter more than asked for, so that a state that grows slowly seldom needs a new one.
+      if (bounce.length < state.length) bounce = Buffer.allocUnsafe(Math.ceil(state.length * 1.25));
+      bounce.set(state);
+      return bounce.subarray(0, state.length);
+    },
+    restore(state) {
+      put('restore', state);
+      run('restore', () => core.restore(state.length));
+    },
+    report: () => report() as EngineReport,
+    evaluation: () => report() as EvaluationReport,
+    nextDueMs: () => enter('next_due_ms', () => core.next_due_ms()),
+    delta() {
+      const reader = byteReader(Buffer.from(run('delta', () => core.delta())), 'a delta');
+      const sections: DeltaSection[] = [];
+      for (let left = reader.u32(); left > 0; left--) {
+        const task = reader.u16();
+        sections.push({ task, schema: reader.bytes(reader.remaining), statistics: reader.bytes(reader.remaining) });
+      }
+      reader.finish();
+      return sections;
+    },
+    rows(bytes) {
+      put('rows', bytes);
+      run('rows', () => core.rows(bytes.length));
+    },
+    merge(operation) {
+      put('merge', operation);
+      return Buffer.from(run('merge', () => core.merge(operation.length)));
+    },
+  };
 }

@@ -40,7 +40,9 @@ export const ERRORS = {
   RIV_CORE_SINGULAR: peer('Wait for more rows, or drop features that are copies of each other.', true),
   RIV_CORE_TOO_FEW_ROWS: peer('Wait for more rows.', true),
   RIV_CORE_NO_READING: publisher('Send a number (or a label) where the source looks for one, or correct its paths.'),
-  RIV_CORE_BAD_TIME: publisher('Set the clock of the device, or correct `time` or raise `clock_skew_max` of the source.'),
+  RIV_CORE_BAD_TIME: publisher(
+    'Set the clock of the device, or correct `time` or raise `clock_skew_max` of the source.',
+  ),
   RIV_CORE_UNKNOWN: developer('The core and the host are of different versions; build both from one tree.'),
   RIV_CORE_TRAPPED: developer(
     'The instance is dead: open a new engine from the last checkpoint and report what it was given.',
@@ -158,7 +160,11 @@ export const CORE_ERRORS = {
   Singular: { value: -10, code: 'RIV_CORE_SINGULAR', found: 'a matrix that is not positive definite' },
   TooFewRows: { value: -11, code: 'RIV_CORE_TOO_FEW_ROWS', found: 'too few rows' },
   NoReading: { value: -12, code: 'RIV_CORE_NO_READING', found: 'no number where the source looks for one' },
-  BadTime: { value: -13, code: 'RIV_CORE_BAD_TIME', found: 'an event time that is missing, unreadable or too far ahead' },
+  BadTime: {
+    value: -13,
+    code: 'RIV_CORE_BAD_TIME',
+    found: 'an event time that is missing, unreadable or too far ahead',
+  },
 } as const satisfies Record<string, { value: number; code: ErrorCode; found: string }>;
 
 const coreByValue = new Map(Object.values(CORE_ERRORS).map((entry) => [entry.value as number, entry]));

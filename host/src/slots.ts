@@ -12,8 +12,8 @@ import { sha256 } from './signing.ts';
 const SLOT_MAGIC = 'RVCP';
 const SLOT_VERSION = 1;
 const SLOT_FILES = ['a.rvcp', 'b.rvcp'] as const;
-/** Largest state: what a core's memory can hold at most by far. */
-const STATE_BYTES_MAX = 1024 * 1024 * 1024;
+/** Largest state: the longest input that the core takes back (wasm-core/src/lib.rs). */
+const STATE_BYTES_MAX = 256 * 1024 * 1024;
 /** Everything in a slot but the state. */
 const SLOT_FRAME_BYTES = 136;
 
@@ -80,8 +80,8 @@ export async function openSlots(directory: string): Promise<Slots> {
     load,
     async save(slot) {
       const file = newest === SLOT_FILES[0] ? SLOT_FILES[1] : SLOT_FILES[0];
-      const { bytes, digest } = encodeSlot(slot);
-      await overwrite(directory, file, bytes);
+      const { parts, digest } = encodeSlot(slot);
+      await overwrite(directory, file, parts);
       newest = file;
       return digest;
     },
@@ -118,19 +118,23 @@ async function read(directory: string, file: SlotFile): Promise<Finding> {
   }
 }
 
-async function overwrite(directory: string, file: SlotFile, bytes: Buffer): Promise<void> {
+async function overwrite(directory: string, file: SlotFile, parts: readonly Uint8Array[]): Promise<void> {
   const path = join(directory, file);
   try {
     const handle = await open(path, 'a'); // makes it when absent
     await handle.close();
     const slot = await open(path, 'r+');
     try {
-      for (let written = 0; written < bytes.length; ) {
-        const { bytesWritten } = await slot.write(bytes, written, bytes.length - written, written);
-        if (bytesWritten === 0) throw new Error('nothing was written');
-        written += bytesWritten;
+      let position = 0;
+      for (const part of parts) {
+        for (let written = 0; written < part.length; ) {
+          const { bytesWritten } = await slot.write(part, written, part.length - written, position);
+          if (bytesWritten === 0) throw new Error('nothing was written');
+          written += bytesWritten;
+          position += bytesWritten;
+        }
       }
-      await slot.truncate(bytes.length);
+      await slot.truncate(position);
       await slot.sync();
     } finally {
       await slot.close();
@@ -146,15 +150,16 @@ async function overwrite(directory: string, file: SlotFile, bytes: Buffer): Prom
   }
 }
 
-/** The bytes of a slot, and the digest of its state. */
-export function encodeSlot(slot: Slot): { bytes: Buffer; digest: string } {
-  if (slot.state.length > STATE_BYTES_MAX)
+/** The bytes of a slot in pieces (the state is not copied), and the digest of its state. */
+export function encodeSlot(slot: Slot): { parts: Uint8Array[]; digest: string } {
+  const { state } = slot;
+  if (state.length > STATE_BYTES_MAX)
     throw new RivuletError('RIV_TOO_LARGE', {
-      found: `a state of ${slot.state.length} bytes`,
+      found: `a state of ${state.length} bytes`,
       expected: `at most ${STATE_BYTES_MAX}`,
     });
-  const hash = sha256(slot.state);
-  const body = writeBytes([
+  const hash = sha256(state);
+  const head = writeBytes([
     { ascii: SLOT_MAGIC },
     { u16: SLOT_VERSION },
     { u16: 0 },
@@ -164,9 +169,10 @@ export function encodeSlot(slot: Slot): { bytes: Buffer; digest: string } {
     { raw: slot.planHash },
     { raw: slot.kernelHash },
     { raw: hash },
-    { bytes: slot.state },
+    { u32: state.length },
   ]);
-  return { bytes: writeBytes([{ raw: body }, { u32: crc32c(body) }]), digest: hash.toString('hex') };
+  const checksum = writeBytes([{ u32: crc32c(state, crc32c(head)) }]);
+  return { parts: [head, state, checksum], digest: hash.toString('hex') };
 }
 
 /**

@@ -69,7 +69,7 @@ function room(name: string, volume: number, window: number, loss: number, use: R
   return { shape: { name, volume, window, loss, radiator: 14 * volume, leak: 0.25, ventilation: 1.4 }, use };
 }
 
-const SENSORS = ['temperature', 'humidity', 'co2', 'power', 'heating', 'setpoint'] as const;
+const SENSORS = ['co2', 'humidity', 'power', 'setpoint', 'heating', 'temperature'] as const;
 type Sensor = (typeof SENSORS)[number];
 
 /** Standard deviation of the noise, and decimals of what is reported. °C, %, ppm, W, % of the valve. */
@@ -198,7 +198,7 @@ function stepBuilding(state: BuildingState, at: number): FeedMessage[] {
     const people = headcount[index] ?? 0;
     air(record, people, random);
     readings.push(...reports(state, record, index, people, setpoint, at));
-    if (state.step % LABEL_EVERY_STEPS === index % LABEL_EVERY_STEPS) report(state, index, people > 0, at);
+    if (state.step % LABEL_EVERY_STEPS === 0) report(state, index, people > 0, at);
   }
   const arrived = disturb(state.readings, DISORDER, state.network, state.step, readings).map(({ message, repeat }) =>
     repeat ? { ...message, kind: 'repeat' as const } : message,

@@ -36,7 +36,6 @@ export function configText(feed: FeedConfig, place: GatewayPlace): string {
   lines.push(...list('sources', feed.sources));
   lines.push(...list('windows', feed.windows));
   lines.push(...list('tasks', feed.tasks));
-  lines.push('outputs:', `  - { predictions: "*", topic: ${flow(`rivulet/${place.gateway}/{task}/{key}`)} }`);
   if (place.sync !== undefined) {
     const every = place.syncEvery === undefined ? '' : `, every: ${flow(place.syncEvery)}`;
     lines.push(`sync: { url: ${flow(place.sync)}${every} }`);

@@ -30,7 +30,7 @@ export function buildingConfig(seed: number): FeedConfig {
       },
     ],
     tasks: [
-      { name: 'temp_in_30m', forecast: 'temperature', horizon: '30m', every: '4m', tolerance: '10m', wait: '3h' },
+      { name: 'temp_in_30m', forecast: 'temperature', horizon: '30m', every: '4m', tolerance: '10m' },
       {
         name: 'occupied',
         classify: { topic: 'labels/{room}/occupied', path: 'value', time: 'ts' },

@@ -77,7 +77,6 @@ export async function machineConfig(): Promise<FeedConfig> {
         horizon: '30s',
         every: '1s',
         tolerance: '5s',
-        wait: '2m',
         features: ['cpu', 'cpu.lag1', 'cpu.lag2', 'cpu.delta', 'cpu_10s.cpu.mean', 'load_one', 'memory_used'],
       },
       {

@@ -1,0 +1,31 @@
+// Small marks that stand beside names. Each says in a word what its colour says.
+
+export function Simulated() {
+  return (
+    <span class="badge badge-simulated" title="Its messages come from a simulation, not from the world">
+      simulated
+    </span>
+  );
+}
+
+export function Kind({ kind }: { kind: string }) {
+  return <span class="badge">{kind}</span>;
+}
+
+/** @param known false while the coordinator is away: what was true then may not be so now. */
+export function UpDown({ up, known }: { up: boolean; known: boolean }) {
+  return (
+    <span class={`updown ${up ? 'is-up' : 'is-down'} ${known ? '' : 'is-unsure'}`}>
+      <span class="dot" aria-hidden="true" />
+      {known ? (up ? 'up' : 'down') : up ? 'was up' : 'was down'}
+    </span>
+  );
+}
+
+export function ReleaseMark() {
+  return (
+    <span class="badge badge-accent" title="This expert came from the fleet">
+      release
+    </span>
+  );
+}

@@ -1,0 +1,54 @@
+import { expect, test } from 'vitest';
+import { nearestName } from './nearest.ts';
+import { checkTemplate, checkTopicPattern, PATH_PATTERN, templateNames, topicFilter } from './patterns.ts';
+
+test.each([
+  ['a/b', []],
+  ['{site}/+/{room}/#', ['site', 'room']],
+  ['/', []],
+  ['#', []],
+])('the_topic_pattern_%j_captures_%j', (pattern, captures) => {
+  expect(checkTopicPattern(pattern)).toEqual({ captures });
+});
+
+test.each(['', 'a/#/b', 'a#', 'a+/b', '{a}{b}', 'x{a}', '{a}/{a}', '{}', '{a b}', 'a\0b', 'x'.repeat(65_536)])(
+  'the_topic_pattern_%.20j_is_wrong',
+  (pattern) => {
+    expect(checkTopicPattern(pattern)).toHaveProperty('wrong');
+  },
+);
+
+test('a_pattern_subscribes_with_its_captures_open', () => {
+  expect(topicFilter('{site}/a/{room}/#')).toBe('+/a/+/#');
+});
+
+test('a_template_may_use_what_its_topic_captures', () => {
+  expect(templateNames('{a}/{b}-{a}')).toEqual(['a', 'b']);
+  expect(checkTemplate('x-{a}', ['a'])).toBeNull();
+  expect(checkTemplate('{b}', ['a'])).toContain('{b}');
+  expect(checkTemplate('{a', ['a'])).toContain('brace');
+});
+
+test.each(['', 'a', 'a.b', 'a[0]', 'a.b[0].c', '[0]', '[0][1].x', 'ä ö.x-y_z'])('%j_is_a_path', (path) => {
+  expect(PATH_PATTERN.test(path)).toBe(true);
+});
+
+test.each(['.', 'a.', '.a', 'a..b', 'a[', 'a[x]', 'a[0]b', 'a]', '[0]a'])('%j_is_no_path', (path) => {
+  expect(PATH_PATTERN.test(path)).toBe(false);
+});
+
+test('paths_are_checked_in_linear_time', () => {
+  const started = performance.now();
+  for (const hostile of ['a[0]'.repeat(20_000), `${'a.'.repeat(40_000)}.`, `${'[0]'.repeat(30_000)}x`])
+    PATH_PATTERN.test(hostile);
+  expect(performance.now() - started).toBeLessThan(1000);
+});
+
+test.each([
+  ['forcast', ['forecast', 'anomaly'], 'forecast'],
+  ['Topic', ['topic', 'time'], 'topic'],
+  ['zzzzzz', ['topic', 'time'], null],
+  ['x'.repeat(1_000_000), ['topic'], null],
+])('the_nearest_name_to_%.20j_is_found', (word, names, nearest) => {
+  expect(nearestName(word, names)).toBe(nearest);
+});

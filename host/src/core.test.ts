@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import binaryen from 'binaryen';
 import { describe, expect, test } from 'vitest';
+import { byteReader, writeBytes } from './bytes.ts';
 import { type CoreBuild, coreFromBytes, type Engine, loadCore } from './core.ts';
 import { RivuletError } from './errors.ts';
-import { planForEvaluation } from './plan.ts';
 
 /**
  * A small module with the core's face: `ingest` answers its input and grows the memory, `report` a text, `merge` the
@@ -106,35 +106,37 @@ describe('a core', () => {
   });
 });
 
-const built = existsSync(new URL('../../wasm-core/pkg/stamp.json', import.meta.url));
+const built = existsSync(new URL(import.meta.resolve('@rivulet/wasm-core/stamp.json')));
 
 describe.skipIf(!built)('the built core', () => {
-  test.each<CoreBuild>(['scalar', 'simd'])('%s_opens_learns_checkpoints_and_restores', async (build) => {
+  test.each<CoreBuild>(['scalar', 'simd'])('%s_is_loaded_and_refuses_calls_before_a_plan', async (build) => {
     const core = await loadCore({ build });
     expect([core.build, core.kernelHash.length]).toEqual([build, 32]);
     const engine = core.newEngine();
     expect(codeOf(() => engine.ingest(Buffer.alloc(0)))).toBe('RIV_CORE_NOT_OPEN');
-    expect(codeOf(() => engine.open(Buffer.from('{}')))).toBe('RIV_CORE_BAD_PLAN');
-    engine.open(
-      planForEvaluation({
-        kind: 'regression',
-        columns: [{ name: 'x', type: 'number' }],
-        target: 'y',
-        horizon: 0,
-        labelDelay: 0,
-        classes: 0,
-      }),
-    );
-    engine.rows(rows(500));
-    const report = engine.evaluation();
-    expect([report.rows, report.matured]).toEqual([500, 500]);
-    expect(report.metrics.mae).toBeLessThan(report.metrics.mae_last_value as number);
-    const state = Buffer.from(engine.checkpoint());
-    const other = core.newEngine();
-    other.restore(state);
-    expect(Buffer.from(other.checkpoint())).toEqual(state);
-    for (const one of [engine, other]) one.rows(rows(100));
-    expect(Buffer.from(other.checkpoint())).toEqual(Buffer.from(engine.checkpoint()));
+    expect(codeOf(() => engine.checkpoint())).toBe('RIV_CORE_NOT_OPEN');
+    expect(engine.dead).toBe(false);
+  });
+
+  test.each<CoreBuild>(['scalar', 'simd'])('%s_merges_statistics_into_a_ridge', async (build) => {
+    const engine = (await loadCore({ build })).newEngine();
+    const schema = Buffer.from('{"task":"t","kind":"regression","target":"y","horizon_ms":0,"features":["x"]}');
+    engine.merge(writeBytes([{ u8: 1 }, { bytes: schema }, { u8: 1 }]));
+    // y = 3x + 1 over 100 rows with x = ±1: means 0 and 1, centred co-moments 100, 300, 900.
+    const moments = [100, 0, 1, 100, 300, 900].map((f64) => ({ f64 }));
+    const statistics = writeBytes([{ ascii: 'RVST' }, { u16: 1 }, { u8: 1 }, { u8: 0 }, { u32: 1 }, ...moments]);
+    for (const gateway of [1, 2])
+      engine.merge(writeBytes([{ u8: 2 }, { raw: Buffer.alloc(32, gateway) }, { bytes: statistics }]));
+    const answer = byteReader(engine.merge(writeBytes([{ u8: 4 }, { f64: 1e-6 }])), 'the answer');
+    expect([answer.u32(), answer.f64()]).toEqual([2, 200]);
+    const model = byteReader(answer.bytes(1000), 'a model');
+    expect(model.raw(12).toString('hex')).toBe('5256524d' + '0100' + '01' + '00' + '01000000');
+    expect(model.f64()).toBe(200);
+    expect(model.f64()).toBeCloseTo(3, 4);
+    expect(model.f64()).toBeCloseTo(1, 4);
+    expect(
+      codeOf(() => engine.merge(writeBytes([{ u8: 2 }, { raw: Buffer.alloc(32, 3) }, { bytes: Buffer.alloc(9) }]))),
+    ).toMatch(/^RIV_CORE_(FOREIGN|TRUNCATED)$/);
   });
 
   test('auto_takes_a_build_and_both_name_the_same_arithmetic', async () => {
@@ -149,17 +151,3 @@ describe.skipIf(!built)('the built core', () => {
     expect(engine.dead).toBe(false);
   });
 });
-
-/** Rows of an evaluation with one column: y = 3x + 1 with x going up and down. */
-function rows(count: number): Buffer {
-  const bytes = Buffer.alloc(8 + count * 20);
-  bytes.writeUInt32LE(count, 0);
-  bytes.writeUInt32LE(1, 4);
-  for (let row = 0; row < count; row++) {
-    const at = 8 + row * 20;
-    const x = ((row * 7) % 13) - 6;
-    bytes.writeDoubleLE(3 * x + 1, at + 4);
-    bytes.writeDoubleLE(x, at + 12);
-  }
-  return bytes;
-}

@@ -91,9 +91,6 @@ const EXPORTS: readonly (keyof Exports)[] = [
   'merge',
 ];
 
-/** Where the built core is. */
-const PACKAGE = new URL('../../wasm-core/pkg/', import.meta.url);
-
 /** The parts of `pkg/stamp.json` that matter here. */
 interface Stamp {
   sources: string;
@@ -120,35 +117,25 @@ export async function loadCore(options: { build?: 'auto' | CoreBuild } = {}): Pr
 }
 
 async function readStamp(): Promise<Stamp> {
-  try {
-    return JSON.parse(await readFile(new URL('stamp.json', PACKAGE), 'utf8')) as Stamp;
-  } catch (cause) {
-    throw new RivuletError('RIV_CORE_ABSENT', {
-      found: `no built core (${reason(cause)})`,
-      where: PACKAGE.pathname,
-      cause,
-    });
-  }
+  const bytes = await readPackage('stamp.json', () => import.meta.resolve('@rivulet/wasm-core/stamp.json'));
+  return JSON.parse(bytes.toString('utf8')) as Stamp;
 }
 
 async function readBuild(stamp: Stamp, build: CoreBuild): Promise<Buffer<ArrayBuffer>> {
   const { file, sha256: expected } = stamp.builds[build];
-  const url = new URL(file, PACKAGE);
-  const bytes = await readFile(url).catch((cause) => {
-    throw new RivuletError('RIV_CORE_ABSENT', {
-      found: `no ${build} build (${reason(cause)})`,
-      where: url.pathname,
-      cause,
-    });
-  });
+  const bytes = await readPackage(file, () => import.meta.resolve(`@rivulet/wasm-core/${file}`));
   const found = sha256(bytes).toString('hex');
   if (found !== expected)
-    throw new RivuletError('RIV_CORE_ABSENT', {
-      found: `a ${build} build with hash ${found}`,
-      expected,
-      where: url.pathname,
-    });
+    throw new RivuletError('RIV_CORE_ABSENT', { found: `a ${build} build with hash ${found}`, expected, where: file });
   return bytes;
+}
+
+async function readPackage(file: string, locate: () => string): Promise<Buffer<ArrayBuffer>> {
+  try {
+    return await readFile(new URL(locate()));
+  } catch (cause) {
+    throw new RivuletError('RIV_CORE_ABSENT', { found: `no built core (${reason(cause)})`, where: file, cause });
+  }
 }
 
 /**

@@ -32,14 +32,3 @@ export interface FrontDoor {
   /** Ends all connections. */
   close(): Promise<void>;
 }
-
-/**
- * The MQTT filter of a topic pattern: each `{name}` captures one level, so it is subscribed to as `+`.
- * A level that mixes text and captures (`dev-{id}`) is subscribed to as a whole; the core does the exact match.
- */
-export function subscriptionFilter(pattern: string): string {
-  return pattern
-    .split('/')
-    .map((level) => (level.includes('{') ? '+' : level))
-    .join('/');
-}

@@ -1,0 +1,262 @@
+/**
+ * The agent: the journey of a message, from a socket to a prediction and into a delta. This file is the order of things;
+ * each step lives in a file of its own.
+ *
+ *   door (ingest/) takes it ─▶ beat (ingest/beat.ts) ─▶ log: one durable write for all doors ─▶ acknowledgement
+ *                                       └─▶ fold (fold.ts), while the write is under way ─▶ outputs, after it
+ *   every few seconds: checkpoint to the older slot · every few minutes: deltas to the coordinator, releases back (sync/)
+ *
+ * What leaves (acknowledgements, outputs, checkpoints, deltas) leaves after the write that holds its cause. A write that
+ * fails stops the agent: it never acknowledges on hope.
+ */
+import { join } from 'node:path';
+import {
+  type AgentStatus,
+  BLOCK_KIND,
+  type BlockDraft,
+  type Clock,
+  type Config,
+  type Core,
+  compilePlan,
+  encodePlanPayload,
+  type Log,
+  makeDirectory,
+  type Output,
+  openIdentity,
+  openLog,
+  openSlots,
+  RivuletError,
+  topicFilter,
+  toRivuletError,
+} from '@rivulet/host';
+import { createCheckpoints } from './checkpoints.ts';
+import { ingest } from './fold.ts';
+import { createBeat } from './ingest/beat.ts';
+import { openBrokerDoor } from './ingest/broker_door.ts';
+import { openClientDoor } from './ingest/client_door.ts';
+import type { DoorContext, FrontDoor } from './ingest/door.ts';
+import { takeLock } from './lock.ts';
+import { createNotices } from './notices.ts';
+import { createDocumenter } from './outputs/document.ts';
+import { createPublisher } from './outputs/publisher.ts';
+import { openQuarantine } from './quarantine.ts';
+import { recover } from './recovery.ts';
+import { agentStatus } from './status.ts';
+import { type Sync, startSync } from './sync/sync.ts';
+import { createTicks } from './ticks.ts';
+
+/** A clean stop waits this long for outputs that are on their way. */
+const FLUSH_MS_MAX = 500;
+
+export interface AgentOptions {
+  config: Config;
+  core: Core;
+  clock: Clock;
+  /** In [0, 1): jitter only. */
+  random(): number;
+  /** Something the operator should see; the agent goes on. */
+  notice(error: RivuletError): void;
+  /** The agent cannot go on; nothing is acknowledged any more. */
+  failed(error: RivuletError): void;
+}
+
+export interface Agent {
+  /** Port of the embedded broker; null without one. */
+  readonly brokerPort: number | null;
+  status(): AgentStatus;
+  /** Takes no more, makes everything durable, writes a last checkpoint; answers the digest and the last status. */
+  stop(): Promise<{ digest: string; status: AgentStatus }>;
+}
+
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { config, core, clock } = options;
+  const startedMs = performance.now();
+  const directory = config.state;
+  await makeDirectory(directory);
+  const lock = await takeLock(directory);
+  const undo: (() => Promise<unknown> | unknown)[] = [() => lock.release()];
+  try {
+    return await start();
+  } catch (error) {
+    for (const step of undo.reverse()) {
+      await step();
+    }
+    throw error;
+  }
+
+  async function start(): Promise<Agent> {
+    const notices = createNotices(options.notice, () => performance.now());
+    const log = await openLog({ directory: join(directory, 'log'), keepBytes: config.log.keepBytes });
+    undo.push(() => log.close());
+    const slots = await openSlots(join(directory, 'checkpoint'));
+    const quarantine = await openQuarantine(join(directory, 'quarantine'), () => performance.now());
+    const plan = compilePlan(config);
+    const recovered = await recover({ core, plan, log, slots, quarantine: join(directory, 'quarantine') });
+    const { engine } = recovered;
+    const takenBefore = log.nextOffset;
+
+    const documenter = createDocumenter(config);
+    const doors: FrontDoor[] = [];
+    // Outputs leave through the door that the configuration names first.
+    const publisher = createPublisher({
+      connected: () => doors[0]?.connected() ?? false,
+      publish: (topic, payload, done) => doors[0]?.publish(topic, payload, done),
+    });
+    const publish = (outputs: readonly Output[]): void => {
+      for (const message of outputs.flatMap(documenter)) {
+        publisher.send(message);
+      }
+    };
+
+    const beat = createBeat({
+      log,
+      intervalMs: config.log.commitMs,
+      now: () => performance.now(),
+      fold(blocks) {
+        const outputs = ingest(engine, blocks);
+        return () => {
+          quarantine.keep(outputs, blocks);
+          publish(outputs);
+        };
+      },
+      settled() {
+        atSettled.splice(0).forEach((act) => {
+          act();
+        });
+        ticks.arm();
+      },
+      failed: (error) => options.failed(toRivuletError(error)),
+    });
+    /** What waits for a moment at which everything folded is durable. */
+    const atSettled: (() => void)[] = [];
+    const whenSettled = (act: () => void): void => {
+      if (beat.settled()) {
+        act();
+      } else {
+        atSettled.push(act);
+      }
+    };
+    /** A block of the agent's own; resolves when it is durable and folded. */
+    const put = (kind: BlockDraft['kind'], payload: Uint8Array): Promise<void> =>
+      new Promise((resolve) =>
+        beat.put({
+          seal: () => ({
+            ...{ kind, door: 0, epoch: 0, count: 0, payload },
+            ...{ wallMs: clock.wallMs(), monoUs: clock.monoUs(), boot: clock.boot },
+          }),
+          durable: resolve,
+        }),
+      );
+    const ticks = createTicks(
+      clock,
+      () => engine.nextDueMs(),
+      () => void put(BLOCK_KIND.tick, Buffer.alloc(0)),
+    );
+    const checkpoints = createCheckpoints({ core, plan, clock, engine, log, slots, notice: notices.add });
+
+    if (recovered.setAside > 0) {
+      const found = `${recovered.setAside} blocks that the core cannot fold were set aside`;
+      notices.add(new RivuletError('RIV_CORE_TRAPPED', { found, where: join(directory, 'quarantine') }));
+    }
+    if (recovered.planIsNew) {
+      void put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, plan));
+      await beat.drained();
+    }
+
+    undo.push(() => Promise.all(doors.map((door) => door.close())));
+    const brokerPort = await openDoors(config, doors, {
+      gateway: config.gateway,
+      put: beat.put,
+      clock,
+      random: options.random,
+      nextEpoch: createEpochs(log),
+      payloadBytesMax: config.limits.payloadBytes,
+      notice: notices.add,
+    });
+    publish(recovered.unpublished);
+
+    const status = (): AgentStatus => {
+      const { user, system } = process.cpuUsage();
+      return agentStatus({
+        ...{ config, core, report: engine.report(), wallMs: clock.wallMs() },
+        uptimeMs: performance.now() - startedMs,
+        cpuUs: user + system,
+        messagesTaken: log.nextOffset - takenBefore,
+        rssBytes: process.memoryUsage.rss(),
+        connected: doors.every((door) => door.connected()),
+        lastError: notices.last(),
+      });
+    };
+
+    let sync: Sync | null = null;
+    if (config.sync !== null) {
+      sync = await startSync(config.sync, {
+        ...{ config, directory, core, status, random: options.random, wallMs: clock.wallMs },
+        identity: await openIdentity(join(directory, 'identity'), { newIncarnation: recovered.stateIsNew }),
+        deltas: () => new Promise((resolve) => whenSettled(() => resolve(engine.delta()))),
+        accept: (release) => put(BLOCK_KIND.release, release),
+        notice: notices.add,
+        well: () => notices.clear('RIV_SYNC_'),
+      });
+    }
+    const checkpointTimer = setInterval(() => whenSettled(checkpoints.take), config.checkpoint.everyMs);
+    ticks.arm();
+
+    return {
+      brokerPort,
+      status,
+      async stop() {
+        for (const door of doors) {
+          door.quiesce();
+        }
+        clearInterval(checkpointTimer);
+        ticks.stop();
+        await sync?.stop();
+        await beat.drained();
+        await publisher.flushed(FLUSH_MS_MAX);
+        publisher.stop();
+        await Promise.all(doors.map((door) => door.close()));
+        await beat.drained();
+        await quarantine.settled();
+        const last = { digest: await checkpoints.last(), status: status() };
+        await log.close();
+        await lock.release();
+        return last;
+      },
+    };
+  }
+}
+
+/** Opens the doors in the configuration's order; answers the port of the embedded broker. */
+async function openDoors(config: Config, doors: FrontDoor[], context: DoorContext): Promise<number | null> {
+  let brokerPort: number | null = null;
+  for (const door of config.doors) {
+    if (door.kind === 'broker') {
+      const opened = await openBrokerDoor(door, context);
+      brokerPort = opened.port;
+      doors.push(opened);
+    } else {
+      doors.push(openClientDoor(door, subscriptions(config, door.door), context));
+    }
+  }
+  return brokerPort;
+}
+
+/** The topic filters that a door has to subscribe to: its sources and all labels, each once. */
+function subscriptions(config: Config, door: number): string[] {
+  const sources = config.sources.filter((source) => source.door === null || source.door === door);
+  const labels = config.tasks.flatMap((task) => (task.label === null ? [] : [task.label]));
+  return [...new Set([...sources, ...labels].map(({ topic }) => topicFilter(topic)))];
+}
+
+/**
+ * Numbers connections: each epoch is larger than that of any connection in the log before. Every connection writes at
+ * least one block, so the log's next sequence is always above every epoch given out.
+ */
+function createEpochs(log: Log): () => number {
+  let last = 0;
+  return () => {
+    last = Math.max(last + 1, log.nextSequence);
+    return last % 2 ** 32;
+  };
+}

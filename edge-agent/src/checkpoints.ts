@@ -1,0 +1,72 @@
+/**
+ * Checkpoints: the fold's state to the older of two slots, so that a start folds seconds of log and not days. Taken only at
+ * a moment when everything folded is durable; one at a time; a failed one is noticed and tried again at the next turn,
+ * since the log still has everything.
+ */
+import {
+  type Clock,
+  type Core,
+  type Engine,
+  type Log,
+  planHash,
+  type RivuletError,
+  type Slot,
+  type Slots,
+  toRivuletError,
+} from '@rivulet/host';
+
+export interface CheckpointContext {
+  core: Pick<Core, 'kernelHash'>;
+  plan: Uint8Array;
+  clock: Clock;
+  engine: Engine;
+  log: Log;
+  slots: Slots;
+  notice(error: RivuletError): void;
+}
+
+export interface Checkpoints {
+  /** Takes one now, unless one is under way or nothing has come since the last; call it only when all is durable. */
+  take(): void;
+  /** The last one, when nothing comes any more; answers the digest of the state. */
+  last(): Promise<string>;
+}
+
+export function createCheckpoints(context: CheckpointContext): Checkpoints {
+  const { core, clock, engine, log, slots } = context;
+  const hash = planHash(context.plan);
+  let taken = -1;
+  let running: Promise<void> | null = null;
+
+  function slot(): Slot {
+    const { nextSequence, nextOffset } = log;
+    const state = engine.checkpoint();
+    return { nextSequence, nextOffset, wallMs: clock.wallMs(), planHash: hash, kernelHash: core.kernelHash, state };
+  }
+
+  async function save(snapshot: Slot): Promise<void> {
+    try {
+      await slots.save(snapshot);
+      await log.truncateBefore(snapshot.nextSequence);
+    } catch (error) {
+      taken = -1;
+      context.notice(toRivuletError(error));
+    }
+  }
+
+  return {
+    take() {
+      if (running === null && log.nextSequence !== taken) {
+        taken = log.nextSequence;
+        running = save(slot()).finally(() => {
+          running = null;
+        });
+      }
+    },
+    async last() {
+      await running;
+      const snapshot = slot();
+      return slots.save(snapshot);
+    },
+  };
+}

@@ -1,0 +1,168 @@
+/**
+ * `rivulet run`: one gateway. For people a line now and then; with `--status-json` one JSON object per line. A signal stops
+ * it cleanly: commit, last checkpoint, the event `stopped` with the digest, exit code 0.
+ */
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import {
+  type AgentEvent,
+  type AgentStatus,
+  type Config,
+  loadCore,
+  parseConfig,
+  parseDuration,
+  RivuletError,
+  systemClock,
+  toRivuletError,
+} from '@rivulet/host';
+import { type Agent, startAgent } from '../agent.ts';
+
+const HELP = `Usage: rivulet run --config FILE [options]
+
+  --config FILE          the gateway's configuration (YAML)
+  --state DIR            state directory; overrides \`state\` of the configuration
+  --status-json [EVERY]  print events as JSON lines, a status every EVERY (default 1s)
+  --core WHICH           auto, scalar or simd (default auto)`;
+
+/** A clean stop takes at most this long; then the process ends as if it had been killed, which loses nothing. */
+const STOP_MS_MAX = 2500;
+const STATUS_EVERY = '1s';
+/** Without --status-json people get a line this often. */
+const LINE_EVERY_MS = 10_000;
+
+export async function run(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: withStatusInterval(argv),
+    options: {
+      config: { type: 'string' },
+      state: { type: 'string' },
+      'status-json': { type: 'string' },
+      core: { type: 'string', default: 'auto' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  if (values.config === undefined) {
+    throw new RivuletError('RIV_USAGE', { found: 'no configuration', expected: '--config FILE' });
+  }
+  const json = values['status-json'] !== undefined;
+  const config = await readConfig(values.config, values.state);
+  const core = await loadCore({ build: coreBuild(values.core) });
+  const emit = json ? (event: AgentEvent) => console.log(JSON.stringify(event)) : printForPeople;
+
+  // The first of: a signal, or a failure that the agent cannot go on from.
+  const ended = Promise.withResolvers<RivuletError | null>();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => ended.resolve(null));
+  }
+  let agent: Agent;
+  try {
+    agent = await startAgent({
+      config,
+      core,
+      clock: systemClock(),
+      random: Math.random,
+      notice: (error) => console.error(`${error.code}: ${error.message}`),
+      failed: (error) => ended.resolve(error),
+    });
+  } catch (thrown) {
+    return fail(toRivuletError(thrown), json, emit);
+  }
+  emit({ event: 'ready', gateway: config.gateway, broker_port: agent.brokerPort, state: config.state });
+  const everyMs = json ? parseDuration(values['status-json'] ?? STATUS_EVERY) : LINE_EVERY_MS;
+  const timer = setInterval(() => emit(agent.status()), Math.max(everyMs, 10));
+
+  const failure = await ended.promise;
+  clearInterval(timer);
+  if (failure !== null) {
+    return exit(fail(failure, json, emit));
+  }
+  const late = setTimeout(() => exit(1), STOP_MS_MAX);
+  try {
+    // The counters as they stand when everything that was taken has been folded.
+    const { digest, status } = await agent.stop();
+    emit({ ...status, event: 'stopped', digest });
+    clearTimeout(late);
+    return exit(0);
+  } catch (thrown) {
+    clearTimeout(late);
+    return exit(fail(toRivuletError(thrown), json, emit));
+  }
+}
+
+/**
+ * Ends the process even when a socket or a timer is left: everything that matters is on disk. Standard output is a pipe
+ * that may still hold lines, so it is emptied first.
+ */
+function exit(code: number): Promise<number> {
+  return new Promise(() => process.stdout.write('', () => process.exit(code)));
+}
+
+function fail(error: RivuletError, json: boolean, emit: (event: AgentEvent) => void): number {
+  if (json) {
+    emit({ event: 'error', code: error.code, message: error.message });
+  }
+  console.error(`${error.code}: ${error.message}`);
+  return 1;
+}
+
+async function readConfig(path: string, state: string | undefined): Promise<Config> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const found = `cannot read the configuration (${(cause as NodeJS.ErrnoException).code})`;
+    throw new RivuletError('RIV_CONFIG_UNREADABLE', { found, where: path, cause });
+  }
+  const config = parseConfig(text, path);
+  return state === undefined ? config : { ...config, state };
+}
+
+/** @throws RIV_USAGE */
+export function coreBuild(name: string): 'auto' | 'scalar' | 'simd' {
+  if (name === 'auto' || name === 'scalar' || name === 'simd') {
+    return name;
+  }
+  throw new RivuletError('RIV_USAGE', { found: `--core ${name}`, expected: 'auto, scalar or simd' });
+}
+
+/** `--status-json` may stand alone; parseArgs wants a value, so the default is put in. */
+function withStatusInterval(argv: string[]): string[] {
+  return argv.flatMap((argument, index) => {
+    const alone = argument === '--status-json' && (argv[index + 1]?.startsWith('-') ?? true);
+    return alone ? [argument, STATUS_EVERY] : [argument];
+  });
+}
+
+function printForPeople(event: AgentEvent): void {
+  switch (event.event) {
+    case 'ready': {
+      const broker = event.broker_port === null ? '' : `, broker on port ${event.broker_port}`;
+      console.log(`${event.gateway} is ready (state in ${event.state}${broker})`);
+      return;
+    }
+    case 'status':
+    case 'stopped':
+      console.log(lineOf(event));
+      return;
+    case 'error':
+      return; // Said on standard error.
+  }
+}
+
+function lineOf(status: AgentStatus): string {
+  const { received, used } = status.ledger;
+  const tasks = status.tasks.map(({ name, error, error_last_value }) => {
+    const figures =
+      error === null || error_last_value === null
+        ? 'no label yet'
+        : `error ${error.toPrecision(3)} (last value ${error_last_value.toPrecision(3)})`;
+    return `${name}: ${figures}`;
+  });
+  const head = `${status.gateway}: ${received} messages, ${used} used`;
+  const tail = status.event === 'stopped' ? [`stopped, digest ${status.digest}`] : [];
+  return [head, ...tasks, ...tail].join(' · ');
+}

@@ -1,0 +1,135 @@
+/**
+ * The lock on a state directory: two agents over one log would tear it apart. A file naming the process that holds it; a
+ * lock whose process is dead is taken over. A process is known by its pid, the machine's boot and its start time, so that
+ * a pid that was given to another process, or that is ours again in a restarted container, does not keep a dead lock.
+ */
+import { randomUUID } from 'node:crypto';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RivuletError } from '@rivulet/host';
+
+interface Holder {
+  pid: number;
+  boot: string;
+  /** Start time of the process in clock ticks since boot; empty where /proc is absent. */
+  started: string;
+  /** Tells two attempts of one process apart. */
+  token: string;
+}
+
+/** A take-over lasts milliseconds; an older marker is of a process that died in the middle of one. */
+const TAKE_OVER_MS_MAX = 10_000;
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+/** @throws RIV_STATE_LOCKED when a living process holds it */
+export async function takeLock(directory: string): Promise<Lock> {
+  const path = join(directory, 'lock');
+  const mine: Holder = {
+    pid: process.pid,
+    boot: await bootId(),
+    started: await startTime(process.pid),
+    token: randomUUID(),
+  };
+  if (!(await create(path, mine))) {
+    await takeOver(path, mine);
+  }
+  return {
+    async release() {
+      if ((await read(path))?.token === mine.token) {
+        await rm(path, { force: true });
+      }
+    },
+  };
+}
+
+/** Replaces the lock of a dead process. The marker file keeps two of us from doing so at once. */
+async function takeOver(path: string, mine: Holder): Promise<void> {
+  const marker = `${path}.takeover`;
+  const markerAge = await stat(marker).then(
+    (found) => Date.now() - found.mtimeMs,
+    () => null,
+  );
+  if (markerAge !== null && markerAge > TAKE_OVER_MS_MAX) {
+    await rm(marker, { force: true });
+  }
+  if (!(await create(marker, mine))) {
+    throw locked(path, null);
+  }
+  try {
+    const holder = await read(path);
+    if (holder !== null && (await isAlive(holder))) {
+      throw locked(path, holder);
+    }
+    const fresh = `${path}.${mine.token}`;
+    await create(fresh, mine);
+    await rename(fresh, path);
+  } finally {
+    await rm(marker, { force: true });
+  }
+}
+
+function locked(path: string, holder: Holder | null): RivuletError {
+  const found = holder === null ? 'another process is taking the lock' : `process ${holder.pid} uses this directory`;
+  return new RivuletError('RIV_STATE_LOCKED', { found, where: path });
+}
+
+/** Creates the file with its whole content, or answers false when it exists. */
+async function create(path: string, holder: Holder): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx');
+    await file.writeFile(JSON.stringify(holder));
+    await file.close();
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** Null when there is no lock or it cannot be read: it was written halfway by a process that died. */
+async function read(path: string): Promise<Holder | null> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Holder;
+  } catch {
+    return null;
+  }
+}
+
+async function isAlive(holder: Holder): Promise<boolean> {
+  if (holder.boot !== (await bootId())) {
+    return false;
+  }
+  try {
+    process.kill(holder.pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  return holder.started === (await startTime(holder.pid));
+}
+
+async function bootId(): Promise<string> {
+  return readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(
+    (text) => text.trim(),
+    () => '',
+  );
+}
+
+/** Field 22 of /proc/PID/stat; the command before it may hold spaces and parentheses. */
+async function startTime(pid: number): Promise<string> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return (
+      text
+        .slice(text.lastIndexOf(')') + 2)
+        .split(' ')
+        .at(19) ?? ''
+    );
+  } catch {
+    return '';
+  }
+}

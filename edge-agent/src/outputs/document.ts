@@ -1,0 +1,82 @@
+/**
+ * From an output of the core to the JSON message that leaves over MQTT, and its topic (design.md section 10). Times are
+ * epoch milliseconds; `id` is the offset of the message that caused it and an ordinal, so that a consumer can drop a
+ * repeat after a crash. A number that is not known yet is null.
+ */
+import type { Alarm, Config, Output, OutputConfig, Prediction, WindowResult } from '@rivulet/host';
+import { fillTopic } from './topic.ts';
+
+/** A message ready to be published. */
+export interface OutboundMessage {
+  topic: string;
+  payload: string;
+}
+
+/** Turns outputs into messages: none, one, or several when the configuration names several topics. */
+export type Documenter = (output: Output) => OutboundMessage[];
+
+export function createDocumenter(config: Config): Documenter {
+  const { gateway } = config;
+  const topicsOf = (what: OutputConfig['what'], name: string): string[] =>
+    config.outputs
+      .filter((rule) => rule.what === what && (rule.of === '*' || rule.of === name))
+      .map((rule) => rule.topic);
+  const predictionTopics = config.tasks.map((task) => topicsOf('predictions', task.name));
+  const alarmTopics = config.tasks.map((task) => topicsOf('alarms', task.name));
+  const windowTopics = config.windows.map((window) => topicsOf('windows', window.name));
+
+  function messages(templates: string[] | undefined, values: Record<string, string>, document: object) {
+    if (templates === undefined || templates.length === 0) {
+      return [];
+    }
+    const payload = JSON.stringify(document);
+    return templates.map((template) => ({ topic: fillTopic(template, { gateway, ...values }), payload }));
+  }
+
+  return (output) => {
+    switch (output.kind) {
+      case 'prediction': {
+        const task = config.tasks[output.subject]?.name ?? '';
+        const document = predictionDocument(task, output);
+        return messages(predictionTopics[output.subject], { task, key: output.key }, document);
+      }
+      case 'alarm': {
+        const task = config.tasks[output.subject]?.name ?? '';
+        return messages(alarmTopics[output.subject], { task, key: output.key }, alarmDocument(task, output));
+      }
+      case 'window': {
+        const window = config.windows[output.subject]?.name ?? '';
+        const document = windowDocument(window, config.windows[output.subject]?.stats ?? [], output);
+        return messages(windowTopics[output.subject], { window, key: output.key, field: output.field }, document);
+      }
+      case 'late':
+      case 'quarantine':
+        return [];
+    }
+  };
+}
+
+function predictionDocument(task: string, output: Prediction): object {
+  const { key, at, horizonMs, value, low, high, release, id } = output;
+  const answer = output.class === '' ? { value, low, high } : { class: output.class, probability: value, low, high };
+  const errors = { error: known(output.error), error_last_value: known(output.errorLastValue) };
+  return { task, key, at, horizon: horizonMs, ...answer, ...errors, release, id };
+}
+
+function alarmDocument(task: string, output: Alarm): object {
+  const { key, at, value, expected, score, id } = output;
+  return { task, key, at, value, expected, score, id };
+}
+
+function windowDocument(window: string, stats: readonly string[], output: WindowResult): object {
+  const { key, field, start, end, count, revision, final, id } = output;
+  const numbers = Object.fromEntries(
+    stats.filter((stat) => stat !== 'count').map((stat) => [stat, known(output[stat as keyof WindowResult] as number)]),
+  );
+  return { window, key, field, start, end, count, ...numbers, revision, final, id };
+}
+
+/** JSON has no NaN. */
+function known(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

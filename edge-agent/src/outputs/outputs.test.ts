@@ -1,0 +1,113 @@
+import type { Config, Output } from '@rivulet/host';
+import { describe, expect, it } from 'vitest';
+import { createDocumenter } from './document.ts';
+import { createPublisher } from './publisher.ts';
+import { fillTopic, topicLevel } from './topic.ts';
+
+const config = {
+  gateway: 'plant-7',
+  outputs: [
+    { what: 'predictions', of: '*', topic: 'rivulet/{gateway}/{task}/{key}' },
+    { what: 'windows', of: 'room_5m', topic: 'rivulet/{gateway}/windows/{window}/{key}/{field}' },
+  ],
+  tasks: [{ name: 'temp_in_30m' }, { name: 'occupied' }],
+  windows: [{ name: 'room_5m', stats: ['mean', 'count', 'std'] }],
+} as unknown as Config;
+
+const prediction: Output = {
+  kind: 'prediction',
+  subject: 0,
+  offset: 12,
+  ordinal: 0,
+  id: '12-0',
+  key: 'r/1',
+  at: 1000,
+  horizonMs: 500,
+  value: 21.5,
+  low: 21,
+  high: 22,
+  error: Number.NaN,
+  errorLastValue: 0.5,
+  class: '',
+  release: null,
+};
+
+describe('topics of outputs', () => {
+  it('keep hostile names from being wildcards, levels or control characters', () => {
+    expect(topicLevel('a/+/#\u0000\ud800')).toBe('a____' + '__');
+    expect(topicLevel('')).toBe('_');
+    expect(topicLevel('x'.repeat(1000)).length).toBe(256);
+    expect(fillTopic('{key}/x', { key: '$SYS' })).toBe('_SYS/x');
+    expect(fillTopic('a/{key}/{nobody}/{constructor}', { key: 'r1' })).toBe('a/r1/_/_');
+  });
+});
+
+describe('documents of outputs', () => {
+  it('say a prediction with its interval, error so far, release and id', () => {
+    const [message] = createDocumenter(config)(prediction);
+    expect(message?.topic).toBe('rivulet/plant-7/temp_in_30m/r_1');
+    expect(JSON.parse(message?.payload ?? '')).toEqual({
+      task: 'temp_in_30m',
+      key: 'r/1',
+      at: 1000,
+      horizon: 500,
+      value: 21.5,
+      low: 21,
+      high: 22,
+      error: null,
+      error_last_value: 0.5,
+      release: null,
+      id: '12-0',
+    });
+  });
+
+  it('say a class and its probability for a classification', () => {
+    const [message] = createDocumenter(config)({ ...prediction, subject: 1, class: 'on', value: 0.9 });
+    expect(JSON.parse(message?.payload ?? '')).toMatchObject({ task: 'occupied', class: 'on', probability: 0.9 });
+  });
+
+  it('give a window the statistics it was asked for', () => {
+    const window: Output = {
+      ...{ kind: 'window', subject: 0, offset: 3, ordinal: 1, id: '3-1', key: 'k', field: 'co2', start: 0, end: 300 },
+      ...{ count: 2, sum: 4, mean: 2, min: 1, max: 3, std: Number.NaN, last: 3, revision: 0, final: true },
+    } as Output;
+    const [message] = createDocumenter(config)(window);
+    expect(message?.topic).toBe('rivulet/plant-7/windows/room_5m/k/co2');
+    expect(JSON.parse(message?.payload ?? '')).toEqual({
+      ...{ window: 'room_5m', key: 'k', field: 'co2', start: 0, end: 300, count: 2, mean: 2, std: null },
+      ...{ revision: 0, final: true, id: '3-1' },
+    });
+  });
+
+  it('go where the configuration says, and nowhere when it names other tasks', () => {
+    const only = { ...config, outputs: [{ what: 'predictions', of: 'occupied', topic: 'x/{key}' }] } as Config;
+    expect(createDocumenter(only)(prediction)).toEqual([]);
+    expect(createDocumenter(only)({ ...prediction, subject: 1 })[0]?.topic).toBe('x/r_1');
+  });
+});
+
+describe('the publisher', () => {
+  it('drops the oldest when the door is away for too long, and counts it', async () => {
+    let away = true;
+    const sent: string[] = [];
+    const publisher = createPublisher(
+      {
+        connected: () => !away,
+        publish: (topic, _payload, done) => {
+          sent.push(topic);
+          done();
+        },
+      },
+      3,
+    );
+    for (const topic of ['a', 'b', 'c', 'd', 'e']) {
+      publisher.send({ topic, payload: '' });
+    }
+    away = false;
+    publisher.send({ topic: 'f', payload: '' });
+    await publisher.flushed(1000);
+    publisher.stop();
+    expect(sent).toEqual(['d', 'e', 'f']);
+    expect(publisher.counters()).toEqual({ published: 3, dropped: 3 });
+  });
+});

@@ -1,0 +1,78 @@
+/**
+ * How the gateway is, as one JSON object: a line of `--status-json` and the body of a report to the coordinator. Pure:
+ * facts in, status out.
+ */
+import type { AgentStatus, Config, EngineReport, Ledger, RivuletError, SourceStatus, TaskStatus } from '@rivulet/host';
+
+/** What the status is made of. */
+export interface StatusFacts {
+  config: Config;
+  report: EngineReport;
+  core: { build: 'scalar' | 'simd'; kernelHash: Uint8Array };
+  wallMs: number;
+  uptimeMs: number;
+  /** CPU time of the process so far, user and system, and the messages it took in that time. */
+  cpuUs: number;
+  messagesTaken: number;
+  rssBytes: number;
+  connected: boolean;
+  lastError: RivuletError | null;
+}
+
+export function agentStatus(facts: StatusFacts): AgentStatus {
+  const { config, report } = facts;
+  const tasks = report.tasks.map(taskStatus);
+  return {
+    event: 'status',
+    gateway: config.gateway,
+    about: config.about,
+    simulated: config.simulated,
+    at: facts.wallMs,
+    uptime_s: round(facts.uptimeMs / 1000, 1),
+    messages: report.messages,
+    ledger: sumLedgers(report.sources),
+    sources: report.sources.map((source) => ({ ...source, ...guarantee(source.name, config) })),
+    tasks,
+    releases_accepted: tasks.reduce((sum, task) => sum + task.releases, 0),
+    cpu_us_per_message: facts.messagesTaken === 0 ? 0 : round(facts.cpuUs / facts.messagesTaken, 2),
+    rss_mib: round(facts.rssBytes / 2 ** 20, 1),
+    core: { build: facts.core.build, kernel: Buffer.from(facts.core.kernelHash).toString('hex') },
+    connected: facts.connected,
+    ...(facts.lastError === null
+      ? {}
+      : { last_error: { code: facts.lastError.code, message: facts.lastError.message } }),
+  };
+}
+
+function taskStatus(report: EngineReport['tasks'][number]): TaskStatus {
+  const mean = (sum: number): number | null => (report.matured === 0 ? null : sum / report.matured);
+  return { ...report, error: mean(report.error_sum), error_last_value: mean(report.baseline_sum) };
+}
+
+function sumLedgers(ledgers: readonly Ledger[]): Ledger {
+  const sum: Ledger = { received: 0, used: 0, late: 0, duplicate: 0, retained: 0, filtered: 0, quarantined: 0 };
+  for (const ledger of ledgers) {
+    for (const name of Object.keys(sum) as (keyof Ledger)[]) {
+      sum[name] += ledger[name];
+    }
+  }
+  return sum;
+}
+
+/**
+ * What can be promised for a source. Redelivery by a broker is recognised exactly in any case; a repeat by the device
+ * itself only by its own counter.
+ */
+function guarantee(name: string, config: Config): Pick<SourceStatus, 'guarantee' | 'guarantee_why'> {
+  const source = config.sources.find((candidate) => candidate.name === name);
+  if (source === undefined) {
+    return { guarantee: 'best effort', guarantee_why: 'labels and unmatched messages carry no device counter' };
+  }
+  return source.seq === null
+    ? { guarantee: 'best effort', guarantee_why: 'the source names no `seq`: a repeat by the device itself looks new' }
+    : { guarantee: 'exactly once', guarantee_why: `the device numbers its messages in \`${source.seq}\`` };
+}
+
+function round(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}

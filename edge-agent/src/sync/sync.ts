@@ -1,0 +1,234 @@
+/**
+ * Sync with the coordinator: hand in what was learned, take releases back. One loop at a time, in this order:
+ *   deltas into the outbox ─▶ enrol (once) ─▶ outbox to the coordinator ─▶ report ─▶ releases it names into the log
+ * An offline gateway loses nothing: the outbox keeps the newest envelope per task, and the loop keeps trying.
+ * A release is written to the log as a block, so that the fold takes it in at one place, in every replay.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type AgentStatus,
+  type Config,
+  type Core,
+  type DeltaSection,
+  decodeRelease,
+  encodeEnvelope,
+  type Identity,
+  makeDirectory,
+  RivuletError,
+  releaseHash,
+  replaceFile,
+  toRivuletError,
+} from '@rivulet/host';
+import { CallFailed, type Coordinator, connectCoordinator, type Head } from './coordinator.ts';
+import { type Outbox, openOutbox } from './outbox.ts';
+import { nextAttemptMs } from './retry.ts';
+
+const NO_RELEASE = Buffer.alloc(32);
+/** A report goes out at least this often, so that the fleet's picture is a live one; deltas keep their own interval. */
+const REPORT_MS = 2000;
+/** What the coordinator's key is pinned in, beside our own. */
+const PIN_FILE = 'coordinator.key';
+
+/** What sync needs of the agent. */
+export interface SyncContext {
+  config: Config;
+  directory: string;
+  identity: Identity;
+  core: Pick<Core, 'kernelHash'>;
+  wallMs(): number;
+  random(): number;
+  /** What was learned, at a moment when all of it is durable. */
+  deltas(): Promise<DeltaSection[]>;
+  status(): AgentStatus;
+  /** Writes a release into the log; resolves when it is durable and folded in. */
+  accept(release: Buffer): Promise<void>;
+  notice(error: RivuletError): void;
+  /** The last call went well: whatever was noticed about sync before is over. */
+  well(): void;
+}
+
+export interface Sync {
+  stop(): Promise<void>;
+}
+
+export async function startSync(target: NonNullable<Config['sync']>, context: SyncContext): Promise<Sync> {
+  const { identity, directory } = context;
+  const incarnation = identity.incarnation.toString('hex');
+  const coordinator = connectCoordinator(target.url, target.token);
+  const outbox = await openOutbox(join(directory, 'outbox'), incarnation, (content) =>
+    encodeEnvelope(content, identity.sign),
+  );
+  const releases = join(directory, 'releases');
+  await makeDirectory(releases);
+  const pin = join(directory, 'identity', PIN_FILE);
+  /** Release hashes that were refused: not fetched again. */
+  const refused = new Set<string>();
+
+  let coordinatorKey: string | null = null;
+  let failures = 0;
+  let deltasDueMs = 0;
+  let timer: NodeJS.Timeout | null = null;
+  let stopped = false;
+  let running = Promise.resolve();
+
+  async function round(): Promise<void> {
+    if (context.wallMs() >= deltasDueMs) {
+      await collect(outbox, context);
+      const interval = { failures: 0, everyMs: target.everyMs, askedMs: null, random: context.random() };
+      deltasDueMs = context.wallMs() + nextAttemptMs(interval);
+    }
+    coordinatorKey ??= await enrol(coordinator, context, incarnation, pin);
+    await handIn(outbox, coordinator, coordinatorKey, context, takeReleases);
+    await takeReleases(await coordinator.sendReport(context.status(), identity.sign));
+  }
+
+  async function takeReleases(heads: Head[]): Promise<void> {
+    for (const head of heads) {
+      const task = context.status().tasks.find((candidate) => candidate.name === head.task);
+      if (
+        head.release === null ||
+        task === undefined ||
+        task.schema !== head.schema ||
+        task.release === head.release ||
+        refused.has(head.release) ||
+        stopped
+      ) {
+        continue;
+      }
+      const bytes = await coordinator.fetchRelease(head.release);
+      try {
+        checkRelease(bytes, head);
+      } catch (error) {
+        refused.add(head.release);
+        context.notice(toRivuletError(error));
+        continue;
+      }
+      await replaceFile(join(releases, `${head.release}.rvrl`), bytes);
+      await context.accept(bytes);
+    }
+  }
+
+  async function attempt(): Promise<void> {
+    let askedMs: number | null = null;
+    try {
+      await round();
+      failures = 0;
+      context.well();
+    } catch (error) {
+      failures += 1;
+      askedMs = error instanceof CallFailed ? error.askedMs : null;
+      if (error instanceof RivuletError && error.code === 'RIV_GATEWAY_UNKNOWN') {
+        coordinatorKey = null; // The coordinator lost its state, or is a new one: enrol again.
+      }
+      if (!stopped) {
+        context.notice(toRivuletError(error));
+      }
+    }
+    if (!stopped) {
+      const everyMs = Math.min(REPORT_MS, target.everyMs);
+      const waitMs = nextAttemptMs({ failures, everyMs, askedMs, random: context.random() });
+      timer = setTimeout(() => {
+        running = attempt();
+      }, waitMs);
+    }
+  }
+
+  running = attempt();
+  return {
+    async stop() {
+      stopped = true;
+      if (timer !== null) {
+        clearTimeout(timer);
+      }
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 300).unref())]);
+    },
+  };
+}
+
+/** Enrols and pins the coordinator's key: receipts by another key are refused from then on. */
+async function enrol(
+  coordinator: Coordinator,
+  context: SyncContext,
+  incarnation: string,
+  pin: string,
+): Promise<string> {
+  const { config, identity } = context;
+  const key = await coordinator.enrol({
+    gateway: config.gateway,
+    public_key: identity.publicKey.toString('base64'),
+    incarnation,
+    about: config.about,
+    simulated: config.simulated,
+  });
+  const pinned = await readFile(pin, 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  );
+  if (pinned === null) {
+    await replaceFile(pin, Buffer.from(`${key}\n`), 0o600);
+  } else if (pinned !== key) {
+    throw new RivuletError('RIV_SYNC_ANSWER', {
+      found: 'the coordinator has another key than the one this gateway enrolled at',
+      where: pin,
+      todo: 'If the coordinator was really replaced, remove this file; else somebody stands in between.',
+    });
+  }
+  return key;
+}
+
+/** Statistics of every task that has enough rows become envelopes. */
+async function collect(outbox: Outbox, context: SyncContext): Promise<void> {
+  const status = context.status();
+  for (const section of await context.deltas()) {
+    const task = context.config.tasks[section.task];
+    if (task === undefined) {
+      continue;
+    }
+    const base = status.tasks[section.task]?.release ?? null;
+    await outbox.put({
+      gateway: context.config.gateway,
+      incarnation: context.identity.incarnation,
+      wallMs: context.wallMs(),
+      task: task.name,
+      baseRelease: base === null ? NO_RELEASE : Buffer.from(base, 'hex'),
+      kernelHash: context.core.kernelHash,
+      schema: section.schema,
+      payload: section.statistics,
+    });
+  }
+}
+
+/** Sends what waits; an envelope goes only when a signed receipt names it. */
+async function handIn(
+  outbox: Outbox,
+  coordinator: Coordinator,
+  key: string,
+  context: SyncContext,
+  takeReleases: (heads: Head[]) => Promise<void>,
+): Promise<void> {
+  for (const envelope of outbox.waiting()) {
+    const answer = await coordinator.sendDelta(envelope.bytes, key);
+    if (answer.receipt.gateway !== context.config.gateway || !(await outbox.signedFor(answer.receipt))) {
+      throw new RivuletError('RIV_SYNC_ANSWER', {
+        found: `a receipt for another delta (number ${answer.receipt.seq})`,
+      });
+    }
+    if (answer.receipt.outcome === 'quarantined') {
+      const found = `the coordinator quarantined a delta of "${envelope.task}": ${answer.receipt.reason ?? 'no reason given'}`;
+      context.notice(new RivuletError('RIV_SYNC_REFUSED', { found }));
+    }
+    await takeReleases(answer.heads);
+  }
+}
+
+function checkRelease(bytes: Buffer, head: Head): void {
+  const hash = releaseHash(bytes).toString('hex');
+  if (hash !== head.release) {
+    throw new RivuletError('RIV_CORRUPT', { found: `a release with the hash ${hash}`, expected: String(head.release) });
+  }
+  const release = decodeRelease(bytes);
+  if (release.task !== head.task || Buffer.from(release.schemaHash).toString('hex') !== head.schema) {
+    throw new RivuletError('RIV_SCHEMA_MISMATCH', { found: `release ${hash} is for another task or schema` });
+  }
+}

@@ -12,7 +12,8 @@ use sha2::{Digest, Sha256};
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
-use crate::statistics::{FORM_CLASSES, FORM_CO_MOMENTS, Statistics};
+use crate::json::{self, Value};
+use crate::statistics::{FEATURES_MAX, FORM_CLASSES, FORM_CO_MOMENTS, Statistics};
 
 const OPEN: u8 = 1;
 const PUT: u8 = 2;
@@ -118,27 +119,18 @@ fn gateway(reader: &mut Reader) -> Result<GatewayHash> {
     Ok(reader.raw(32)?.try_into().expect("raw returned the length asked for"))
 }
 
-/// How many features a schema names; it is canonical JSON (FORMATS.md section 6), so the features come last.
+/// How many features a schema names (FORMATS.md section 6).
 fn features_of(schema: &[u8]) -> Result<usize> {
-    const KEY: &str = "\"features\":[";
-    let text = core::str::from_utf8(schema).map_err(|_| CoreError::Corrupt)?;
-    let start = text.rfind(KEY).ok_or(CoreError::Corrupt)? + KEY.len();
-    let list = text[start..].strip_suffix("]}").ok_or(CoreError::Corrupt)?;
-    let mut features = 0;
-    let mut inside = false;
-    let mut escaped = false;
-    for byte in list.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if inside => escaped = true,
-            b'"' => {
-                features += usize::from(!inside);
-                inside = !inside;
-            }
-            b',' if !inside => {}
-            _ if inside => {}
-            _ => return Err(CoreError::Corrupt),
-        }
+    let schema = json::parse(schema).map_err(|_| CoreError::Corrupt)?;
+    let features = schema
+        .get("features")
+        .and_then(Value::as_list)
+        .ok_or(CoreError::Corrupt)?;
+    if !features.iter().all(|feature| feature.as_str().is_some()) {
+        return Err(CoreError::Corrupt);
     }
-    if inside { Err(CoreError::Corrupt) } else { Ok(features) }
+    if features.len() > FEATURES_MAX {
+        return Err(CoreError::Limit);
+    }
+    Ok(features.len())
 }

@@ -8,7 +8,7 @@ import { parseBytes, parseDuration } from './units.ts';
 
 /** Longest configuration: some thousands of tasks. */
 const CONFIG_BYTES_MAX = 1024 * 1024;
-/** Longest list in a configuration. */
+/** Longest list where nothing else is said. */
 const LIST_LENGTH_MAX = 4096;
 /** Longest text in a configuration: the longest MQTT topic. */
 const TEXT_LENGTH_MAX = 65_535;
@@ -28,7 +28,7 @@ export interface ConfigNode {
   integer(minimum: number, maximum: number): number;
   durationMs(minimum: number): number;
   bytes(): number;
-  list(): ConfigNode[];
+  list(maximum?: number): ConfigNode[];
   /** A map of which every key must be among `keys`. */
   map<Key extends string>(keys: readonly Key[]): ConfigMap<Key>;
   /** A map with free keys. */
@@ -124,9 +124,9 @@ export function readConfigFile(yaml: string, fileName: string): ConfigNode {
         const bytes = typeof text === 'string' ? orNull(() => parseBytes(text)) : null;
         return bytes ?? wrong('a size such as 64KB, 16MiB or 2GB');
       },
-      list() {
+      list(maximum = LIST_LENGTH_MAX) {
         if (!isSeq(value)) return wrong('a list');
-        if (value.items.length > LIST_LENGTH_MAX) return wrong(`at most ${LIST_LENGTH_MAX} entries`);
+        if (value.items.length > maximum) return wrong(`at most ${maximum}`);
         return value.items.map((item, index) => nodeOf(item, `${path}[${index}]`, offset));
       },
       map(keys) {

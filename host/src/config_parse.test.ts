@@ -171,6 +171,13 @@ sync: { url: https://coordinator:8787, every: 5m }
     ],
     [`${minimal}outputs: [{ predictions: b, topic: x }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:26', 'one of *'],
     [`${minimal}outputs: [{ predictions: "*", topic: x/# }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:38', 'wildcards'],
+    [
+      'sources: [{ topic: a, format: number, fields: { t: v } }]\n',
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:1:47',
+      'one number',
+    ],
+    [`${minimal}windows: [{ name: w, every: 1ms }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:29', 'open at once'],
     [`${minimal}log: { keep: lots }\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:14', '2GB'],
     ['a: [\n', 'RIV_CONFIG_SYNTAX', 'plant.yaml:2:1', 'Correct the YAML'],
     ['a: 1\na: 2\n', 'RIV_CONFIG_SYNTAX', 'plant.yaml:2:1', 'unique'],

@@ -15,7 +15,7 @@ import type {
 } from './config.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { nearestName } from './nearest.ts';
-import { checkTemplate, checkTopicPattern, PATH_PATTERN, templateNames } from './patterns.ts';
+import { checkTemplate, checkTopicPattern, isPath, templateNames } from './patterns.ts';
 import { formatDuration } from './units.ts';
 
 /** Readings may come this much after later ones of the same key: networks re-order over seconds, not minutes. */
@@ -51,8 +51,15 @@ const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
 const NAME_EXPECTED = 'letters, digits, dash and underscore, at most 64';
 const STATS: readonly WindowStat[] = ['count', 'sum', 'mean', 'min', 'max', 'std', 'last'];
-/** Longest list of features a task may name. */
-const FEATURES_MAX = 512;
+
+// What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
+const SOURCES_MAX = 256;
+const FIELDS_PER_SOURCE_MAX = 62;
+const WINDOWS_MAX = 64;
+const TASKS_MAX = 64;
+const FEATURES_MAX = 256;
+/** Windows of one series that may be open at once, as lateness over length. */
+const OPEN_WINDOWS_MAX = 1024;
 
 const TOP_KEYS = [
   'gateway',
@@ -158,7 +165,7 @@ function url(node: ConfigNode | null | undefined, protocols: readonly string[]):
 }
 
 function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
-  const items = node.list();
+  const items = node.list(SOURCES_MAX);
   if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
   const sources = items.map((item) => parseSource(item, doors));
   refuseRepeats(items, sources, 'source');
@@ -187,11 +194,16 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
   const door = doorName === null ? null : doors.find(({ kind }) => kind === doorName);
   if (door === undefined)
     return map.need('door').fail('RIV_CONFIG_VALUE', `the door ${doorName}`, 'a door that the configuration opens');
+  const format = map.get('format')?.word(['auto', 'json', 'number']) ?? 'auto';
+  if (format === 'number' && fields.some((field) => field.path !== ''))
+    map
+      .need('fields')
+      .fail('RIV_CONFIG_VALUE', 'a path into a payload that is one number', 'empty paths, or another format');
   return {
     name,
     topic,
     door: door?.door ?? null,
-    format: map.get('format')?.word(['auto', 'json', 'number']) ?? 'auto',
+    format,
     key: template(map.get('key'), captures) ?? defaultKey(captures, fields, name),
     fields,
     time: path(map.get('time')),
@@ -207,6 +219,8 @@ function parseFields(node: ConfigNode | null, captures: readonly string[]): Sour
   if (node === null) return [{ name: 'value', path: '' }];
   const entries = node.entries();
   if (entries.length === 0) node.fail('RIV_CONFIG_MISSING', '`fields` is empty', 'a map from field to path');
+  if (entries.length > FIELDS_PER_SOURCE_MAX)
+    node.fail('RIV_CONFIG_VALUE', `${entries.length} fields`, `at most ${FIELDS_PER_SOURCE_MAX} per source`);
   return entries.map(({ key: name, value }) => {
     const wrong = checkTemplate(name, captures);
     if (wrong !== null) value.fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(name)} holds ${wrong}`);
@@ -246,10 +260,10 @@ function parseWindows(
   fields: string[] | null,
 ): WindowConfig[] {
   const lateness = Math.max(...sources.map((source) => source.latenessMs));
-  const items = node?.list() ?? [];
+  const items = node?.list(WINDOWS_MAX) ?? [];
   const windows = items.map((item): WindowConfig => {
     const map = item.map(['name', 'every', 'of', 'stats', 'lateness']);
-    return {
+    const window: WindowConfig = {
       name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
       everyMs: map.need('every').durationMs(1),
       of:
@@ -259,10 +273,17 @@ function parseWindows(
           .map((field) => fieldName(field, fields)) ?? [],
       stats: map
         .get('stats')
-        ?.list()
+        ?.list(STATS.length)
         .map((stat) => stat.word(STATS)) ?? [...STATS],
       latenessMs: map.get('lateness')?.durationMs(0) ?? lateness,
     };
+    if (window.latenessMs > window.everyMs * OPEN_WINDOWS_MAX)
+      (map.get('lateness') ?? map.need('every')).fail(
+        'RIV_CONFIG_VALUE',
+        `a window of ${formatDuration(window.everyMs)} that waits ${formatDuration(window.latenessMs)} for late readings`,
+        `at most ${OPEN_WINDOWS_MAX} windows open at once`,
+      );
+    return window;
   });
   refuseRepeats(items, windows, 'window');
   return windows;
@@ -289,7 +310,7 @@ function parseTasks(
   fields: string[] | null,
   limits: LimitsConfig,
 ): TaskConfig[] {
-  const items = node?.list() ?? [];
+  const items = node?.list(TASKS_MAX) ?? [];
   const tasks = items.map((item) => parseTask(item.map(TASK_KEYS), sources, fields, limits));
   refuseRepeats(items, tasks, 'task');
   return tasks;
@@ -396,10 +417,7 @@ function labelKey(node: ConfigNode, captures: readonly string[], sources: readon
 }
 
 function parseFeatures(node: ConfigNode | null): string[] {
-  const items = node?.list() ?? [];
-  if (node !== null && items.length > FEATURES_MAX)
-    node.fail('RIV_CONFIG_VALUE', `${items.length} features`, `at most ${FEATURES_MAX}`);
-  return items.map((item) => item.text(/^.{1,256}$/, 'the name of a feature'));
+  return node?.list(FEATURES_MAX).map((item) => item.text(/^.{1,256}$/, 'the name of a feature')) ?? [];
 }
 
 function refuseKeys(map: TaskMap, keys: readonly (typeof TASK_KEYS)[number][], why: string): void {
@@ -457,7 +475,7 @@ function parseLimits(node: ConfigNode | null): LimitsConfig {
   return {
     keys: map?.get('keys')?.integer(1, 1_000_000) ?? LIMITS.keys,
     fields: map?.get('fields')?.integer(1, 4096) ?? LIMITS.fields,
-    pendingPerKey: map?.get('pending_per_key')?.integer(1, 1_000_000) ?? LIMITS.pendingPerKey,
+    pendingPerKey: map?.get('pending_per_key')?.integer(1, 65_536) ?? LIMITS.pendingPerKey,
     payloadBytes: payloadBytes(map?.get('payload_bytes') ?? null),
     classes: map?.get('classes')?.integer(2, 1024) ?? LIMITS.classes,
   };
@@ -514,7 +532,14 @@ function template(node: ConfigNode | null, names: readonly string[]): string | n
 
 function path(node: ConfigNode | null): string | null {
   if (node === null || node.empty) return null;
-  return node.text(PATH_PATTERN, 'a path such as a.b[0].c');
+  const text = node.text();
+  if (!isPath(text))
+    node.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${node.path}\` is ${JSON.stringify(text.slice(0, 80))}`,
+      'a path such as a.b[0].c',
+    );
+  return text;
 }
 
 function refuseRepeats(nodes: readonly ConfigNode[], named: readonly { name: string }[], what: string): void {

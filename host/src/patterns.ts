@@ -4,10 +4,17 @@
 /** Names of captures: `{room}`. */
 const CAPTURE = /\{([A-Za-z][A-Za-z0-9_]{0,31})\}/g;
 const CAPTURE_LEVEL = /^\{([A-Za-z][A-Za-z0-9_]{0,31})\}$/;
+/** Levels of a topic pattern and steps of a path that the core follows (wasm-core/engine/src: route, decode). */
+const LEVELS_MAX = 64;
+const STEPS_MAX = 32;
 const STEP = String.raw`[^.[\]]+(?:\[\d{1,6}\])*`;
 
-/** A path such as `a.b[0].c`; empty is the payload itself. */
-export const PATH_PATTERN = new RegExp(String.raw`^(?:(?:\[\d{1,6}\])+(?:\.${STEP})*|${STEP}(?:\.${STEP})*)?$`);
+const PATH_PATTERN = new RegExp(String.raw`^(?:(?:\[\d{1,6}\])+(?:\.${STEP})*|${STEP}(?:\.${STEP})*)?$`);
+
+/** True for a path such as `a.b[0].c`; empty is the payload itself. */
+export function isPath(text: string): boolean {
+  return PATH_PATTERN.test(text) && (text.match(/[.[]/g)?.length ?? 0) < STEPS_MAX;
+}
 
 /** What is wrong with a topic pattern, or the names it captures, in order. */
 export function checkTopicPattern(pattern: string): { captures: string[] } | { wrong: string } {
@@ -16,6 +23,7 @@ export function checkTopicPattern(pattern: string): { captures: string[] } | { w
   if (Buffer.byteLength(pattern) > 65_535) return { wrong: 'it is longer than 65535 bytes' };
   const captures: string[] = [];
   const levels = pattern.split('/');
+  if (levels.length > LEVELS_MAX) return { wrong: `it has more than ${LEVELS_MAX} levels` };
   for (const [index, level] of levels.entries()) {
     if (level === '+') continue;
     if (level === '#' && index === levels.length - 1) continue;

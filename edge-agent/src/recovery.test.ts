@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { decideRecovery, type RecoveryFacts } from './recovery.ts';
+
+const slot = { nextSequence: 50, samePlan: true, sameKernel: true };
+
+describe('the decision where the fold begins', () => {
+  const table: [string, RecoveryFacts, object][] = [
+    ['an empty log begins', { slot: null, oldestSequence: 0, nextSequence: 0 }, { kind: 'begin' }],
+    [
+      'a checkpoint is resumed from',
+      { slot, oldestSequence: 0, nextSequence: 60 },
+      { kind: 'resume', fromSequence: 50 },
+    ],
+    [
+      'a checkpoint at the very end is resumed from',
+      { slot, oldestSequence: 20, nextSequence: 50 },
+      { kind: 'resume', fromSequence: 50 },
+    ],
+    [
+      'a whole log without a checkpoint is folded again',
+      { slot: null, oldestSequence: 0, nextSequence: 60 },
+      { kind: 'refold', fromSequence: 0 },
+    ],
+    [
+      'another plan folds again what is kept',
+      { slot: { ...slot, samePlan: false }, oldestSequence: 20, nextSequence: 60 },
+      { kind: 'refold', fromSequence: 20 },
+    ],
+    [
+      'another core folds a whole log again',
+      { slot: { ...slot, sameKernel: false }, oldestSequence: 0, nextSequence: 60 },
+      { kind: 'refold', fromSequence: 0 },
+    ],
+    [
+      'another core resumes when the log no longer reaches back',
+      { slot: { ...slot, sameKernel: false }, oldestSequence: 20, nextSequence: 60 },
+      { kind: 'resume', fromSequence: 50, why: 'older core' },
+    ],
+    [
+      'a checkpoint ahead of the log is refused: acknowledged data is gone',
+      { slot, oldestSequence: 0, nextSequence: 40 },
+      { kind: 'refuse' },
+    ],
+    [
+      'a lost checkpoint and a cut log are refused',
+      { slot: null, oldestSequence: 20, nextSequence: 60 },
+      { kind: 'refuse' },
+    ],
+    ['a gap between checkpoint and log is refused', { slot, oldestSequence: 55, nextSequence: 60 }, { kind: 'refuse' }],
+  ];
+  it.each(table)('%s', (_, facts, expected) => {
+    expect(decideRecovery(facts)).toMatchObject(expected);
+  });
+});

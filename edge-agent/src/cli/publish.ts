@@ -27,6 +27,7 @@ Publishing:
                      (default: building 3600; csv 50 rows a second)
   --in-flight N      most unacknowledged messages (default 256)
   --position FILE    remember there what was acknowledged, and go on from it
+  --with-parent      stop when the process that started this one is gone
   --seed N           building: which one (default 1)
   --duration TIME    building: simulated time to play, such as 5d (default: for ever)
 Guessed from the columns of a table unless given:
@@ -57,6 +58,7 @@ const OPTIONS = {
   state: { type: 'string' },
   sync: { type: 'string' },
   'sync-every': { type: 'string' },
+  'with-parent': { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
@@ -138,6 +140,7 @@ async function choose(positionals: string[], values: Values): Promise<ChosenFeed
 async function publish(chosen: ChosenFeed, values: Values): Promise<number> {
   const stop = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  if (values['with-parent']) stopWithParent(stop);
   const path = values.position;
   const earlier = path === undefined ? null : loadPosition(path, chosen.name);
   for (const note of chosen.config.notes) console.error(note);
@@ -155,6 +158,12 @@ async function publish(chosen: ChosenFeed, values: Values): Promise<number> {
   });
   console.log(JSON.stringify(ledger));
   return 0;
+}
+
+/** A parent that was killed cannot tell: its children get another parent. */
+function stopWithParent(stop: AbortController): void {
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && stop.abort(), 1000).unref();
 }
 
 function placeOf(values: Values, positionals: readonly string[]) {

@@ -29,6 +29,7 @@ const VALUE_NAMES = [
 
 /** What the user overrides. */
 export interface GuessOptions {
+  /** Name of a column, or of the field that is made of it. */
   readonly target: string | undefined;
   readonly task: 'forecast' | 'classification' | 'regression' | undefined;
   readonly time: string | undefined;
@@ -61,8 +62,11 @@ export interface TablePlan {
  * Guesses how to play a table.
  * @throws RIV_USAGE for a named column that is not there, RIV_DATA when there is nothing to learn
  */
-export function guessPlan(path: string, columns: readonly ColumnProfile[], options: GuessOptions): TablePlan {
+export function guessPlan(path: string, columns: readonly ColumnProfile[], request: GuessOptions): TablePlan {
   const notes: string[] = [];
+  const names = fieldNames(columns);
+  const named = columns.find((column, place) => column.name === request.target || names[place] === request.target);
+  const options = { ...request, target: named?.name ?? request.target };
   for (const name of [options.target, options.time, ...options.drop]) requireColumn(path, columns, name);
   const time = timeRuleOf(columns, options.time);
   if (time === null && options.time !== undefined) {
@@ -74,7 +78,6 @@ export function guessPlan(path: string, columns: readonly ColumnProfile[], optio
   }
   notes.push(time === null ? 'No time found: rows are taken to be a second apart.' : `Time: ${time.words}.`);
 
-  const names = fieldNames(columns);
   const candidates: SentColumn[] = [];
   for (const [place, column] of columns.entries()) {
     if (time?.places.includes(place) || options.drop.includes(column.name)) continue;
@@ -85,7 +88,8 @@ export function guessPlan(path: string, columns: readonly ColumnProfile[], optio
       continue;
     }
     const text = column.texts > 0;
-    const values = text ? [...column.values] : null;
+    // Sorted, so that files with the same values give them the same numbers.
+    const values = text ? [...column.values].sort() : null;
     candidates.push({ place, column: column.name, field: names[place] ?? column.name, values });
   }
 

@@ -1,0 +1,72 @@
+/** Where the demonstration keeps things and listens, checked before anything is started: one clear line when it cannot. */
+import { accessSync, constants, mkdirSync, mkdtempSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { RivuletError } from '../src/errors.ts';
+
+const HOST = '127.0.0.1';
+
+/** The state directory. */
+export interface StatePlace {
+  readonly root: string;
+  /** Made for this run, and removed after it. */
+  readonly temporary: boolean;
+  readonly coordinator: string;
+  gateway(id: string): string;
+  config(id: string): string;
+  position(id: string): string;
+}
+
+/**
+ * Makes the state directory, or a temporary one.
+ * @throws RIV_STATE_UNUSABLE
+ */
+export function openState(named: string | null): StatePlace {
+  const root = named === null ? mkdtempSync(join(tmpdir(), 'rivulet-')) : resolve(named);
+  const folders = ['gateways', 'configs', 'positions'].map((name) => join(root, name));
+  try {
+    for (const folder of folders) {
+      mkdirSync(folder, { recursive: true });
+      accessSync(folder, constants.W_OK | constants.X_OK);
+    }
+  } catch (cause) {
+    throw new RivuletError('RIV_STATE_UNUSABLE', {
+      where: root,
+      found: `it cannot be written (${(cause as NodeJS.ErrnoException).code})`,
+      todo: 'Make it writable, or name another directory with --state.',
+      cause,
+    });
+  }
+  return {
+    root,
+    temporary: named === null,
+    coordinator: join(root, 'coordinator'),
+    gateway: (id) => join(root, 'gateways', id),
+    config: (id) => join(root, 'configs', `${id}.yaml`),
+    position: (id) => join(root, 'positions', `${id}.json`),
+  };
+}
+
+/**
+ * Checks that a port is free and answers it; for 0 some free one.
+ * @throws RIV_PORT_BUSY
+ */
+export function freePort(port: number): Promise<number> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      fail(
+        new RivuletError('RIV_PORT_BUSY', {
+          found: `port ${port} cannot be used (${cause.code})`,
+          todo: 'Stop what uses it, or choose another one with --port.',
+          cause,
+        }),
+      );
+    });
+    server.listen(port, HOST, () => {
+      const { port: found } = server.address() as { port: number };
+      server.close(() => done(found));
+    });
+  });
+}

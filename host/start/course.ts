@@ -4,7 +4,7 @@
  */
 import type { TaskStatus } from '../src/status.ts';
 
-/** Samples kept per task; when there are more, every second one is dropped. */
+/** Samples kept per task; when there are more, every second one is dropped and later ones come half as often. */
 const SAMPLES_MAX = 512;
 
 interface Sample {
@@ -29,18 +29,22 @@ export interface Course {
 }
 
 export function createCourse(): Course {
-  let samples: Sample[] = [];
+  let kept: Sample[] = [];
+  let spacing_s = 0;
+  let last: Sample | undefined;
   return {
     note(at_s, { matured, error_sum, baseline_sum }) {
-      const last = samples.at(-1);
-      if (last !== undefined && matured < last.matured) samples = []; // the gateway began anew
-      samples.push({ at_s, matured, error_sum, baseline_sum });
-      if (samples.length > SAMPLES_MAX) samples = samples.filter((_, index) => index % 2 === 1);
+      if (last !== undefined && matured < last.matured) kept = []; // the gateway began anew
+      last = { at_s, matured, error_sum, baseline_sum };
+      if (at_s - (kept.at(-1)?.at_s ?? Number.NEGATIVE_INFINITY) < spacing_s) return;
+      kept.push(last);
+      if (kept.length <= SAMPLES_MAX) return;
+      kept = kept.filter((_, index) => index % 2 === 0);
+      spacing_s = at_s / kept.length;
     },
     secondHalf(seconds) {
-      const last = samples.at(-1);
       if (last === undefined) return { error: null, error_last_value: null, matured: 0 };
-      const before = samples.findLast((sample) => sample.at_s <= seconds / 2);
+      const before = kept.findLast((sample) => sample.at_s <= seconds / 2);
       const half = between(before, last);
       return half.matured > 0 ? half : between(undefined, last);
     },

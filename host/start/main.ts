@@ -63,9 +63,10 @@ async function start(options: StartOptions): Promise<number> {
     welcome(screen, url, place, players);
 
     const seconds = await show(troupe, screen, ending);
+    const { up } = troupe;
     screen.end();
     await troupe.stop();
-    await report(troupe, seconds, screen, options.json);
+    await report(troupe, seconds, up, screen, options.json);
     if (ending.failure !== null) throw ending.failure;
     return 0;
   } finally {
@@ -120,10 +121,10 @@ async function show(troupe: Troupe, screen: Screen, ending: Ending): Promise<num
   return seconds();
 }
 
-async function report(troupe: Troupe, seconds: number, screen: Screen, json: boolean): Promise<void> {
+async function report(troupe: Troupe, seconds: number, up: number, screen: Screen, json: boolean): Promise<void> {
   const coordinator = await troupe.coordinator();
   const { gateways } = troupe;
-  screen.say(statusLine({ seconds, gateways, up: gateways.length, releases: coordinator.releases }));
+  screen.say(statusLine({ seconds, gateways, up, releases: coordinator.releases }));
   if (json) console.log(JSON.stringify(outcomeOf(seconds, gateways, coordinator)));
 }
 

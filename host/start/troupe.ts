@@ -73,7 +73,7 @@ export function startCoordinator(spec: TroupeSpec, events: TroupeEvents): { chil
       if (hopeless) {
         refuse(failed('the coordinator', reason));
         events.hopeless(failed('the coordinator', reason));
-      } else events.say(`coordinator: ${reason}; starting it again`);
+      } else events.say(`coordinator: ${reason.replace(/\.$/, '')}; starting it again`);
     },
   });
   child.start();
@@ -135,9 +135,11 @@ interface Seat {
 function startPlayer(spec: TroupeSpec, player: Player, events: TroupeEvents, began: number): Seat {
   const view = { ...createGatewayView(player.id), source: player.source };
   let fed = false;
+  let saidLast = '';
   const died = (name: string) => (reason: string, hopeless: boolean) => {
     if (hopeless) events.hopeless(failed(name, reason));
-    else events.say(`${name}: ${reason}; starting it again`);
+    else if (reason !== saidLast) events.say(`${name}: ${reason.replace(/\.$/, '')}; starting it again`);
+    saidLast = reason; // a process that dies of the same thing again and again says it once
   };
   const publisher = createChild({
     name: `${player.id} publisher`,

@@ -9,6 +9,12 @@ use std::collections::BTreeMap;
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::panel::classifier::Classifier;
+use crate::panel::inputs::{Inputs, VALUE_ABS_MAX};
+use crate::panel::interval::Interval;
+use crate::panel::number::hold;
+use crate::panel::regressor::Regressor;
+use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
 use crate::statistics::{ClassStatistics, CoMoments, Statistics};
 
@@ -96,29 +102,45 @@ pub struct ExpertReport {
     pub error: f64,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Row {
     taken: bool,
     key: u32,
     base: f64,
-    value: f64,
-    class: u32,
     baseline: f64,
     x: Vec<f64>,
+    panel: PanelRow,
+}
+
+#[derive(Clone, Debug)]
+enum Panel {
+    Numbers(Regressor),
+    Classes(Classifier),
+}
+
+#[derive(Clone, Debug)]
+struct Installed {
+    hash: [u8; 32],
+    model: ReleaseModel,
+    /// Per label of the model its class index here; `u32::MAX`: not known here.
+    classes: Vec<u32>,
 }
 
 /// The learner of one task.
+#[derive(Clone, Debug)]
 pub struct Learner {
     spec: LearnerSpec,
     classes: Vec<String>,
     class_index: BTreeMap<String, u32>,
     rows: Vec<Row>,
     free: Vec<u32>,
-    last_label: Vec<f64>,
+    serial: u64,
+    last_class: Vec<u32>,
+    inputs: Inputs,
+    panel: Panel,
+    interval: Interval,
     statistics: Statistics,
-    release: Option<([u8; 32], ReleaseModel)>,
-    matured: u64,
-    error_sum: f64,
+    release: Option<Installed>,
 }
 
 impl Learner {
@@ -126,21 +148,33 @@ impl Learner {
     #[must_use]
     pub fn new(spec: LearnerSpec) -> Self {
         let d = spec.columns.len();
-        let statistics = match spec.kind {
-            LearnerKind::Regression => Statistics::CoMoments(CoMoments::new(d)),
-            LearnerKind::Classification => Statistics::Classes(ClassStatistics::new(d)),
+        let inputs = Inputs::new(
+            spec.columns.iter().map(|column| column.categorical).collect(),
+            spec.keys_max,
+        );
+        let (panel, statistics) = match spec.kind {
+            LearnerKind::Regression => (
+                Panel::Numbers(Regressor::new(&inputs, d, spec.residual)),
+                Statistics::CoMoments(CoMoments::new(d)),
+            ),
+            LearnerKind::Classification => (
+                Panel::Classes(Classifier::new(&inputs, spec.classes_max)),
+                Statistics::Classes(ClassStatistics::new(d)),
+            ),
         };
         Self {
-            spec,
-            statistics,
-            release: None,
             classes: Vec::new(),
             class_index: BTreeMap::new(),
             rows: Vec::new(),
             free: Vec::new(),
-            last_label: Vec::new(),
-            matured: 0,
-            error_sum: 0.0,
+            serial: 0,
+            last_class: Vec::new(),
+            inputs,
+            panel,
+            interval: Interval::new(spec.keys_max),
+            statistics,
+            release: None,
+            spec,
         }
     }
 
@@ -150,7 +184,8 @@ impl Learner {
         &self.spec
     }
 
-    /// Predicts a row and keeps it, with every expert's prediction, until `learn` or `discard`.
+    /// Predicts a row and keeps it, with every expert's prediction, until `learn` or `discard`. Infinite features count
+    /// as missing. A residual row without a base is served as a change against 0 and teaches nothing.
     ///
     /// # Errors
     /// `Limit` when `pending_max` rows are waiting, `BadNumbers` when the row has not as many features as columns.
@@ -166,75 +201,122 @@ impl Learner {
             }
             None => return Err(CoreError::Limit),
         };
-        let last = self.last_label.get(query.key as usize).copied().unwrap_or(0.0);
-        let baseline = if self.spec.residual && query.base.is_finite() {
-            query.base
-        } else {
-            last
-        };
+        self.serial += 1;
         let row = &mut self.rows[slot as usize];
         row.taken = true;
         row.key = query.key;
-        row.base = query.base;
-        row.baseline = baseline;
+        row.base = if query.base.abs() <= VALUE_ABS_MAX {
+            query.base
+        } else {
+            f64::NAN
+        };
         row.x.clear();
-        row.x.extend_from_slice(query.x);
-        row.value = baseline;
-        row.class = if self.spec.kind == LearnerKind::Classification {
-            baseline as u32
-        } else {
-            0
-        };
-        let classes = self.spec.kind == LearnerKind::Classification;
-        let probability = if classes {
-            1.0 / (self.classes.len().max(2) as f64)
-        } else {
-            1.0
-        };
-        let value = if classes { probability } else { row.value };
-        Ok(Served {
-            slot,
-            value,
-            low: value,
-            high: value,
-            class: row.class,
-            probability,
-        })
+        row.x
+            .extend(query.x.iter().map(|&x| if x.is_finite() { x } else { f64::NAN }));
+        row.panel.serial = self.serial;
+        let typed_now = self.inputs.serve(query.key, &row.x, &mut row.panel.inputs);
+        match &mut self.panel {
+            Panel::Numbers(panel) => {
+                if typed_now {
+                    panel.typed(&self.inputs);
+                }
+                let [labels, last, ..] = self.inputs.key_labels(query.key);
+                row.panel.last = if labels > 0.0 { last } else { f64::NAN };
+                let base = if self.spec.residual && row.base.is_finite() {
+                    row.base
+                } else {
+                    0.0
+                };
+                row.baseline = if self.spec.residual || labels == 0.0 {
+                    base
+                } else {
+                    last
+                };
+                let release = self.release.as_ref().map(|installed| &installed.model);
+                panel.serve(query.key, &mut row.panel, &row.x, &self.inputs, release);
+                let value = base + row.panel.served[0];
+                let (low, high) = self.interval.around(query.key, value);
+                Ok(Served {
+                    slot,
+                    value,
+                    low,
+                    high,
+                    class: 0,
+                    probability: 1.0,
+                })
+            }
+            Panel::Classes(panel) => {
+                if typed_now {
+                    panel.typed(&self.inputs);
+                }
+                let last = self
+                    .last_class
+                    .get(query.key as usize)
+                    .copied()
+                    .filter(|&last| last != u32::MAX);
+                row.panel.last = last.map_or(f64::NAN, f64::from);
+                row.baseline = last.map_or(0.0, f64::from);
+                let release = self
+                    .release
+                    .as_ref()
+                    .map(|installed| (&installed.model, &installed.classes[..]));
+                panel.serve(&mut row.panel, &row.x, &self.inputs, release);
+                let class = likeliest(&row.panel.served);
+                let probability = row.panel.served[class];
+                let (low, high) = Classifier::spread(&row.panel, class);
+                Ok(Served {
+                    slot,
+                    value: probability,
+                    low,
+                    high,
+                    class: class as u32,
+                    probability,
+                })
+            }
+        }
     }
 
     /// Scores the row in `slot` as it was served, learns its label with today's weights and frees the slot. A label that
-    /// is not finite (or not a known class index) frees the slot and teaches nothing.
+    /// is not finite (or not the index of a known class) is scored as it is and teaches nothing.
     ///
     /// # Panics
     /// When the slot is not taken: a slot is the caller's to hand back once.
     pub fn learn(&mut self, slot: u32, label: f64) -> Score {
         let score = self.score(slot, label);
         let row = &mut self.rows[slot as usize];
-        let key = row.key as usize;
-        row.taken = false;
-        self.free.push(slot);
-        if label.is_finite() {
-            let row = &self.rows[slot as usize];
-            match &mut self.statistics {
-                Statistics::CoMoments(moments) => {
-                    let y = if self.spec.residual { label - row.base } else { label };
-                    moments.push(&row.x, y);
-                }
-                Statistics::Classes(statistics) => {
-                    if let Some(name) = self.classes.get(label as usize) {
-                        statistics.push(&row.x, name);
+        match &mut self.panel {
+            Panel::Numbers(panel) => {
+                let base = if self.spec.residual { row.base } else { 0.0 };
+                if label.is_finite() && base.is_finite() {
+                    let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
+                    panel.learn(&row.panel, &row.x, y, &self.inputs);
+                    self.inputs.arrived(row.key, &row.x, y);
+                    self.interval.learn(row.key, y - row.panel.served[0]);
+                    if let Statistics::CoMoments(moments) = &mut self.statistics {
+                        moments.push(&row.x, y);
                     }
                 }
             }
-            self.matured += 1;
-            self.error_sum += score.error;
-            if key < self.spec.keys_max {
-                if self.last_label.len() <= key {
-                    self.last_label.resize(key + 1, 0.0);
+            Panel::Classes(panel) => {
+                let class = label as usize;
+                if class as f64 == label && class < self.classes.len() {
+                    panel.learn(&mut row.panel, class, &self.inputs);
+                    self.inputs
+                        .arrived(row.key, &row.x, if class == 1 { 1.0 } else { -1.0 });
+                    let key = row.key as usize;
+                    if key < self.spec.keys_max {
+                        if self.last_class.len() <= key {
+                            self.last_class.resize(key + 1, u32::MAX);
+                        }
+                        self.last_class[key] = class as u32;
+                    }
+                    if let Statistics::Classes(statistics) = &mut self.statistics {
+                        statistics.push(&row.x, &self.classes[class]);
+                    }
                 }
-                self.last_label[key] = label;
             }
         }
+        self.discard(slot);
         score
     }
 
@@ -247,21 +329,34 @@ impl Learner {
         let row = &self.rows[slot as usize];
         assert!(row.taken, "a slot is scored while its row waits");
         match self.spec.kind {
-            LearnerKind::Regression => Score {
-                error: (label - row.value).abs(),
-                baseline_error: (label - row.baseline).abs(),
-            },
+            LearnerKind::Regression => {
+                let base = if self.spec.residual && row.base.is_finite() {
+                    row.base
+                } else {
+                    0.0
+                };
+                let value = base + row.panel.served[0];
+                Score {
+                    error: (label - value).abs(),
+                    baseline_error: (label - row.baseline).abs(),
+                }
+            }
             LearnerKind::Classification => Score {
-                error: f64::from(u8::from(f64::from(row.class) != label)),
+                error: f64::from(u8::from(likeliest(&row.panel.served) as f64 != label)),
                 baseline_error: f64::from(u8::from(row.baseline != label)),
             },
         }
     }
 
-    /// The probability with which `class` was served for the row in `slot`.
+    /// The probability with which `class` was served for the row in `slot`; for a class that was not known then, what
+    /// was kept back for one.
     #[must_use]
-    pub fn probability(&self, _slot: u32, _class: u32) -> f64 {
-        1.0 / (self.classes.len().max(2) as f64)
+    pub fn probability(&self, slot: u32, class: u32) -> f64 {
+        let served = &self.rows[slot as usize].panel.served;
+        served
+            .get(class as usize)
+            .copied()
+            .unwrap_or_else(|| 1.0 - served.iter().sum::<f64>())
     }
 
     /// Frees a slot whose label never came.
@@ -289,6 +384,9 @@ impl Learner {
         let class = u32::try_from(self.classes.len()).map_err(|_| CoreError::Limit)?;
         self.classes.push(label.to_owned());
         self.class_index.insert(label.to_owned(), class);
+        if let Some(installed) = &mut self.release {
+            installed.meet(&self.class_index);
+        }
         Ok(class)
     }
 
@@ -304,21 +402,6 @@ impl Learner {
         self.classes.len()
     }
 
-    /// The panel, with today's weights.
-    #[must_use]
-    pub fn experts(&self) -> Vec<ExpertReport> {
-        let error = if self.matured > 0 {
-            self.error_sum / self.matured as f64
-        } else {
-            0.0
-        };
-        vec![ExpertReport {
-            name: "last".to_owned(),
-            weight: 1.0,
-            error,
-        }]
-    }
-
     /// What the gateway tells the fleet: the rows learned so far that had no missing value, features as served. The
     /// target of a residual learner is the change against the base.
     #[must_use]
@@ -326,7 +409,8 @@ impl Learner {
         &self.statistics
     }
 
-    /// Puts a global model into the panel as the expert `release`, in place of an earlier one.
+    /// Puts a global model into the panel as the expert `release`, in place of an earlier one. Its classes become known
+    /// here, as far as `classes_max` allows.
     ///
     /// # Errors
     /// `SchemaMismatch` for a model of another kind or another number of features.
@@ -338,14 +422,48 @@ impl Learner {
         if !fits || model.d() != self.spec.columns.len() {
             return Err(CoreError::SchemaMismatch);
         }
-        self.release = Some((hash, model));
+        for label in model.labels() {
+            let _ = self.intern_class(label);
+        }
+        let mut installed = Installed {
+            hash,
+            model,
+            classes: Vec::new(),
+        };
+        installed.meet(&self.class_index);
+        self.release = Some(installed);
+        match &mut self.panel {
+            Panel::Numbers(panel) => panel.install(),
+            Panel::Classes(panel) => {
+                panel.grow(self.classes.len());
+                panel.install();
+            }
+        }
         Ok(())
     }
 
     /// The hash of the installed release.
     #[must_use]
     pub fn release(&self) -> Option<[u8; 32]> {
-        self.release.as_ref().map(|(hash, _)| *hash)
+        self.release.as_ref().map(|installed| installed.hash)
+    }
+
+    /// The panel, with today's weights.
+    #[must_use]
+    pub fn experts(&self) -> Vec<ExpertReport> {
+        let mut lines = Vec::new();
+        let line = |name: &str, weight: f64, error: f64| {
+            lines.push(ExpertReport {
+                name: name.to_owned(),
+                weight,
+                error,
+            });
+        };
+        match &self.panel {
+            Panel::Numbers(panel) => panel.report(line),
+            Panel::Classes(panel) => panel.report(line),
+        }
+        lines
     }
 
     /// Writes the whole state in canonical form.
@@ -355,44 +473,52 @@ impl Learner {
         for name in &self.classes {
             writer.str(name);
         }
+        writer.u64(self.serial);
         writer.u32(self.rows.len() as u32);
         for row in &self.rows {
             writer.bool(row.taken);
             if row.taken {
                 writer.u32(row.key);
                 writer.f64(row.base);
-                writer.f64(row.value);
-                writer.u32(row.class);
                 writer.f64(row.baseline);
                 writer.f64s(&row.x);
+                row.panel.save(writer);
             }
         }
         writer.u32(self.free.len() as u32);
         for &slot in &self.free {
             writer.u32(slot);
         }
+        writer.u32(self.last_class.len() as u32);
+        for &class in &self.last_class {
+            writer.u32(class);
+        }
+        self.inputs.save(writer);
+        match &self.panel {
+            Panel::Numbers(panel) => panel.save(writer),
+            Panel::Classes(panel) => panel.save(writer),
+        }
+        self.interval.save(writer);
         self.statistics.save(writer);
         writer.bool(self.release.is_some());
-        if let Some((hash, model)) = &self.release {
-            writer.raw(hash);
+        if let Some(installed) = &self.release {
+            writer.raw(&installed.hash);
             let mut bytes = Writer::new();
-            model.encode(&mut bytes);
+            installed.model.encode(&mut bytes);
             writer.bytes(bytes.as_slice());
         }
-        writer.f64s(&self.last_label);
-        writer.u64(self.matured);
-        writer.f64(self.error_sum);
     }
 
     /// Reads what `save` wrote.
     ///
     /// # Errors
-    /// `Truncated` or `Corrupt`.
+    /// `Truncated` or `Corrupt`; `Limit` for more classes than the saved limit.
     pub fn load(reader: &mut Reader) -> Result<Self> {
         let mut learner = Self::new(load_spec(reader)?);
         for _ in 0..reader.count(4)? {
             learner.intern_class(reader.str()?)?;
         }
+        learner.serial = reader.u64()?;
         for _ in 0..reader.count(1)? {
             let mut row = Row {
                 taken: reader.bool()?,
@@ -401,26 +527,63 @@ impl Learner {
             if row.taken {
                 row.key = reader.u32()?;
                 row.base = reader.f64()?;
-                row.value = reader.f64()?;
-                row.class = reader.u32()?;
                 row.baseline = reader.f64()?;
                 row.x = reader.f64s()?;
+                row.panel = PanelRow::load(reader)?;
+                if row.x.len() != learner.spec.columns.len() {
+                    return Err(CoreError::Corrupt);
+                }
             }
             learner.rows.push(row);
         }
         for _ in 0..reader.count(4)? {
-            learner.free.push(reader.u32()?);
+            let slot = reader.u32()?;
+            if learner.rows.get(slot as usize).is_none_or(|row| row.taken) {
+                return Err(CoreError::Corrupt);
+            }
+            learner.free.push(slot);
         }
+        for _ in 0..reader.count(4)? {
+            learner.last_class.push(reader.u32()?);
+        }
+        learner.inputs.load(reader)?;
+        match &mut learner.panel {
+            Panel::Numbers(panel) => panel.load(&learner.inputs, reader)?,
+            Panel::Classes(panel) => panel.load(&learner.inputs, reader)?,
+        }
+        learner.interval.load(reader)?;
         learner.statistics = Statistics::load(reader)?;
         if reader.bool()? {
             let hash = reader.raw(32)?.try_into().map_err(|_| CoreError::Corrupt)?;
-            learner.release = Some((hash, ReleaseModel::decode(reader.bytes()?)?));
+            let model = ReleaseModel::decode(reader.bytes()?)?;
+            let mut installed = Installed {
+                hash,
+                model,
+                classes: Vec::new(),
+            };
+            installed.meet(&learner.class_index);
+            learner.release = Some(installed);
         }
-        learner.last_label = reader.f64s()?;
-        learner.matured = reader.u64()?;
-        learner.error_sum = reader.f64()?;
         Ok(learner)
     }
+}
+
+impl Installed {
+    fn meet(&mut self, known: &BTreeMap<String, u32>) {
+        let index = |label: &String| known.get(label).copied().unwrap_or(u32::MAX);
+        self.classes = self.model.labels().iter().map(index).collect();
+    }
+}
+
+/// The first of the likeliest classes.
+fn likeliest(served: &[f64]) -> usize {
+    let mut best = 0;
+    for (class, &probability) in served.iter().enumerate() {
+        if probability > served[best] {
+            best = class;
+        }
+    }
+    best
 }
 
 fn save_spec(spec: &LearnerSpec, writer: &mut Writer) {

@@ -6,6 +6,7 @@ pub mod codec;
 pub mod json;
 pub mod cholesky;
 pub mod statistics;
+pub mod panel;
 pub mod learner;
 pub mod release;
 pub mod merge;

@@ -1,0 +1,240 @@
+//! From raw features to what the experts see, online and in one pass: every column against its running mean and
+//! deviation, its context (against the previous value and short and long means of the same key), the labels that have
+//! arrived, one-hot columns and label memories. The vector is made when a row is served and kept with it, so that a late
+//! label teaches the inputs as they were.
+//!
+//! The vector: 4 label inputs | 1 (bias) | d columns | d · contexts | one-hot | memories; the last two are empty until
+//! the columns are typed. How many contexts fit is a matter of d alone, so that second-order experts stay affordable.
+
+use std::ops::Range;
+
+use crate::codec::{Reader, Writer};
+use crate::error::Result;
+use crate::panel::keys::Keys;
+use crate::panel::moments::Moments;
+use crate::panel::number::hold;
+use crate::panel::values::Values;
+
+/// Inputs made of labels.
+pub const LABEL_INPUTS: usize = 4;
+/// Inputs are held to this many deviations.
+const INPUT_ABS_MAX: f64 = 8.0;
+/// Features and labels are held to this magnitude, so that no square overflows.
+pub const VALUE_ABS_MAX: f64 = 1e100;
+/// Most inputs of the widest second-order expert while it still gets contexts: its cost per row is about 3.5 m² flops.
+const CONTEXT_INPUTS_MAX: usize = 64;
+/// Rates of the running means of a column: half-lives of 4, 16 and 64 rows.
+const RATE_4: f64 = 0.159_103_584_746_285_45;
+const RATE_16: f64 = 0.042_396_032_677_633_06;
+const RATE_64: f64 = 0.010_771_770_130_870_937;
+
+/// Which part of the vector an expert sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Map {
+    /// Labels and columns.
+    Label,
+    /// Columns and context.
+    Context,
+    /// Labels, columns and context.
+    Full,
+    /// Columns and one-hot.
+    OneHot,
+    /// Labels, columns and memories.
+    Memory,
+}
+
+/// The makers of the inputs and their state.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inputs {
+    categorical: Vec<bool>,
+    moments: Vec<Moments>,
+    labels: Moments,
+    keys: Keys,
+    values: Values,
+}
+
+impl Inputs {
+    /// Inputs of `categorical.len()` columns, of which some are indexes of categories.
+    #[must_use]
+    pub fn new(categorical: Vec<bool>, keys_max: usize) -> Self {
+        let d = categorical.len();
+        Self {
+            moments: vec![Moments::default(); d],
+            labels: Moments::default(),
+            keys: Keys::new(d, context_rates(d).len().max(1), keys_max),
+            values: Values::new(d),
+            categorical,
+        }
+    }
+
+    fn d(&self) -> usize {
+        self.categorical.len()
+    }
+
+    /// Inputs before the typed ones.
+    #[must_use]
+    pub fn dense_len(&self) -> usize {
+        LABEL_INPUTS + 1 + self.d() * (1 + context_rates(self.d()).len())
+    }
+
+    /// Number of inputs a map has today; 0 when it has nothing of its own (yet).
+    #[must_use]
+    pub fn len(&self, map: Map) -> usize {
+        let d = self.d();
+        match map {
+            Map::Label => LABEL_INPUTS + 1 + d,
+            Map::Context if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len() - LABEL_INPUTS,
+            Map::Full if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len(),
+            Map::OneHot if self.values.one_hot_len() > 0 => 1 + d + self.values.one_hot_len(),
+            Map::Memory if self.values.memory_len() > 0 => LABEL_INPUTS + 1 + d + self.values.memory_len(),
+            _ => 0,
+        }
+    }
+
+    /// The two ranges of the vector that a map is made of.
+    #[must_use]
+    pub fn ranges(&self, map: Map) -> [Range<usize>; 2] {
+        let (d, dense) = (self.d(), self.dense_len());
+        let hot = dense + self.values.one_hot_len();
+        match map {
+            Map::Label => [0..LABEL_INPUTS + 1 + d, 0..0],
+            Map::Context => [LABEL_INPUTS..dense, 0..0],
+            Map::Full => [0..dense, 0..0],
+            Map::OneHot => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, dense..hot],
+            Map::Memory => [0..LABEL_INPUTS + 1 + d, hot..hot + self.values.memory_len()],
+        }
+    }
+
+    /// The mean of a column, for models that need a value where it is missing.
+    #[must_use]
+    pub fn column_mean(&self, column: usize) -> f64 {
+        self.moments[column].mean()
+    }
+
+    /// The labels seen so far.
+    #[must_use]
+    pub fn label_moments(&self) -> &Moments {
+        &self.labels
+    }
+
+    /// What the key's labels were: how many, the last, the one before, short and long average.
+    #[must_use]
+    pub fn key_labels(&self, key: u32) -> [f64; 5] {
+        self.keys.labels(key)
+    }
+
+    /// The last label of the row's value in the best remembered column, else NaN.
+    #[must_use]
+    pub fn best_memory(&self, x: &[f64]) -> f64 {
+        self.values.best_last(x)
+    }
+
+    /// Makes the vector of a row and learns from its features (they need no label). `x` may hold NaN (missing: the
+    /// key's previous value stands in, else the mean). True when the columns have just been typed.
+    pub fn serve(&mut self, key: u32, x: &[f64], out: &mut Vec<f64>) -> bool {
+        let d = self.d();
+        let typed_now = self.values.observe(x);
+        let dense = self.dense_len();
+        out.clear();
+        out.resize(dense + self.values.one_hot_len() + self.values.memory_len(), 0.0);
+        let scale = self.labels.inverse_deviation();
+        self.label_inputs(key, scale, &mut out[..LABEL_INPUTS]);
+        out[LABEL_INPUTS] = 1.0;
+        let rates = context_rates(d);
+        let (columns, contexts) = out[LABEL_INPUTS + 1..dense].split_at_mut(d);
+        let mut memory = self.keys.served(key);
+        for column in 0..d {
+            let moments = &mut self.moments[column];
+            let previous = memory.as_ref().map_or(f64::NAN, |(_, kept)| kept[column]);
+            let missing = x[column].is_nan();
+            let value = if missing {
+                previous
+            } else {
+                hold(x[column], -VALUE_ABS_MAX, VALUE_ABS_MAX)
+            };
+            if value.is_nan() || self.categorical[column] {
+                continue;
+            }
+            if !missing {
+                moments.push(value);
+            }
+            let inverse = moments.inverse_deviation();
+            columns[column] = held((value - moments.mean()) * inverse);
+            if let Some((n, kept)) = &mut memory {
+                for (place, &rate) in rates.iter().enumerate() {
+                    let average = &mut kept[place * d + column];
+                    if average.is_nan() {
+                        *average = value;
+                    }
+                    contexts[place * d + column] = held((value - *average) * inverse);
+                    if !missing {
+                        let rate = if rate > 1.0 / *n { rate } else { 1.0 / *n };
+                        *average += rate * (value - *average);
+                    }
+                }
+                kept[column] = value;
+            }
+        }
+        self.values.inputs(x, self.labels.mean(), scale, &mut out[dense..]);
+        typed_now
+    }
+
+    fn label_inputs(&self, key: u32, scale: f64, out: &mut [f64]) {
+        let [n, last, before, short, long] = self.keys.labels(key);
+        if n > 0.0 {
+            out[0] = held((last - self.labels.mean()) * scale);
+            out[1] = held((last - before) * scale);
+            out[2] = held((last - short) * scale);
+            out[3] = held((last - long) * scale);
+        }
+    }
+
+    /// The label of a row has arrived: a number, or for classes +1 and -1.
+    pub fn arrived(&mut self, key: u32, x: &[f64], label: f64) {
+        self.labels.push(label);
+        self.keys.arrived(key, label);
+        self.values.arrived(x, label);
+    }
+
+    /// Writes the state.
+    pub fn save(&self, writer: &mut Writer) {
+        for moments in &self.moments {
+            moments.save(writer);
+        }
+        self.labels.save(writer);
+        self.keys.save(writer);
+        self.values.save(writer);
+    }
+
+    /// Reads what `save` wrote into inputs of the same columns.
+    ///
+    /// # Errors
+    /// `Truncated` or `Corrupt`.
+    pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        for moments in &mut self.moments {
+            *moments = Moments::load(reader)?;
+        }
+        self.labels = Moments::load(reader)?;
+        self.keys.load(reader)?;
+        self.values = Values::load(self.categorical.len(), reader)?;
+        Ok(())
+    }
+}
+
+/// The contexts of a column, by the number of columns: the previous value (rate 1) and running means.
+fn context_rates(d: usize) -> &'static [f64] {
+    let fits = |contexts: usize| LABEL_INPUTS + 1 + d * (1 + contexts) <= CONTEXT_INPUTS_MAX;
+    if fits(4) {
+        &[1.0, RATE_4, RATE_16, RATE_64]
+    } else if fits(2) {
+        &[1.0, RATE_16]
+    } else if fits(1) {
+        &[1.0]
+    } else {
+        &[]
+    }
+}
+
+fn held(value: f64) -> f64 {
+    hold(value, -INPUT_ABS_MAX, INPUT_ABS_MAX)
+}

@@ -1,0 +1,94 @@
+//! Exponential, logarithm and logistic function in plain arithmetic: the same bits on every machine and in every build,
+//! without branches, so that loops over them become SIMD. Error against `libm`: below 2e-15 relative (exp, ln).
+
+const LOG2_E: f64 = std::f64::consts::LOG2_E;
+/// ln 2 in two parts: the first has 20 zero bits at its end, so that a small integer times it is exact.
+const LN2_HIGH: f64 = 6.931_471_803_691_238_16e-1;
+const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+/// 1.5 · 2^52: added, it leaves a number rounded to an integer in the low bits.
+const ROUND: f64 = 6_755_399_441_055_744.0;
+/// 2^52, whose low bits take a small unsigned integer as they are.
+const TWO_52: f64 = 4_503_599_627_370_496.0;
+
+/// e to the power of `x`, with `x` held to [-700, 700]. NaN gives e^-700.
+#[inline]
+#[must_use]
+pub fn exp(x: f64) -> f64 {
+    let x = if x > -700.0 { x } else { -700.0 };
+    let x = if x < 700.0 { x } else { 700.0 };
+    let shifted = x * LOG2_E + ROUND;
+    let k = shifted - ROUND;
+    let r = (x - k * LN2_HIGH) - k * LN2_LOW;
+    let r2 = r * r;
+    let even = 1.0
+        + r2 * (1.0 / 2.0 + r2 * (1.0 / 24.0 + r2 * (1.0 / 720.0 + r2 * (1.0 / 40_320.0 + r2 * (1.0 / 3_628_800.0)))));
+    let odd = 1.0
+        + r2 * (1.0 / 6.0
+            + r2 * (1.0 / 120.0 + r2 * (1.0 / 5_040.0 + r2 * (1.0 / 362_880.0 + r2 * (1.0 / 39_916_800.0)))));
+    let scale = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
+    (even + r * odd) * scale
+}
+
+/// Natural logarithm of `x`, with `x` held to at least the smallest normal number. Not for NaN or infinity.
+#[inline]
+#[must_use]
+pub fn ln(x: f64) -> f64 {
+    let x = if x > f64::MIN_POSITIVE { x } else { f64::MIN_POSITIVE };
+    // The mantissa is brought to [sqrt 1/2, sqrt 2) by moving the exponent's border there.
+    let moved = x.to_bits().wrapping_sub(0x3FE6_A09E_667F_3BCD);
+    let mantissa = f64::from_bits((moved & 0x000F_FFFF_FFFF_FFFF).wrapping_add(0x3FE6_A09E_667F_3BCD));
+    let biased = moved.wrapping_add(1023 << 52) >> 52;
+    let k = (f64::from_bits(biased | TWO_52.to_bits()) - TWO_52) - 1023.0;
+    let s = (mantissa - 1.0) / (mantissa + 1.0);
+    let q = s * s;
+    let tail = q
+        * (1.0 / 3.0
+            + q * (1.0 / 5.0
+                + q * (1.0 / 7.0
+                    + q * (1.0 / 9.0
+                        + q * (1.0 / 11.0
+                            + q * (1.0 / 13.0 + q * (1.0 / 15.0 + q * (1.0 / 17.0 + q * (1.0 / 19.0)))))))));
+    k * LN2_HIGH + ((2.0 * s + 2.0 * s * tail) + k * LN2_LOW)
+}
+
+/// The logistic function 1 / (1 + e^-x).
+#[inline]
+#[must_use]
+pub fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + exp(-x))
+}
+
+/// `value` held to [low, high]; NaN becomes `low`.
+#[inline]
+#[must_use]
+pub fn hold(value: f64, low: f64, high: f64) -> f64 {
+    let above = if value > low { value } else { low };
+    if above < high { above } else { high }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_and_ln_agree_with_libm() {
+        for step in -7000..7000 {
+            let x = f64::from(step) * 0.0999;
+            let truth = libm::exp(x);
+            assert!((exp(x) - truth).abs() <= 2e-15 * truth, "exp({x})");
+            let truth = libm::log(exp(x));
+            assert!(
+                (ln(exp(x)) - truth).abs() <= 1e-15 * (1.0 + truth.abs()),
+                "ln(exp({x}))"
+            );
+        }
+    }
+
+    #[test]
+    fn ends_of_the_range_stay_finite() {
+        assert!(exp(f64::INFINITY).is_finite() && exp(f64::NEG_INFINITY) > 0.0 && exp(f64::NAN) > 0.0);
+        assert!(ln(0.0).is_finite() && ln(-1.0).is_finite());
+        assert_eq!((sigmoid(0.0), ln(1.0), exp(0.0)), (0.5, 0.0, 1.0));
+        assert_eq!(hold(f64::NAN, -1.0, 1.0), -1.0);
+    }
+}

@@ -1,0 +1,106 @@
+//! Lanes of fixed share: each lane keeps one weight per expert, multiplies it by how well the expert did to the power of
+//! the lane's rate, and gives a small share of everything back to all, so that an expert whose day has come is up in a
+//! few labels. A lane is one pair of rate and share; the top of the panel finds the lane that fits the stream and the
+//! delay of its labels.
+//!
+//! Paper: Herbster & Warmuth, "Tracking the best expert" (1998); Freund et al., "Using and combining predictors that
+//! specialize" (1997) for experts that join later. Cost: 4 M flops per lane. Memory: 8 M bytes per lane.
+
+use crate::codec::{Reader, Writer};
+use crate::error::Result;
+use crate::panel::linear::{load_numbers, save_numbers};
+
+/// Least weight of an expert, so that none is lost to underflow between two sharings.
+const WEIGHT_MIN: f64 = 1e-12;
+
+/// The weights of all lanes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shares {
+    experts: usize,
+    share: &'static [f64],
+    started: Vec<bool>,
+    weights: Vec<f64>,
+}
+
+impl Shares {
+    /// Lanes with these shares; the experts that have `started` weigh the same, the others nothing.
+    #[must_use]
+    pub fn new(started: Vec<bool>, share: &'static [f64]) -> Self {
+        let experts = started.len();
+        let count = started.iter().filter(|&&started| started).count() as f64;
+        let row = started.iter().map(|&started| if started { 1.0 / count } else { 0.0 });
+        let weights = (0..share.len()).flat_map(|_| row.clone()).collect();
+        Self {
+            experts,
+            share,
+            started,
+            weights,
+        }
+    }
+
+    /// The weights of one lane; they add up to 1.
+    #[must_use]
+    pub fn lane(&self, lane: usize) -> &[f64] {
+        &self.weights[lane * self.experts..][..self.experts]
+    }
+
+    /// True once an expert takes part.
+    #[must_use]
+    pub fn started(&self, expert: usize) -> bool {
+        self.started[expert]
+    }
+
+    /// An expert joins, or joins anew, with an equal share.
+    pub fn join(&mut self, expert: usize) {
+        self.started[expert] = true;
+        let count = self.started.iter().filter(|&&started| started).count() as f64;
+        for lane in self.weights.chunks_exact_mut(self.experts) {
+            lane[expert] = 0.0;
+            let rest: f64 = lane.iter().sum();
+            let scale = if rest > 0.0 { (1.0 - 1.0 / count) / rest } else { 0.0 };
+            lane.iter_mut().for_each(|weight| *weight *= scale);
+            lane[expert] = 1.0 / count;
+        }
+    }
+
+    /// Weighs the experts of one lane anew; `likelihood` is in (0, 1] per expert, the lane's rate already in it.
+    pub fn update(&mut self, lane: usize, likelihood: &[f64]) {
+        let share = self.share[lane];
+        let weights = &mut self.weights[lane * self.experts..][..self.experts];
+        let mut sum = 0.0;
+        let mut count = 0.0;
+        for ((weight, &likelihood), &started) in weights.iter_mut().zip(likelihood).zip(&self.started) {
+            if started {
+                *weight = *weight * likelihood + WEIGHT_MIN;
+                sum += *weight;
+                count += 1.0;
+            }
+        }
+        let scale = (1.0 - share) / sum;
+        let given = share / count;
+        for (weight, &started) in weights.iter_mut().zip(&self.started) {
+            if started {
+                *weight = *weight * scale + given;
+            }
+        }
+    }
+
+    /// Writes the state.
+    pub fn save(&self, writer: &mut Writer) {
+        for &started in &self.started {
+            writer.bool(started);
+        }
+        save_numbers(&self.weights, writer);
+    }
+
+    /// Reads what `save` wrote into shares of the same shape.
+    ///
+    /// # Errors
+    /// `Truncated` or `Corrupt`.
+    pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        for started in &mut self.started {
+            *started = reader.bool()?;
+        }
+        load_numbers(&mut self.weights, reader)
+    }
+}

@@ -48,6 +48,13 @@ export function figureOfShare(share: number | null): string {
   return `${percent.toFixed(1)} %`;
 }
 
+/** In whole percent, with a true minus sign: better is plain, worse is negative. */
+export function figureOfImprovement(share: number | null): string {
+  if (share === null) return ABSENT;
+  const percent = Math.round(share * 100);
+  return `${percent < 0 ? '−' : ''}${Math.abs(percent)} %`;
+}
+
 export function figureOfMicroseconds(value: number | null): string {
   if (value === null) return ABSENT;
   return `${value < 99.95 ? value.toFixed(1) : INTEGER.format(value)} µs`;

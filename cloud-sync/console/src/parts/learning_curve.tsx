@@ -13,7 +13,6 @@ import { Empty } from './states.tsx';
 
 /** Rows of the table that says the same as the chart. */
 const TABLE_ROWS_MAX = 60;
-const HEIGHT = 250;
 
 interface Props {
   task: string;
@@ -123,9 +122,8 @@ function Chart({ columns, kind, colours, releases, describe, hover }: ChartProps
     );
     plot.current = chart;
     const watch = new ResizeObserver(() => {
-      if (host.clientWidth > 0 && host.clientWidth !== chart.width) {
-        chart.setSize({ width: host.clientWidth, height: HEIGHT });
-      }
+      const size = { width: host.clientWidth, height: host.clientHeight };
+      if (size.width > 0 && (size.width !== chart.width || size.height !== chart.height)) chart.setSize(size);
     });
     watch.observe(host);
     return () => {
@@ -163,8 +161,8 @@ function optionsFor(
   };
   return {
     width: Math.max(200, host.clientWidth),
-    height: HEIGHT,
-    padding: [10, 8, 0, 0],
+    height: host.clientHeight,
+    padding: [10, 26, 0, 0],
     legend: { show: false },
     cursor: {
       y: false,
@@ -197,7 +195,7 @@ function optionsFor(
           stroke: colour(`--series-${place}`),
           width: 1.25,
           dash: [4, 4],
-          alpha: 0.75,
+          alpha: 0.6,
           points: { show: false },
           spanGaps: false,
         },
@@ -216,6 +214,7 @@ function drawReleases(chart: uPlot, releases: readonly Release[], colour: string
   ctx.save();
   ctx.strokeStyle = colour;
   ctx.lineWidth = Math.max(1, devicePixelRatio * 1.5);
+  ctx.setLineDash([]);
   ctx.beginPath();
   for (const release of releases) {
     const x = chart.valToPos((release.created_at ?? 0) / 1000, 'x', true);

@@ -10,6 +10,9 @@ import { Empty } from './states.tsx';
 /** Experts shown before the rest is asked for; the release is always among them. */
 const ROWS_AT_FIRST = 7;
 
+/** Share of the table's width that all bars have together; the names of the experts have the rest. */
+const WEIGHTS_PERCENT = 68;
+
 interface Props {
   task: string;
   kind: string;
@@ -33,7 +36,7 @@ export function PanelTable({ task, kind, members, errors = false }: Props) {
           <tr>
             <th scope="col">Expert</th>
             {members.map(({ gateway }) => (
-              <th scope="col" key={gateway.id} class="weight">
+              <th scope="col" key={gateway.id} class="weight" style={{ width: `${WEIGHTS_PERCENT / members.length}%` }}>
                 {errors ? 'Weight' : <a href={gatewayLink(gateway.id)}>{gateway.id}</a>}
               </th>
             ))}

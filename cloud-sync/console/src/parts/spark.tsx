@@ -21,6 +21,7 @@ export function Spark({ values, places }: { values: readonly number[]; places: n
       aria-hidden="true"
       focusable="false"
     >
+      <line x1={0} x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} />
       {points.length > 1 && <polyline points={points.join(' ')} />}
     </svg>
   );

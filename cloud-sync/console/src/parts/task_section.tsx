@@ -2,7 +2,14 @@
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { curves, fleet, models, now, releases } from '../live/store.ts';
-import { figureOfAge, figureOfCount, figureOfDuration, figureOfError, figureOfShare } from '../model/figures.ts';
+import {
+  figureOfAge,
+  figureOfCount,
+  figureOfDuration,
+  figureOfError,
+  figureOfImprovement,
+  figureOfShare,
+} from '../model/figures.ts';
 import {
   baselineName,
   improvementInWords,
@@ -174,21 +181,23 @@ function StandingTable({ task, members, chosen, choose }: StandingProps) {
           return (
             <tr key={gateway.id}>
               <th scope="row">
-                {chosen !== null && (
-                  <input
-                    type="checkbox"
-                    aria-label={`Draw ${gateway.id}`}
-                    checked={chosen.has(gateway.id)}
-                    onChange={() => choose(gateway.id)}
-                  />
-                )}
-                <span class={`swatch series-${colourOf(member)}`} aria-hidden="true" />
-                <a href={gatewayLink(gateway.id)}>{gateway.id}</a>
+                <span class="member">
+                  {chosen !== null && (
+                    <input
+                      type="checkbox"
+                      aria-label={`Draw ${gateway.id}`}
+                      checked={chosen.has(gateway.id)}
+                      onChange={() => choose(gateway.id)}
+                    />
+                  )}
+                  <span class={`swatch series-${colourOf(member)}`} aria-hidden="true" />
+                  <a href={gatewayLink(gateway.id)}>{gateway.id}</a>
+                </span>
               </th>
               <td class="n strong">{figureOfError(standing.error, task.kind)}</td>
               <td class="n">{figureOfError(standing.baseline, task.kind)}</td>
               <td class={`n strong ${standing.improvement !== null && standing.improvement < 0 ? 'bad' : 'good'}`}>
-                {standing.improvement === null ? '–' : `${Math.round(standing.improvement * 100)} %`}
+                {figureOfImprovement(standing.improvement)}
               </td>
               {!narrow.value && <td class="n">{figureOfCount(own.predictions)}</td>}
               {alarming && <td class={own.alarms === 0 ? 'n zero' : 'n strong'}>{figureOfCount(own.alarms)}</td>}

@@ -1,0 +1,16 @@
+import { expect, test } from 'vitest';
+import { addsUp, sumOfLedgers } from './ledger.ts';
+import type { Ledger } from './wire.ts';
+
+const ledger: Ledger = { received: 21, used: 1, late: 2, duplicate: 3, retained: 4, filtered: 5, quarantined: 6 };
+
+test('a_ledger_adds_up_when_the_six_classes_make_what_was_received', () => {
+  expect(addsUp(ledger)).toBe(true);
+  expect(addsUp({ ...ledger, late: 1 })).toBe(false);
+});
+
+test('the_sum_of_ledgers_that_add_up_adds_up', () => {
+  const sum = sumOfLedgers([ledger, ledger]);
+  expect(sum.received).toBe(42);
+  expect(addsUp(sum)).toBe(true);
+});

@@ -11,6 +11,7 @@ import {
   type Core,
   decodeBlockHeader,
   decodeOutputs,
+  decodePlanPayload,
   type Engine,
   type LogReader,
   type Output,
@@ -26,16 +27,11 @@ const SKIPPED_FILE = 'skipped.json';
 /** Sequences of the blocks that are passed over, with the code of why. */
 export type Skipped = Map<number, string>;
 
-/** What a fold over a log starts from. */
-export interface FoldStart {
-  /** State of a checkpoint; null: the beginning. */
-  state: Uint8Array | null;
-  fromSequence: number;
-}
+/** What a fold over a log starts from: the log's beginning under its first plan, or the state of a checkpoint. */
+export type FoldStart = { plan: Uint8Array } | { state: Uint8Array; fromSequence: number };
 
 export interface FoldOptions {
   core: Core;
-  plan: Uint8Array;
   log: LogReader;
   start: FoldStart;
   skipped: Skipped;
@@ -73,14 +69,15 @@ export async function foldLog(options: FoldOptions): Promise<Engine> {
 type Try = { engine: Engine } | { from: number; to: number; error: RivuletError };
 
 async function tryFold(options: FoldOptions, suspect: { from: number; to: number } | null): Promise<Try> {
-  const { core, plan, log, start, skipped } = options;
+  const { core, log, start, skipped } = options;
   options.begin?.();
   const engine = core.newEngine();
-  engine.open(plan);
-  if (start.state !== null) {
+  if ('plan' in start) {
+    engine.open(start.plan);
+  } else {
     engine.restore(start.state);
   }
-  for await (const chunk of log.read(start.fromSequence)) {
+  for await (const chunk of log.read('plan' in start ? 0 : start.fromSequence)) {
     for (const blocks of stretches(chunk, skipped, suspect)) {
       try {
         const outputs = ingest(engine, blocks);
@@ -108,6 +105,22 @@ export function* blocksOf(bytes: Buffer): Generator<{ at: number; end: number; s
     yield { at, end, sequence };
     at = end;
   }
+}
+
+/**
+ * The plan that a log begins with: its first block is always one.
+ * @throws RIV_LOG_GONE when the log no longer reaches back to its beginning, RIV_LOG_CORRUPT when it begins otherwise
+ */
+export async function firstPlan(log: LogReader): Promise<{ kernelHash: Buffer; plan: Buffer }> {
+  for await (const chunk of log.read(0)) {
+    const [first] = blocksOf(chunk);
+    const payload = first === undefined ? null : planIn(chunk.subarray(first.at, first.end));
+    if (payload === null) {
+      break;
+    }
+    return decodePlanPayload(payload);
+  }
+  throw new RivuletError('RIV_LOG_CORRUPT', { found: 'a log that does not begin with a plan' });
 }
 
 /** Payload of the last plan block in a batch; null when it holds none. */

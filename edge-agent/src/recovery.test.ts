@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decideRecovery, type RecoveryFacts } from './recovery.ts';
 
-const slot = { nextSequence: 50, samePlan: true, sameKernel: true };
+const slot = { nextSequence: 50, sameKernel: true };
 
 describe('the decision where the fold begins', () => {
   const table: [string, RecoveryFacts, object][] = [
@@ -19,17 +19,12 @@ describe('the decision where the fold begins', () => {
     [
       'a whole log without a checkpoint is folded again',
       { slot: null, oldestSequence: 0, nextSequence: 60 },
-      { kind: 'refold', fromSequence: 0 },
-    ],
-    [
-      'another plan folds again what is kept',
-      { slot: { ...slot, samePlan: false }, oldestSequence: 20, nextSequence: 60 },
-      { kind: 'refold', fromSequence: 20 },
+      { kind: 'refold' },
     ],
     [
       'another core folds a whole log again',
       { slot: { ...slot, sameKernel: false }, oldestSequence: 0, nextSequence: 60 },
-      { kind: 'refold', fromSequence: 0 },
+      { kind: 'refold' },
     ],
     [
       'another core resumes when the log no longer reaches back',

@@ -1,6 +1,6 @@
 /**
- * Where the fold begins at a start: a pure decision from what is on disk. The state of a log is the fold of all its blocks
- * under the last plan in it; a checkpoint is a short cut to it and may be taken only when it leads to the same state.
+ * Where the fold begins at a start: a pure decision from what is on disk, and its carrying out. The state of a log is the
+ * fold of all its blocks, plans among them; a checkpoint is a short cut to it, taken only when it leads to the same state.
  */
 
 import {
@@ -14,11 +14,11 @@ import {
   RivuletError,
   type Slots,
 } from '@rivulet/host';
-import { blocksOf, foldLog, planIn, readSkipped, writeSkipped } from './fold.ts';
+import { blocksOf, firstPlan, foldLog, planIn, readSkipped, writeSkipped } from './fold.ts';
 
 export interface RecoveryFacts {
   /** The newest slot that verifies; null: none. */
-  slot: { nextSequence: number; samePlan: boolean; sameKernel: boolean } | null;
+  slot: { nextSequence: number; sameKernel: boolean } | null;
   /** Sequence of the oldest block that is kept, and of the next one. */
   oldestSequence: number;
   nextSequence: number;
@@ -29,8 +29,8 @@ export type Recovery =
   | { kind: 'begin' }
   /** The slot's state, then the log from its place on. */
   | { kind: 'resume'; fromSequence: number; why: string }
-  /** The whole log again from its oldest block. */
-  | { kind: 'refold'; fromSequence: number; why: string }
+  /** The whole log again from its first block. */
+  | { kind: 'refold'; why: string }
   /** The log ends before the slot: data that was acknowledged is gone. */
   | { kind: 'refuse'; why: string };
 
@@ -45,14 +45,11 @@ export function decideRecovery({ slot, oldestSequence, nextSequence }: RecoveryF
   const whole = oldestSequence === 0;
   if (slot === null) {
     return whole
-      ? { kind: 'refold', fromSequence: 0, why: 'there is no checkpoint' }
+      ? { kind: 'refold', why: 'there is no checkpoint' }
       : { kind: 'refuse', why: `there is no checkpoint, and the log begins at block ${oldestSequence}` };
   }
-  if (!slot.samePlan) {
-    return { kind: 'refold', fromSequence: oldestSequence, why: 'the plan changed' };
-  }
   if (!slot.sameKernel && whole) {
-    return { kind: 'refold', fromSequence: 0, why: 'the core changed' };
+    return { kind: 'refold', why: 'the core changed' };
   }
   if (slot.nextSequence < oldestSequence) {
     return {
@@ -96,14 +93,12 @@ const UNPUBLISHED_MAX = 10_000;
  */
 export async function recover({ core, plan, log, slots, quarantine }: RecoverContext): Promise<Recovered> {
   const slot = await slots.load();
-  const sameAs = {
-    samePlan: slot !== null && planHash(plan).equals(slot.planHash),
-    sameKernel: slot !== null && core.kernelHash.equals(slot.kernelHash),
-  };
-  const { oldestSequence, nextSequence } = log;
+  const sameKernel = slot !== null && core.kernelHash.equals(slot.kernelHash);
+  const samePlan = slot !== null && planHash(plan).equals(slot.planHash);
   const decision = decideRecovery({
-    slot: slot === null ? null : { nextSequence: slot.nextSequence, ...sameAs },
-    ...{ oldestSequence, nextSequence },
+    slot: slot === null ? null : { nextSequence: slot.nextSequence, sameKernel },
+    oldestSequence: log.oldestSequence,
+    nextSequence: log.nextSequence,
   });
   if (decision.kind === 'refuse') {
     throw new RivuletError('RIV_CHECKPOINT_LOST', { found: decision.why });
@@ -111,22 +106,27 @@ export async function recover({ core, plan, log, slots, quarantine }: RecoverCon
   const skipped = await readSkipped(quarantine);
   const skippedBefore = skipped.size;
   const current = encodePlanPayload(core.kernelHash, plan);
+  const resumed = decision.kind === 'resume' ? (slot as LoadedSlot) : null;
   let unpublished: Output[] = [];
   let lastPlan: Buffer | null = null;
   const engine = await foldLog({
-    ...{ core, plan, log, skipped },
-    start: {
-      state: decision.kind === 'resume' ? (slot as LoadedSlot).state : null,
-      fromSequence: decision.kind === 'begin' ? 0 : decision.fromSequence,
-    },
+    ...{ core, log, skipped },
+    start:
+      resumed === null
+        ? { plan: decision.kind === 'begin' ? plan : (await firstPlan(log)).plan }
+        : { state: resumed.state, fromSequence: resumed.nextSequence },
     begin() {
       unpublished = [];
-      lastPlan = decision.kind === 'resume' && sameAs.sameKernel ? current : null;
+      lastPlan = resumed !== null && samePlan && sameKernel ? current : null;
     },
     folded(outputs, blocks) {
       const lastSequence = [...blocksOf(blocks)].at(-1)?.sequence ?? 0;
-      lastPlan = planIn(blocks) ?? lastPlan;
-      if (lastSequence >= (slot?.nextSequence ?? 0)) {
+      const changed = planIn(blocks);
+      if (changed !== null) {
+        // What came out before counts tasks and windows by another plan.
+        lastPlan = changed;
+        unpublished = [];
+      } else if (lastSequence >= (slot?.nextSequence ?? 0)) {
         unpublished = [...unpublished, ...outputs].slice(-UNPUBLISHED_MAX);
       }
     },
@@ -136,5 +136,8 @@ export async function recover({ core, plan, log, slots, quarantine }: RecoverCon
   }
   const planIsNew = lastPlan === null || !current.equals(lastPlan);
   const stateIsNew = decision.kind === 'begin';
-  return { engine, planIsNew, stateIsNew, unpublished, setAside: skipped.size - skippedBefore };
+  return {
+    ...{ engine, planIsNew, stateIsNew, setAside: skipped.size - skippedBefore },
+    unpublished: planIsNew ? [] : unpublished,
+  };
 }

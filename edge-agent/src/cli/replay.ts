@@ -1,19 +1,11 @@
 /**
- * `rivulet replay STATE_DIR`: folds the log again from its start, under the last plan in it, and prints the digest of the
+ * `rivulet replay STATE_DIR`: folds the log again from its start, plans included, and prints the digest of the
  * state: it equals the running agent's. It only reads, so it works beside a live agent, up to what is durable.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import {
-  type Core,
-  decodePlanPayload,
-  type LogReader,
-  loadCore,
-  openLogReader,
-  RivuletError,
-  sha256,
-} from '@rivulet/host';
-import { foldLog, planIn, readSkipped } from '../fold.ts';
+import { type Core, decodePlanPayload, loadCore, openLogReader, RivuletError, sha256 } from '@rivulet/host';
+import { firstPlan, foldLog, planIn, readSkipped } from '../fold.ts';
 import { coreBuild } from './run.ts';
 
 const HELP = `Usage: rivulet replay STATE_DIR [options]
@@ -48,7 +40,7 @@ export async function run(argv: string[]): Promise<number> {
   return 0;
 }
 
-/** @throws RIV_LOG_GONE when the log no longer reaches back to its start, RIV_FILE_UNREADABLE when there is none */
+/** @throws RIV_LOG_GONE when the log no longer reaches back to its start */
 async function replay(directory: string, core: Core) {
   const log = await openLogReader(join(directory, 'log'));
   try {
@@ -59,24 +51,21 @@ async function replay(directory: string, core: Core) {
         where: directory,
       });
     }
-    const { kernelHash, plan } = await lastPlan(log, directory);
+    const { plan } = await firstPlan(log);
     const skipped = await readSkipped(join(directory, 'quarantine'));
-    const engine = await foldLog({ core, plan, log, skipped, start: { state: null, fromSequence: 0 } });
+    let kernelIsSame = true;
+    const engine = await foldLog({
+      ...{ core, log, skipped, start: { plan } },
+      folded(_, blocks) {
+        const payload = planIn(blocks);
+        if (payload !== null) {
+          kernelIsSame = core.kernelHash.equals(decodePlanPayload(payload).kernelHash);
+        }
+      },
+    });
     const digest = sha256(engine.checkpoint()).toString('hex');
-    return { messages: engine.report().messages, digest, kernelIsSame: core.kernelHash.equals(kernelHash) };
+    return { messages: engine.report().messages, digest, kernelIsSame };
   } finally {
     await log.close();
   }
-}
-
-/** The plan under which the log is folded: the last one in it. */
-async function lastPlan(log: LogReader, directory: string) {
-  let payload: Buffer | null = null;
-  for await (const chunk of log.read(0)) {
-    payload = planIn(chunk) ?? payload;
-  }
-  if (payload === null) {
-    throw new RivuletError('RIV_FILE_UNREADABLE', { found: 'a log without a plan', where: directory });
-  }
-  return decodePlanPayload(payload);
 }

@@ -1,6 +1,8 @@
 //! Runs the learner over the prequential tasks of the recorded data (their rules are in TASKS.md beside the data) and
 //! prints what it reaches: `cargo run --release --example tasks -- ../../../shared/data [TASK] [--panel]`.
 
+#![allow(clippy::disallowed_methods, reason = "a tool that measures reads the clock")]
+
 use std::process::Command;
 use std::time::Instant;
 

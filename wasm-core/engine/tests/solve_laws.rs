@@ -1,6 +1,11 @@
 //! Laws of the models solved from statistics: least squares is least squares, units do not matter, the discriminant is
 //! Bayes' rule where that is known; and no bytes from outside make any of it panic.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "expected values may come from the platform: they are compared with a tolerance"
+)]
+
 use proptest::prelude::*;
 use rivulet_engine::codec::Writer;
 use rivulet_engine::error::CoreError;

@@ -46,7 +46,7 @@ export async function play(feed: Feed, settings: PlaySettings): Promise<FeedLedg
   while (!settings.stop.aborted) {
     const step = await feed.next();
     if (step === null) {
-      finished = true;
+      finished = !settings.stop.aborted;
       break;
     }
     const wait = pace.waitFor(step.at, performance.now());

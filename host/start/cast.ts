@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { RivuletError } from '../src/errors.ts';
 import type { StartOptions } from './options.ts';
-import { freePort, type StatePlace } from './places.ts';
+import type { StatePlace } from './places.ts';
 
 /** Gateways beside each other on one machine: each is a process of some 100 MB. */
 const GATEWAYS_MAX = 16;
@@ -140,10 +140,9 @@ function publishingFor(tasks: unknown): string[] {
   return [];
 }
 
-/** Writes a gateway's configuration and says how to start it and its publisher. */
-export async function preparePlayer(part: Part, stage: Stage): Promise<Player> {
+/** Writes a gateway's configuration, with the port of its broker, and says how to start it and its publisher. */
+export async function preparePlayer(part: Part, broker: number, stage: Stage): Promise<Player> {
   const { id } = part;
-  const broker = await freePort(0);
   const state = stage.place.gateway(id);
   const feed = [...part.feed, ...(stage.overrides?.publish ?? [])];
   const place = ['--gateway', id, '--broker', String(broker), '--state', state, '--sync', stage.coordinator];

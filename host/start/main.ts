@@ -6,16 +6,20 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type RivuletError, toRivuletError } from '../src/errors.ts';
 import { partsFor, preparePlayer, readOverrides } from './cast.ts';
+import type { Child } from './child.ts';
 import { readyConsole } from './console_build.ts';
 import { HELP, parseOptions, type StartOptions } from './options.ts';
 import { outcomeOf } from './outcome.ts';
-import { freePort, openState, type StatePlace } from './places.ts';
+import { freePort, freePorts, openState, type StatePlace } from './places.ts';
 import { createScreen, type Screen } from './screen.ts';
 import { statusLine } from './status_line.ts';
 import { commandsIn, startCoordinator, startPlayers, type Troupe, type TroupeEvents } from './troupe.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const STATUS_EVERY_MS = 1000;
+
+/** For a coordinator that nobody has talked to yet. */
+const STOP_EARLY_MS = 500;
 
 /** The last messages of a feed are learned from before a run that has nothing left to do ends. */
 const AFTERGLOW_MS = 3000;
@@ -52,11 +56,12 @@ async function start(options: StartOptions): Promise<number> {
 
     const { child, ready } = startCoordinator(spec, events);
     ending.atKill(() => child.kill());
-    const url = await untilReady(ready, () => child.stop(500));
-    const stage = { rivulet: commands.rivulet, place, coordinator: url, overrides };
-    const players = await Promise.all(parts.map((part) => preparePlayer(part, stage))).catch(async (error) => {
-      await child.stop(500);
-      throw error;
+    const { url, players } = await orStop(child, async () => {
+      const url = await ready;
+      const stage = { rivulet: commands.rivulet, place, coordinator: url, overrides };
+      const ports = await freePorts(parts.length);
+      const preparing = parts.map((part, index) => preparePlayer(part, ports[index] as number, stage));
+      return { url, players: await Promise.all(preparing) };
     });
     const troupe = startPlayers(spec, { child, url }, players, events);
     ending.atKill(() => troupe.kill());
@@ -75,11 +80,12 @@ async function start(options: StartOptions): Promise<number> {
   }
 }
 
-async function untilReady(ready: Promise<string>, giveUp: () => Promise<void>): Promise<string> {
+/** What comes before the players are there; when it fails, the coordinator is not left behind. */
+async function orStop<T>(coordinator: Child, prepare: () => Promise<T>): Promise<T> {
   try {
-    return await ready;
+    return await prepare();
   } catch (error) {
-    await giveUp();
+    await coordinator.stop(STOP_EARLY_MS);
     throw error;
   }
 }

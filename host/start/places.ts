@@ -1,4 +1,5 @@
 /** Where the demonstration keeps things and listens, checked before anything is started: one clear line when it cannot. */
+import { once } from 'node:events';
 import { accessSync, constants, mkdirSync, mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -69,4 +70,13 @@ export function freePort(port: number): Promise<number> {
       server.close(() => done(found));
     });
   });
+}
+
+/** Some free ports, all different: they are held together before they are let go. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, HOST));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
 }

@@ -17,6 +17,7 @@ import type {
   HeadView,
   LineageView,
   ModelView,
+  QuarantineView,
   ReleaseView,
 } from './api/views.ts';
 import type { Store } from './drivers/store.ts';
@@ -64,6 +65,8 @@ export interface Coordinator {
   releases(filter: { task?: string; schema?: string; limit: number }): readonly ReleaseView[];
   release(hash: string): Uint8Array;
   lineage(hash: string): LineageView;
+  /** What was not taken, newest first. */
+  quarantine(limit: number): readonly QuarantineView[];
   /** Tells of everything that happens from now on; returns how to stop that. */
   subscribe(listener: (event: CoordinatorEvent) => void): () => void;
   /** To be called about once a second: notices gateways that fell silent. */
@@ -197,6 +200,15 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
       if (release === null) throw new RivuletError('RIV_RELEASE_UNKNOWN', `no release ${hash}`);
       return lineageView(release);
     },
+
+    quarantine: (limit) =>
+      store.quarantine.list(limit).map(({ atMs, gateway, code, reason, bytes }) => ({
+        at: atMs,
+        gateway,
+        code,
+        reason,
+        bytes: Buffer.from(bytes).toString('base64'),
+      })),
 
     subscribe(listener) {
       listeners.add(listener);

@@ -3,27 +3,27 @@
  *
  *   node test/support/serve_fleet.ts [--port 8787]
  */
-import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadCore, publicKeyBytes, sha256, systemClock } from '@rivulet/host';
+import { loadCore, publicKeyBytes, systemClock } from '@rivulet/host';
 import { startServer } from '../../cloud-sync/src/api/server.ts';
 import { openCoordinator } from '../../cloud-sync/src/coordinator.ts';
 import { openSqlite } from '../../cloud-sync/src/drivers/sqlite.ts';
-import { mergesBy, type OpenMerge } from '../../cloud-sync/src/merge.ts';
+import { mergesBy } from '../../cloud-sync/src/merge.ts';
 import { beat, newFleet, postEnrolment } from './fleet.ts';
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '8787' } } });
 const state = mkdtempSync(join(tmpdir(), 'rivulet-fleet-'));
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-const core = await loadCore().catch(() => null);
+const core = await loadCore();
 const coordinator = openCoordinator({
   store: openSqlite(join(state, 'coordinator.sqlite')),
-  openMerge: core === null ? placeholder : mergesBy(core),
-  kernelHash: core?.kernelHash ?? Buffer.alloc(32),
+  openMerge: mergesBy(core),
+  kernelHash: core.kernelHash,
   identity: { publicKey: publicKeyBytes(publicKey), sign: (bytes) => sign(null, bytes, privateKey) },
   clock: systemClock(),
   releaseEveryMs: 5_000,
@@ -48,18 +48,3 @@ process.once('SIGINT', async () => {
   rmSync(state, { recursive: true });
   process.exit(0);
 });
-
-/** Until the core is built: releases with the right shape and nothing in them. */
-function placeholder(): ReturnType<OpenMerge> {
-  const parts = new Map<string, Uint8Array>();
-  return {
-    put: (gateway, statistics) => void parts.set(gateway, statistics),
-    solve() {
-      const digest = [...parts]
-        .sort()
-        .reduce((hash, [id, bytes]) => hash.update(id).update(bytes), createHash('sha256'));
-      const bytes = digest.digest();
-      return { gateways: parts.size, rows: parts.size * 100, model: sha256(bytes), digest: bytes };
-    },
-  };
-}

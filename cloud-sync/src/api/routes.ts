@@ -15,6 +15,8 @@ const DELTA_BYTES_MAX = 4 * 1024 * 1024;
 const REPORT_BYTES_MAX = 256 * 1024;
 /** Entries of one list of releases, unless asked for fewer. */
 const RELEASES_LISTED_MAX = 200;
+/** Entries of one list of what was quarantined: 5 MiB at most. */
+const QUARANTINE_LISTED_MAX = 64;
 /** Points per gateway of one curve, unless asked otherwise: about a screen's width. */
 const CURVE_POINTS_DEFAULT = 300;
 
@@ -169,6 +171,15 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       refusals: ['RIV_RELEASE_UNKNOWN'],
       cache: 'public, max-age=31536000, immutable',
       handle: ({ params }) => coordinator.lineage(params.hash as string),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/quarantine',
+      summary: 'The newest inputs that were not taken, with the reason',
+      query: { limit: { type: 'integer', minimum: 1, maximum: QUARANTINE_LISTED_MAX, default: 20 } },
+      answer: json(SCHEMAS.Quarantine),
+      refusals: [],
+      handle: ({ query }) => coordinator.quarantine(query.limit as number),
     },
     {
       method: 'GET',

@@ -166,6 +166,10 @@ const StatusReport: JsonSchema = {
   required: ['gateway', 'messages', 'ledger'],
 };
 
+const Quarantine = list(
+  record({ at: time, gateway: { type: ['string', 'null'] }, code: text, reason: text, bytes: text }),
+);
+
 const Health = record({ status: { const: 'ok' } });
 const Failure = record({ error: record({ code: { type: 'string', pattern: '^RIV_' }, message: text }) });
 const Bytes: JsonSchema = { type: 'string', format: 'binary' };
@@ -189,6 +193,7 @@ export const SCHEMAS = {
   Ledger,
   Lineage,
   Models,
+  Quarantine,
   Release,
   Releases,
   StatusReport,

@@ -2,7 +2,7 @@
  * The HTTP server: the table of routes, the event stream and the console behind one set of limits and headers.
  */
 import { timingSafeEqual } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { RivuletError, sha256 } from '@rivulet/host';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Coordinator } from '../coordinator.ts';
@@ -19,6 +19,8 @@ const BODIES_MAX = 16;
 const REQUEST_MS = 30_000;
 /** Idle connections are kept this long, longer than gateways and pages come back. */
 const KEEP_ALIVE_MS = 65_000;
+/** Longest path that is looked at: as long as the request line that Node reads. */
+const PATH_CHARACTERS_MAX = 16 * 1024;
 /** How long a client that was turned away for load should wait. */
 const RETRY_AFTER_S = 1;
 
@@ -63,7 +65,10 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
-    routerOptions: { maxParamLength: 256 },
+    // every parameter has a bound of its own in its schema
+    routerOptions: { maxParamLength: PATH_CHARACTERS_MAX },
+    frameworkErrors: (error, _request, reply) => refuse(reply, error),
+    clientErrorHandler: refuseGarbage,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allowUnionTypes: true } },
   });
   app.server.maxConnections = CONNECTIONS_MAX;
@@ -192,6 +197,20 @@ function refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
     .status(statusOf(error.code))
     .type('application/json')
     .send(JSON.stringify(errorView(error)));
+}
+
+/** What is no HTTP, or does not arrive in time, gets an answer when the socket still takes one. */
+function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const body = JSON.stringify(
+    errorView(new RivuletError('RIV_REQUEST', `no request that can be read (${error.code})`)),
+  );
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 /** No route of that method: 405 when the path has others, else 404. */

@@ -201,6 +201,17 @@ export interface GatewayChangeView {
   readonly at: number;
 }
 
+/** One entry of `GET /api/v1/quarantine`: an input that was not taken, and why. */
+export interface QuarantineView {
+  readonly at: number;
+  /** Who it said it was from; null: it could not be read that far. */
+  readonly gateway: string | null;
+  readonly code: string;
+  readonly reason: string;
+  /** Bytes kept of it, base64: at most 64 KiB. */
+  readonly bytes: string;
+}
+
 /** Every refused request. */
 export interface ErrorView {
   readonly error: { readonly code: string; readonly message: string };

@@ -27,6 +27,7 @@ interface Options {
 
 export async function run(argv: string[]): Promise<number> {
   const options = parseOptions(argv);
+  process.umask(0o077); // the key and what gateways learned are the owner's
   makeStateDirectory(options.state);
   const core = await loadCore({ build: options.core });
   const store = openSqlite(join(options.state, 'coordinator.sqlite'));

@@ -22,6 +22,8 @@ const WAL_PAGES = 1_000;
 
 // SQLite result codes, https://www.sqlite.org/rescode.html
 const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
 /** Opens (or makes) the store in `file`. Throws a coded error when it is not ours, too new, or held by another process. */
@@ -138,5 +140,7 @@ function translated(error: unknown, file: string): unknown {
       todo: 'Name another state directory with --state.',
       cause: error,
     });
+  if (primary === SQLITE_CANTOPEN || primary === SQLITE_READONLY)
+    return new RivuletError('RIV_STATE_UNUSABLE', { where: file, found: error.message, cause: error });
   return new RivuletError('RIV_STORE', { where: file, found: `${error.message} (SQLite ${code})`, cause: error });
 }

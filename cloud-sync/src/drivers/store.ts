@@ -86,6 +86,7 @@ export interface Head extends ModelKey {
 export interface HeadStore {
   get(schema: string): Head | null;
   list(): Head[];
+  count(): number;
   /** Writes `next` if the stored revision is `expected` (null: no record yet); says whether it did. */
   compareAndSet(expected: number | null, next: Head): boolean;
 }
@@ -163,7 +164,8 @@ export interface QuarantineEntry {
 /** The newest refused inputs, kept for a look; bounded in number and in bytes each. */
 export interface Quarantine {
   add(entry: QuarantineEntry): void;
-  list(): QuarantineEntry[];
+  /** Newest first. */
+  list(limit: number): QuarantineEntry[];
 }
 
 /** The names of what is counted for good, in the same transaction as what it counts. */

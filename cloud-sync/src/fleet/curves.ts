@@ -10,6 +10,9 @@ import type { TaskReport } from './report.ts';
 /** Points kept per gateway and task; at this number every second one goes, and from then on every second report counts. */
 export const CURVE_POINTS_MAX = 2_000;
 
+/** Curves of one gateway, over all tasks it ever had: what comes beyond is not drawn. */
+const CURVES_PER_GATEWAY_MAX = 256;
+
 export interface Curves {
   /** Adds what a report says of a task, if there are new labels and its turn has come. */
   add(gateway: string, task: TaskReport, atMs: number): void;
@@ -24,16 +27,24 @@ interface Progress {
 }
 
 export function openCurves(directory: Directory): Curves {
-  const progress = new Map<string, Progress>();
-  for (const { gateway, task, points } of directory.curves()) {
-    progress.set(keyOf(gateway, task), { points, stride: 1, reports: 0, matured: 0 });
+  const gateways = new Map<string, Map<string, Progress>>();
+
+  function progressOf(gateway: string, task: string, points: number): Progress | null {
+    const tasks = gateways.get(gateway) ?? new Map<string, Progress>();
+    gateways.set(gateway, tasks);
+    const known = tasks.get(task);
+    if (known !== undefined || tasks.size >= CURVES_PER_GATEWAY_MAX) return known ?? null;
+    const fresh = { points, stride: 1, reports: 0, matured: 0 };
+    tasks.set(task, fresh);
+    return fresh;
   }
+
+  for (const { gateway, task, points } of directory.curves()) progressOf(gateway, task, points);
   return {
     add(gateway, task, atMs) {
-      const key = keyOf(gateway, task.name);
-      const state = progress.get(key) ?? { points: 0, stride: 1, reports: 0, matured: 0 };
-      progress.set(key, state);
-      if (task.matured === 0 || task.matured === state.matured) return;
+      if (task.matured === 0) return;
+      const state = progressOf(gateway, task.name, 0);
+      if (state === null || task.matured === state.matured) return;
       if (state.reports++ % state.stride !== 0) return;
       const { matured, errorSum, baselineSum } = task;
       directory.addCurvePoint(gateway, task.name, { atMs, matured, errorSum, baselineSum });
@@ -71,8 +82,4 @@ export function curveView(gateway: string, points: readonly CurvePoint[], max: n
     before = point;
   }
   return view;
-}
-
-function keyOf(gateway: string, task: string): string {
-  return JSON.stringify([gateway, task]);
 }

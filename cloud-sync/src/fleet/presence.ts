@@ -6,8 +6,8 @@
 
 /** How many missed reports make a gateway "down". */
 const MISSED = 3;
-/** Gaps looked at: the longest of them is the interval, so that jitter does not make a gateway flicker. */
-const GAPS = 4;
+/** Gaps looked at: their median is the interval, so that neither an outage nor a hurried report is taken for it. */
+const GAPS = 5;
 /** Taken for a gateway that has reported once, in ms. */
 const FIRST_INTERVAL_MS = 20_000;
 /** A gateway that reports faster is still given this long, in ms: a busy second is not an outage. */
@@ -29,14 +29,15 @@ export function heard(before: Presence | null, monoMs: number): Presence {
 /** A report was received. */
 export function reported(before: Presence | null, monoMs: number): Presence {
   const previous = before?.reportedMonoMs ?? null;
-  const gaps = previous === null || !isUp(before, monoMs) ? [] : [...(before?.gapsMs ?? []), monoMs - previous];
+  const gaps = previous === null ? [] : [...(before?.gapsMs ?? []), monoMs - previous];
   return { heardMonoMs: monoMs, reportedMonoMs: monoMs, gapsMs: gaps.slice(-GAPS) };
 }
 
 /** The longest silence that still counts as up, in ms. */
 export function silenceMaxMs(presence: Presence): number {
-  const longest = presence.gapsMs.length === 0 ? FIRST_INTERVAL_MS : Math.max(...presence.gapsMs);
-  return MISSED * Math.min(Math.max(longest, INTERVAL_MS_MIN), INTERVAL_MS_MAX);
+  const gaps = presence.gapsMs.toSorted((a, b) => a - b);
+  const interval = gaps[Math.floor((gaps.length - 1) / 2)] ?? FIRST_INTERVAL_MS;
+  return MISSED * Math.min(Math.max(interval, INTERVAL_MS_MIN), INTERVAL_MS_MAX);
 }
 
 export function isUp(presence: Presence | null, monoMs: number): boolean {

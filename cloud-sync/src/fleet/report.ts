@@ -33,7 +33,6 @@ export interface Report {
   readonly gateway: string;
   readonly about: string;
   readonly simulated: boolean;
-  readonly uptimeS: number;
   readonly messages: number;
   readonly ledger: Ledger & { readonly received: number };
   readonly tasks: readonly TaskReport[];
@@ -54,7 +53,6 @@ export function parseReport(body: string): Report {
     gateway: text(root.gateway, 'gateway'),
     about: text(root.about ?? '', 'about'),
     simulated: root.simulated === true,
-    uptimeS: count(root.uptime_s ?? 0, 'uptime_s'),
     messages: count(root.messages, 'messages'),
     ledger: parseLedger(object(root.ledger, 'ledger')),
     tasks,
@@ -132,8 +130,8 @@ function clipped(value: unknown): string {
 }
 
 function count(value: unknown, where: string): number {
-  if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) return value;
-  throw refuse(`${where} must be a number of 0 or more`);
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number;
+  throw refuse(`${where} must be a whole number of 0 or more`);
 }
 
 function measure(value: unknown, where: string): number | null {

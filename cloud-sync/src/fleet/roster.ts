@@ -98,7 +98,7 @@ export function openRoster(directory: Directory, clock: Clock): Roster {
 
 function entryOf(record: GatewayRecord, clock: Clock): Entry {
   const silentMs = Math.max(0, clock.wallMs() - record.lastSeenMs);
-  const report = record.report === null ? null : parseReport(record.report);
+  const report = keptReport(record.report);
   return {
     record: report === null ? record : { ...record, about: report.about, simulated: report.simulated },
     report,
@@ -106,6 +106,15 @@ function entryOf(record: GatewayRecord, clock: Clock): Entry {
     recent: newRecent(),
     wasUp: false,
   };
+}
+
+/** A report kept by another version may be one that this version does not read: the next one will do. */
+function keptReport(body: string | null): Report | null {
+  try {
+    return body === null ? null : parseReport(body);
+  } catch {
+    return null;
+  }
 }
 
 function memberOf(entry: Entry | undefined): Member | null {

@@ -23,7 +23,7 @@ export function fleetSentence(gateways: readonly GatewayView[]): string {
     parts.push('too few labels yet to judge the predictions');
   if (tasks.length > TASKS_NAMED) {
     const rest = tasks.slice(TASKS_NAMED);
-    parts.push(`${rest.filter(({ gain }) => gain > 0).length} of ${rest.length} other tasks beat it too`);
+    parts.push(`${rest.filter(({ gain }) => gain > 0).length} of ${rest.length} other tasks beat theirs`);
   }
   return `${parts.join('; ')}.`;
 }

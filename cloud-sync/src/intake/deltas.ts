@@ -8,7 +8,7 @@ import { type Clock, decodeEnvelope, type Envelope, type Identity, RivuletError,
 import type { ReceiptView } from '../api/views.ts';
 import type { Delta, Head, Store } from '../drivers/store.ts';
 import type { Roster } from '../fleet/roster.ts';
-import { MODELS_MAX, type Models } from '../registry/models.ts';
+import type { Models } from '../registry/models.ts';
 import { formOf, parseSchema } from '../registry/schema.ts';
 import type { Keys } from './keys.ts';
 import { receiptFor, signReceipt } from './receipt.ts';
@@ -16,6 +16,10 @@ import { type Verdict, verdictOn } from './verdict.ts';
 
 /** Incarnations of one gateway; each is a state that was lost and begun anew. */
 const INCARNATIONS_MAX = 1_000;
+/** Models that are kept: every change of a task's features makes a new one. */
+const MODELS_MAX = 1_024;
+/** Models of one gateway, so that no single one can use up all. */
+const OWN_MODELS_MAX = 64;
 
 export interface DeltaParts {
   readonly store: Store;
@@ -89,13 +93,17 @@ function readSchema(text: string, task: string): { form: Delta['form']; problem:
 
 function factsAbout(delta: Delta, schemaProblem: string | null, { store }: DeltaParts) {
   const incarnations = store.directory.incarnations(delta.gateway);
+  const own = store.deltas.contributionsOf(delta.gateway);
   return {
     standing: store.deltas.standing(delta),
     seq: delta.seq,
     schemaProblem,
     modelKnown: store.heads.get(delta.schema) !== null,
-    models: store.heads.list().length,
+    models: store.heads.count(),
     modelsMax: MODELS_MAX,
+    ownModel: own.some(({ schema }) => schema === delta.schema),
+    ownModels: own.length,
+    ownModelsMax: OWN_MODELS_MAX,
     incarnationKnown: incarnations.includes(delta.incarnation),
     incarnations: incarnations.length,
     incarnationsMax: INCARNATIONS_MAX,

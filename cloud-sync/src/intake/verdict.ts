@@ -7,8 +7,12 @@ export interface DeltaFacts {
   /** Why this coordinator cannot take its schema; null: it can. */
   readonly schemaProblem: string | null;
   readonly modelKnown: boolean;
+  /** Models in all, and those that the gateway has a part in. */
   readonly models: number;
   readonly modelsMax: number;
+  readonly ownModel: boolean;
+  readonly ownModels: number;
+  readonly ownModelsMax: number;
   readonly incarnationKnown: boolean;
   readonly incarnations: number;
   readonly incarnationsMax: number;
@@ -35,6 +39,9 @@ export function verdictOn(facts: DeltaFacts): Verdict {
   if (facts.standing === 'superseded') return { kind: 'superseded' };
   if (!facts.modelKnown && facts.models >= facts.modelsMax) {
     return { kind: 'quarantine', reason: `the coordinator holds ${facts.models} models already` };
+  }
+  if (!facts.ownModel && facts.ownModels >= facts.ownModelsMax) {
+    return { kind: 'quarantine', reason: `the gateway has a part in ${facts.ownModels} models already` };
   }
   return { kind: 'merge' };
 }

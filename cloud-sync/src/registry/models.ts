@@ -6,8 +6,8 @@ import { RivuletError } from '@rivulet/host';
 import type { Contribution, Form, Store } from '../drivers/store.ts';
 import type { Merge, OpenMerge, Solved } from '../merge.ts';
 
-/** Models at a time: each is an instance of the core with memory of its own. */
-export const MODELS_MAX = 64;
+/** Merges in memory at a time: each is an instance of the core. The one used longest ago makes way, and comes back when needed. */
+const LIVE_MAX = 64;
 
 export interface Models {
   /** Takes a gateway's statistics in. Throws the core's refusal; the model is then as it was before. */
@@ -15,7 +15,7 @@ export interface Models {
   solve(model: ModelSource): Solved;
   /** Drops the instance: the next use rebuilds it from the store. */
   forget(schema: string): void;
-  /** Brings every stored model back; statistics that the core now refuses are withdrawn and kept in quarantine. */
+  /** Brings the stored models back; statistics that the core now refuses are withdrawn and kept in quarantine. */
   rebuild(): void;
 }
 
@@ -29,11 +29,11 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   const live = new Map<string, Merge>();
 
   function get(model: ModelSource): Merge {
-    return live.get(model.schema) ?? remember(model, build(model));
-  }
-
-  function remember(model: ModelSource, merge: Merge): Merge {
+    const merge = live.get(model.schema) ?? build(model);
+    live.delete(model.schema); // and to the end: the first of the map is the one used longest ago
     live.set(model.schema, merge);
+    const [oldest] = live.keys();
+    if (live.size > LIVE_MAX && oldest !== undefined) live.delete(oldest);
     return merge;
   }
 
@@ -88,7 +88,8 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     solve: (model) => guarded(model, (merge) => merge.solve()),
     forget: (schema) => void live.delete(schema),
     rebuild() {
-      for (const head of store.heads.list()) get(head);
+      const newestLast = store.heads.list().toSorted((a, b) => a.offset - b.offset);
+      for (const head of newestLast.slice(-LIVE_MAX)) get(head);
     },
   };
 }

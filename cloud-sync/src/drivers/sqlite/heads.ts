@@ -5,6 +5,7 @@ import type { Form, Head, HeadStore } from '../store.ts';
 export function sqliteHeads(db: DatabaseSync): HeadStore {
   const get = db.prepare('SELECT * FROM heads WHERE schema = ?');
   const list = db.prepare('SELECT * FROM heads ORDER BY task, schema');
+  const count = db.prepare('SELECT count(*) AS n FROM heads');
   const insert = db.prepare(
     `INSERT INTO heads (schema, task, schema_text, form, release, release_offset, offset, releases, revision)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schema) DO NOTHING`,
@@ -18,6 +19,7 @@ export function sqliteHeads(db: DatabaseSync): HeadStore {
       return row === undefined ? null : headOf(row);
     },
     list: () => list.all().map(headOf),
+    count: () => count.get()?.n as number,
     compareAndSet(expected, next) {
       const { schema, task, schemaText, form, release, releaseOffset, offset, releases, revision } = next;
       const result =

@@ -1,0 +1,103 @@
+import { RivuletError } from '@rivulet/host';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openSqlite } from '../drivers/sqlite.ts';
+import type { Store } from '../drivers/store.ts';
+import type { OpenMerge } from '../merge.ts';
+import { openModels } from './models.ts';
+
+let store: Store;
+let opened: number;
+
+beforeEach(() => {
+  store = openSqlite(':memory:');
+  opened = 0;
+});
+
+afterEach(() => store.close());
+
+/** Statistics are a word; "trap" kills the instance, "bad" is refused, the model is all words in gateway order. */
+const merges: OpenMerge = () => {
+  opened++;
+  const parts = new Map<string, string>();
+  return {
+    put(gateway, statistics) {
+      const word = Buffer.from(statistics).toString();
+      if (word === 'trap') throw new RivuletError('RIV_CORE_TRAPPED', 'the core trapped');
+      if (word === 'bad') throw new RivuletError('RIV_CORE_BAD_NUMBERS', 'numbers that do not add up');
+      parts.set(gateway, word);
+    },
+    solve() {
+      const words = [...parts].sort().map(([, word]) => word);
+      return { gateways: words.length, rows: 0, model: Buffer.from(words.join(' ')), digest: Buffer.alloc(32) };
+    },
+  };
+};
+
+const MODEL = { schema: 's', task: 't', schemaText: '{}', form: 1 } as const;
+
+function stored(gateway: string, word: string): void {
+  const delta = { ...MODEL, gateway, incarnation: 'aa', seq: 1, payloadHash: word, statistics: Buffer.from(word) };
+  store.atomically(() => {
+    const offset = store.deltas.append({ ...delta, receivedMs: 0 }, 'accepted', null);
+    const head = { ...MODEL, release: null, releaseOffset: 0, offset, releases: 0, revision: 1 };
+    store.heads.compareAndSet(null, head);
+  });
+}
+
+function open() {
+  return openModels(store, merges, () => 7);
+}
+
+describe('the live models', () => {
+  it('come back from the store as they were', () => {
+    stored('a', 'one');
+    stored('b', 'two');
+    const models = open();
+    models.rebuild();
+    expect(models.solve(MODEL).model.toString()).toBe('one two');
+    expect(opened).toBe(1);
+  });
+
+  it('lose what the core now refuses, and nothing else, with the reason kept', () => {
+    stored('a', 'one');
+    stored('b', 'bad');
+    stored('c', 'trap');
+    stored('d', 'two');
+    const models = open();
+    models.rebuild();
+    expect(models.solve(MODEL).model.toString()).toBe('one two');
+    expect(store.quarantine.list(9).map(({ gateway, code }) => [gateway, code])).toEqual([
+      ['c', 'RIV_CORE_TRAPPED'],
+      ['b', 'RIV_CORE_BAD_NUMBERS'],
+    ]);
+    expect(store.deltas.lineage('s').map(({ gateway }) => gateway)).toEqual(['a', 'd']);
+    expect(store.counter('quarantined')).toBe(2);
+  });
+
+  it('survive a trap: the next use is a new instance without what caused it', () => {
+    stored('a', 'one');
+    const models = open();
+    expect(() => models.put(MODEL, 'b', Buffer.from('trap'))).toThrow(
+      expect.objectContaining({ code: 'RIV_CORE_TRAPPED' }),
+    );
+    expect(models.solve(MODEL).model.toString()).toBe('one');
+    expect(opened).toBe(2);
+  });
+
+  it('forget what did not reach the disk', () => {
+    stored('a', 'one');
+    const models = open();
+    models.put(MODEL, 'b', Buffer.from('lost'));
+    models.forget(MODEL.schema);
+    expect(models.solve(MODEL).model.toString()).toBe('one');
+  });
+
+  it('are bounded in number, and come back when they are needed again', () => {
+    stored('a', 'one');
+    const models = open();
+    models.solve(MODEL);
+    for (let n = 0; n < 64; n++) models.solve({ ...MODEL, schema: `other${n}` });
+    expect(models.solve(MODEL).model.toString()).toBe('one');
+    expect(opened).toBe(66);
+  });
+});

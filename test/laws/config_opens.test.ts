@@ -1,0 +1,115 @@
+// The law between the two halves of a configuration: what the host accepts, the core opens, and what the core would refuse,
+// the host refuses first, with a place in the file. JSON is YAML, so configurations are made as objects.
+
+import { compilePlan, loadCore, parseConfig, RivuletError } from '@rivulet/host';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+const core = await loadCore();
+
+const name = fc.stringMatching(/^[A-Za-z0-9_-]{1,8}$/);
+/** Mostly what is right, now and then what is not. */
+function mostly<T>(right: readonly T[], wrong: fc.Arbitrary<T>): fc.Arbitrary<T> {
+  return fc.oneof({ weight: 30, arbitrary: fc.constantFrom(...right) }, { weight: 1, arbitrary: wrong });
+}
+
+const level = fc.constantFrom('a', '{room}', '{sensor}', '+', 'Ä b', '#', '{x', 'a+', '', '{room}{sensor}');
+const topic = mostly(
+  ['{room}/{sensor}', 'plant/{room}/{sensor}/#', '+/{sensor}/Ä b/{room}', '/{room}//{sensor}'],
+  fc.array(level, { minLength: 1, maxLength: 5 }).map((levels) => levels.join('/')),
+);
+const path = mostly(
+  ['', 'value', 'a.b[0].c', '[0]', 'data[3][1].x', 'ü'],
+  fc.constantFrom('a..b', 'a[', '[0]a', 'x'.repeat(300), Array(40).fill('a').join('.')),
+);
+const duration = mostly<string | number>(
+  ['1s', '250ms', '10s', '5m', '2h'],
+  fc.constantFrom('0', 0, '1ms', '30d', '36500d'),
+);
+const template = mostly(['{room}', '{sensor}', '{room}/{sensor}', 'all', ''], fc.constant('{nobody}'));
+
+const source = fc.record(
+  {
+    topic,
+    name,
+    format: mostly(['auto', 'json'], fc.constant('number')),
+    key: template,
+    fields: fc.dictionary(fc.constantFrom('{sensor}', '{sensor}', 't', 'é'), path, { minKeys: 1, maxKeys: 3 }),
+    time: path,
+    seq: path,
+    lateness: duration,
+    clock_skew_max: duration,
+    idle: duration,
+  },
+  { requiredKeys: ['topic'] },
+);
+const field = fc.constantFrom('t', 'co2', 'value', 'other');
+const window = fc.record(
+  {
+    name,
+    every: duration,
+    of: fc.array(field, { maxLength: 2 }),
+    stats: fc.subarray(['count', 'sum', 'mean', 'min', 'max', 'std', 'last']),
+    lateness: duration,
+  },
+  { requiredKeys: ['name', 'every'] },
+);
+const label = fc.record({ topic, path, key: template, time: path }, { requiredKeys: ['topic', 'path'] });
+const pace = { every: duration, features: fc.array(name, { maxLength: 3 }) };
+const task = fc.oneof(
+  fc.record(
+    { name, forecast: field, horizon: duration, tolerance: duration, ...pace },
+    { requiredKeys: ['name', 'forecast', 'horizon'] },
+  ),
+  fc.record(
+    { name, anomaly: field, threshold: mostly([3, 6.5, 0.1, 1e6], fc.double()), wait: duration, ...pace },
+    { requiredKeys: ['name', 'anomaly'] },
+  ),
+  fc.record(
+    { name, classify: label, wait: duration, tolerance: duration, ...pace },
+    { requiredKeys: ['name', 'classify'] },
+  ),
+  fc.record({ name, regress: label, wait: duration, ...pace }, { requiredKeys: ['name', 'regress'] }),
+);
+const limit = (maximum: number) => fc.oneof({ weight: 10, arbitrary: fc.integer({ min: 2, max: maximum }) }, fc.nat());
+const limits = fc.record(
+  {
+    keys: limit(1_000_000),
+    fields: limit(4096),
+    pending_per_key: limit(65_536),
+    payload_bytes: limit(8_000_000),
+    classes: limit(1024),
+  },
+  { requiredKeys: [] },
+);
+const config = fc.record(
+  {
+    gateway: name,
+    sources: fc.array(source, { minLength: 1, maxLength: 2 }),
+    windows: fc.array(window, { maxLength: 2 }),
+    tasks: fc.array(task, { maxLength: 2 }),
+    limits,
+  },
+  { requiredKeys: ['sources'] },
+);
+
+test('what_the_host_accepts_the_core_opens', () => {
+  const engine = core.newEngine();
+  let accepted = 0;
+  fc.assert(
+    fc.property(config, (object) => {
+      let plan: Buffer;
+      try {
+        plan = compilePlan(parseConfig(JSON.stringify(object), 'law.yaml'));
+      } catch (thrown) {
+        if (!(thrown instanceof RivuletError)) throw thrown;
+        return;
+      }
+      accepted += 1;
+      engine.open(plan);
+    }),
+    { numRuns: 5000 },
+  );
+  // A law over nothing would always hold.
+  expect(accepted).toBeGreaterThan(200);
+});

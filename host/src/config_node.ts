@@ -10,6 +10,8 @@ import { parseBytes, parseDuration } from './units.ts';
 const CONFIG_BYTES_MAX = 1024 * 1024;
 /** Longest list where nothing else is said. */
 const LIST_LENGTH_MAX = 4096;
+/** Longest duration in a configuration, ten years: what is derived from it by sums and products stays in the core's range. */
+const DURATION_MS_MAX = 10 * 366 * 86_400_000;
 /** Longest text in a configuration: the longest MQTT topic. */
 const TEXT_LENGTH_MAX = 65_535;
 
@@ -114,9 +116,9 @@ export function readConfigFile(yaml: string, fileName: string): ConfigNode {
       },
       durationMs(minimum) {
         const found = scalar();
-        const expected = `a duration such as 250ms, 10s, 5m, 2h or 1d, at least ${minimum}ms`;
+        const expected = `a duration such as 250ms, 10s, 5m, 2h or 1d, from ${minimum}ms to 3660d`;
         const ms = found === 0 ? 0 : typeof found === 'string' ? orNull(() => parseDuration(found)) : null;
-        return ms !== null && ms >= minimum ? ms : wrong(expected);
+        return ms !== null && ms >= minimum && ms <= DURATION_MS_MAX ? ms : wrong(expected);
       },
       bytes() {
         const found = scalar();

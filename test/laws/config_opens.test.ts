@@ -108,8 +108,8 @@ test('what_the_host_accepts_the_core_opens', () => {
       accepted += 1;
       engine.open(plan);
     }),
-    { numRuns: 5000 },
+    { numRuns: 1500 },
   );
   // A law over nothing would always hold.
-  expect(accepted).toBeGreaterThan(200);
+  expect(accepted).toBeGreaterThan(100);
 });

@@ -2,13 +2,13 @@
 // it, at most every few seconds, one request at a time, and never while the page is hidden or the coordinator is away.
 import { readCurve, readGatewayDetail, readModels, readReleases } from '../model/wire.ts';
 import { route } from '../route.ts';
-import { connection, curves, details, models, releases, tasks } from './store.ts';
+import { connection, curves, details, fleet, models, releases, tasks } from './store.ts';
 
 /** A learning curve moves slowly; the figures beside it are live anyway. */
 export const REFRESH_EVERY_MS = 5000;
-
 /** News (a release, another page) is fetched sooner, but a burst of it still costs one round only. */
-const REFRESH_SOON_MS = 1500;
+export const REFRESH_SOON_MS = 1500;
+const LOOK_EVERY_MS = 500;
 
 export interface RefreshCapabilities {
   now(): number;
@@ -27,35 +27,79 @@ export function keepFresh(can: RefreshCapabilities): () => void {
     running = true;
     startedAt = can.now();
     dueAt = startedAt + REFRESH_EVERY_MS;
-    try {
-      const place = route.value;
-      if (place.page === 'gateway') {
-        const detail = readGatewayDetail(await can.get(`api/v1/gateways/${encodeURIComponent(place.id)}`));
-        details.value = new Map(details.value).set(place.id, detail);
+    for (const request of requestsOf()) {
+      if (connection.value.state !== 'live') break;
+      try {
+        request.take(await can.get(request.path));
+      } catch {
+        // One list that cannot be had does not keep the others away; that the coordinator is away, the live connection
+        // tells. What was fetched before stays on the page.
       }
-      models.value = readModels(await can.get('api/v1/tasks'));
-      const shown = tasks.value.filter(
-        (task) => place.page !== 'gateway' || task.members.some((member) => member.gateway.id === place.id),
-      );
-      for (const { name } of shown) {
-        const curve = readCurve(await can.get(`api/v1/tasks/${encodeURIComponent(name)}/curve`));
-        curves.value = new Map(curves.value).set(name, curve);
-        const list = readReleases(await can.get(`api/v1/releases?task=${encodeURIComponent(name)}`));
-        releases.value = new Map(releases.value).set(name, list);
-      }
-    } catch {
-      // The live connection tells of a coordinator that is away; what was fetched before stays on the page, dated by it.
-    } finally {
-      running = false;
     }
+    running = false;
   };
 
-  can.every(500, () => {
+  can.every(LOOK_EVERY_MS, () => {
     if (running || !can.visible() || can.now() < dueAt) return;
-    if (connection.value.state !== 'live' || tasks.value.length === 0) return;
+    if (connection.value.state !== 'live' || fleet.value?.gateways.length === 0) return;
     void run();
   });
   return () => {
     dueAt = Math.min(dueAt, startedAt + REFRESH_SOON_MS);
+  };
+}
+
+interface Request {
+  path: string;
+  take(body: unknown): void;
+}
+
+/** What the page of the moment shows, in the order it is read. */
+function requestsOf(): Request[] {
+  const place = route.value;
+  const one = place.page === 'gateway' ? fleet.value?.gateways.find((gateway) => gateway.id === place.id) : undefined;
+  const shown = tasks.value.filter(
+    (task) => place.page !== 'gateway' || task.members.some((member) => member.gateway === one),
+  );
+  return [
+    ...(one === undefined ? [] : [detailOf(one.id)]),
+    modelsOf(),
+    ...shown.flatMap(({ name }) => [curveOf(name), releasesOf(name)]),
+  ];
+}
+
+function detailOf(id: string): Request {
+  return {
+    path: `api/v1/gateways/${encodeURIComponent(id)}`,
+    take: (body) => {
+      details.value = new Map(details.value).set(id, readGatewayDetail(body));
+    },
+  };
+}
+
+function modelsOf(): Request {
+  return {
+    path: 'api/v1/tasks',
+    take: (body) => {
+      models.value = readModels(body);
+    },
+  };
+}
+
+function curveOf(task: string): Request {
+  return {
+    path: `api/v1/tasks/${encodeURIComponent(task)}/curve`,
+    take: (body) => {
+      curves.value = new Map(curves.value).set(task, readCurve(body));
+    },
+  };
+}
+
+function releasesOf(task: string): Request {
+  return {
+    path: `api/v1/releases?task=${encodeURIComponent(task)}`,
+    take: (body) => {
+      releases.value = new Map(releases.value).set(task, readReleases(body));
+    },
   };
 }

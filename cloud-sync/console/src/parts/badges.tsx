@@ -1,4 +1,5 @@
 // Small marks that stand beside names. Each says in a word what its colour says.
+import { figureOfCount } from '../model/figures.ts';
 
 export function Simulated() {
   return (
@@ -18,6 +19,14 @@ export function UpDown({ up, known }: { up: boolean; known: boolean }) {
     <span class={`updown ${up ? 'is-up' : 'is-down'} ${known ? '' : 'is-unsure'}`}>
       <span class="dot" aria-hidden="true" />
       {known ? (up ? 'up' : 'down') : up ? 'was up' : 'was down'}
+    </span>
+  );
+}
+
+export function Alarms({ count }: { count: number }) {
+  return (
+    <span class="badge badge-warn" title="Since the gateways began">
+      {figureOfCount(count)} {count === 1 ? 'alarm' : 'alarms'}
     </span>
   );
 }

@@ -21,7 +21,7 @@ import {
 } from '../model/tasks.ts';
 import type { Model, Release } from '../model/wire.ts';
 import { gatewayLink } from '../route.ts';
-import { Kind } from './badges.tsx';
+import { Alarms, Kind } from './badges.tsx';
 import { LearningCurve } from './learning_curve.tsx';
 import { narrow } from './narrow.ts';
 import { PanelTable } from './panel_table.tsx';
@@ -48,6 +48,7 @@ export function TaskSection({ task, only }: Props) {
     members.length <= GATEWAYS_AT_FIRST ? members : members.filter((member) => chosen.value.has(member.gateway.id));
   const list = releases.value.get(task.name) ?? [];
   const standing = standingOfAll(members);
+  const alarms = members.reduce((sum, member) => sum + member.task.alarms, 0);
   const heading = `task-${task.name}`;
   return (
     <section class="task" id={heading} aria-labelledby={`${heading}-name`}>
@@ -55,6 +56,7 @@ export function TaskSection({ task, only }: Props) {
         <div>
           <h2 id={`${heading}-name`}>
             {task.name} <Kind kind={task.kind} />
+            {alarms > 0 && <Alarms count={alarms} />}
           </h2>
           <p class="quiet">{purposeOf(task, models.value)}</p>
         </div>
@@ -147,7 +149,8 @@ interface StandingProps {
 }
 
 function StandingTable({ task, members, chosen, choose }: StandingProps) {
-  const alarming = task.kind === 'anomaly' || members.some((member) => member.task.alarms > 0);
+  // On a phone the heading has the alarms.
+  const alarming = !narrow.value && (task.kind === 'anomaly' || members.some((member) => member.task.alarms > 0));
   return (
     <ScrollTable label={`${task.name} by gateway`} class="standings">
       <thead>

@@ -33,8 +33,8 @@ export function Alarms({ count }: { count: number }) {
 
 export function ReleaseMark() {
   return (
-    <span class="badge badge-accent" title="This expert came from the fleet">
-      release
+    <span class="badge badge-accent" title="A release of the coordinator, merged from the whole fleet">
+      fleet
     </span>
   );
 }

@@ -1,0 +1,104 @@
+//! Decimal text to binary64, correctly rounded, without allocating: the common short number by one exact multiplication
+//! or division (W. D. Clinger, "How to Read Floating Point Numbers Accurately", 1990), the rest by the standard library.
+
+use crate::json::number_length;
+
+/// Powers of ten that binary64 holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];
+
+/// The JSON number that `bytes` begins with, and its length. `None` when there is none; infinite when it is too large.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<(f64, usize)> {
+    short(bytes).or_else(|| {
+        let length = number_length(bytes)?;
+        Some((core::str::from_utf8(&bytes[..length]).ok()?.parse().ok()?, length))
+    })
+}
+
+/// A number of at most 18 digits without an exponent whose digits fit 53 bits; `None` leaves it to the slow way.
+fn short(bytes: &[u8]) -> Option<(f64, usize)> {
+    let negative = bytes.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let mut at = start;
+    let mut digits = 0_u64;
+    while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+        digits = digits.wrapping_mul(10).wrapping_add(digit.into());
+        at += 1;
+    }
+    let whole = at - start;
+    if whole == 0 || (whole > 1 && bytes[start] == b'0') {
+        return None;
+    }
+    let mut fraction = 0;
+    if bytes.get(at) == Some(&b'.') {
+        at += 1;
+        let from = at;
+        while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+            digits = digits.wrapping_mul(10).wrapping_add(digit.into());
+            at += 1;
+        }
+        fraction = at - from;
+        if fraction == 0 {
+            return None;
+        }
+    }
+    if whole + fraction > 18 || digits > 1 << 53 || matches!(bytes.get(at), Some(b'e' | b'E')) {
+        return None;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "at most 2^53: exact")]
+    let value = digits as f64 / POWERS[fraction];
+    Some((if negative { -value } else { value }, at))
+}
+
+/// The finite number that `bytes` are as a whole, spaces around it aside; also forms that JSON does not know, such as
+/// `+21.5` or `007`.
+#[must_use]
+pub fn whole(bytes: &[u8]) -> Option<f64> {
+    let text = bytes.trim_ascii();
+    let strict = read(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value);
+    let value = strict.or_else(|| {
+        let digits = text.iter().any(u8::is_ascii_digit) && text.len() <= 64;
+        digits.then(|| core::str::from_utf8(text).ok()?.parse().ok())?
+    })?;
+    value.is_finite().then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn short_numbers_take_the_fast_way_and_are_exact() {
+        for text in ["0", "-0.0", "21.5", "-273.15", "1732192800123", "0.1", "9007199254740992"] {
+            let (value, length) = short(text.as_bytes()).unwrap();
+            assert_eq!((value.to_bits(), length), (text.parse::<f64>().unwrap().to_bits(), text.len()), "{text}");
+        }
+    }
+
+    #[test]
+    fn whole_takes_spaces_and_signs_and_refuses_the_rest() {
+        assert_eq!(whole(b" +21.5\n"), Some(21.5));
+        assert_eq!(whole(b"007"), Some(7.0));
+        for text in ["", "nan", "inf", "1e999", "1 2", "21,5", "infinity1"] {
+            assert_eq!(whole(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_is_rounded_as_the_standard_library_rounds(text in "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,24})?([eE][+-]?[0-9]{1,3})?") {
+            let (value, length) = read(text.as_bytes()).unwrap();
+            prop_assert_eq!(length, text.len());
+            prop_assert_eq!(value.to_bits(), text.parse::<f64>().unwrap().to_bits());
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = (read(&bytes), whole(&bytes));
+        }
+    }
+}

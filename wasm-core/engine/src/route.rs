@@ -1,0 +1,286 @@
+//! From a topic to a source: topic filters whose levels may be captures, templates that turn captures into keys and field
+//! names, and a memory of the topics seen, so that a topic is matched once and not per message.
+
+use crate::error::{CoreError, Result};
+use crate::names::{FixedMap, NONE};
+use crate::plan::Plan;
+
+/// Levels of a topic filter: MQTT sets no bound; nobody needs more.
+const LEVELS_MAX: usize = 64;
+/// Topics remembered. The memory is no state: when it is full it is emptied, and topics are matched anew.
+const TOPICS_MAX: usize = 65_536;
+
+/// One level of a filter.
+#[derive(Clone, Debug, PartialEq)]
+enum Level {
+    Text(String),
+    /// `+`
+    Any,
+    /// `{name}`: like `+`, and remembers what stood there.
+    Capture(String),
+    /// `#`: this level and all below it, or nothing.
+    Rest,
+}
+
+/// An MQTT topic filter (OASIS 3.1.1 §4.7) in which `{name}` captures one level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    levels: Vec<Level>,
+}
+
+impl Pattern {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// `BadPlan` for an empty filter, a wildcard or brace that shares its level, `#` before the end, a capture named twice.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut levels: Vec<Level> = Vec::new();
+        if text.is_empty() {
+            return Err(CoreError::BadPlan);
+        }
+        for part in text.split('/') {
+            if levels.len() >= LEVELS_MAX || levels.last() == Some(&Level::Rest) {
+                return Err(CoreError::BadPlan);
+            }
+            levels.push(match part {
+                "+" => Level::Any,
+                "#" => Level::Rest,
+                _ => match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                    Some(name) if !name.is_empty() && !name.contains(['{', '}']) => Level::Capture(name.into()),
+                    None if !part.contains(['+', '#', '{', '}', '\0']) => Level::Text(part.into()),
+                    _ => return Err(CoreError::BadPlan),
+                },
+            });
+        }
+        let pattern = Self { levels };
+        let captures: Vec<&str> = pattern.captures().collect();
+        if (1..captures.len()).any(|at| captures[..at].contains(&captures[at])) {
+            return Err(CoreError::BadPlan);
+        }
+        Ok(pattern)
+    }
+
+    /// Names of the captures, from left to right.
+    fn captures(&self) -> impl Iterator<Item = &str> {
+        self.levels.iter().filter_map(|level| match level {
+            Level::Capture(name) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// What the captures hold for `topic`, from left to right; `None` when it does not match.
+    #[must_use]
+    pub fn matches<'a>(&self, topic: &'a str) -> Option<Vec<&'a str>> {
+        if topic.starts_with('$') && !matches!(self.levels[0], Level::Text(_)) {
+            return None;
+        }
+        let mut captured = Vec::new();
+        let mut parts = topic.split('/');
+        for level in &self.levels {
+            if *level == Level::Rest {
+                return Some(captured);
+            }
+            let part = parts.next()?;
+            match level {
+                Level::Text(text) if text != part => return None,
+                Level::Capture(_) => captured.push(part),
+                _ => {}
+            }
+        }
+        parts.next().is_none().then_some(captured)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    Text(String),
+    /// Position among the captures of the pattern.
+    Capture(usize),
+}
+
+/// Text in which `{name}` stands for a capture of a pattern.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+impl Template {
+    /// Reads a template for the captures of `pattern`.
+    ///
+    /// # Errors
+    /// `BadPlan` for an unknown capture or a brace without its partner.
+    pub fn parse(text: &str, pattern: &Pattern) -> Result<Self> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some(open) = rest.find(['{', '}']) {
+            if open > 0 {
+                parts.push(Part::Text(rest[..open].into()));
+            }
+            let inner = rest[open..].strip_prefix('{').ok_or(CoreError::BadPlan)?;
+            let close = inner.find('}').ok_or(CoreError::BadPlan)?;
+            let place = pattern.captures().position(|name| name == &inner[..close]).ok_or(CoreError::BadPlan)?;
+            parts.push(Part::Capture(place));
+            rest = &inner[close + 1..];
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.into()));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The text for these captures.
+    #[must_use]
+    pub fn fill(&self, captured: &[&str]) -> String {
+        let parts = self.parts.iter().map(|part| match part {
+            Part::Text(text) => text.as_str(),
+            Part::Capture(place) => captured[*place],
+        });
+        parts.collect()
+    }
+
+    /// The text, when it has no captures.
+    #[must_use]
+    pub fn constant(&self) -> Option<String> {
+        let captures = self.parts.iter().any(|part| matches!(part, Part::Capture(_)));
+        (!captures).then(|| self.fill(&[]))
+    }
+}
+
+/// Where messages of one topic go.
+pub struct Route {
+    /// Every source whose filter matches, in the order of the plan; the first whose door fits takes the message.
+    pub sources: Vec<SourceRoute>,
+    /// Every task whose label topic matches.
+    pub labels: Vec<LabelRoute>,
+}
+
+/// A topic as one source sees it.
+pub struct SourceRoute {
+    /// Index of the source in the plan.
+    pub source: usize,
+    /// The door it listens at; `None`: all.
+    pub door: Option<u16>,
+    /// The key's name.
+    pub key_name: String,
+    /// The names of its fields.
+    pub field_names: Vec<String>,
+    /// Index of the key, once a message was used.
+    pub key: u32,
+    /// Index of the series of each field, once it had a reading.
+    pub series: Vec<u32>,
+    /// Index of the device's number stream, once it was needed.
+    pub stream: u32,
+}
+
+/// A topic as one task sees it that takes labels from it.
+pub struct LabelRoute {
+    /// Index of the task in the plan.
+    pub task: usize,
+    /// The key's name.
+    pub key_name: String,
+    /// Index of the key, once it is known.
+    pub key: u32,
+}
+
+/// The topics seen lately and their routes.
+#[derive(Default)]
+pub struct Router {
+    index: FixedMap<Box<str>, u32>,
+    routes: Vec<Route>,
+}
+
+impl Router {
+    /// The route of `topic`.
+    pub fn route(&mut self, topic: &str, plan: &Plan) -> &mut Route {
+        let found = self.index.get(topic).copied();
+        let index = found.unwrap_or_else(|| {
+            if self.routes.len() >= TOPICS_MAX {
+                self.forget();
+            }
+            let index = u32::try_from(self.routes.len()).expect("fewer than TOPICS_MAX");
+            self.routes.push(Route::new(topic, plan));
+            self.index.insert(topic.into(), index);
+            index
+        });
+        &mut self.routes[index as usize]
+    }
+
+    /// Forgets every topic: for a new plan.
+    pub fn forget(&mut self) {
+        self.index.clear();
+        self.routes.clear();
+    }
+}
+
+impl Route {
+    fn new(topic: &str, plan: &Plan) -> Self {
+        let sources = plan.sources.iter().enumerate().filter_map(|(source, definition)| {
+            let captured = definition.topic.matches(topic)?;
+            Some(SourceRoute {
+                source,
+                door: definition.door,
+                key_name: definition.key.fill(&captured),
+                field_names: definition.fields.iter().map(|field| field.name.fill(&captured)).collect(),
+                key: NONE,
+                series: vec![NONE; definition.fields.len()],
+                stream: NONE,
+            })
+        });
+        let labels = plan.tasks.iter().enumerate().filter_map(|(task, definition)| {
+            let label = definition.label.as_ref()?;
+            let captured = label.topic.matches(topic)?;
+            Some(LabelRoute { task, key_name: label.key.fill(&captured), key: NONE })
+        });
+        Self { sources: sources.collect(), labels: labels.collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn captures(pattern: &str, topic: &str) -> Option<Vec<String>> {
+        let captured = Pattern::parse(pattern).unwrap().matches(topic)?;
+        Some(captured.into_iter().map(String::from).collect())
+    }
+
+    #[test]
+    fn filters_match_as_the_standard_says() {
+        for (pattern, topic, matches) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/b/", false),
+            ("a/+", "a/b", true),
+            ("a/+", "a", false),
+            ("a/+", "a/", true),
+            ("+/+", "/finance", true),
+            ("a/#", "a", true),
+            ("a/#", "a/b/c", true),
+            ("#", "a/b", true),
+            ("#", "$SYS/x", false),
+            ("+/x", "$SYS/x", false),
+            ("$SYS/#", "$SYS/x", true),
+        ] {
+            assert_eq!(captures(pattern, topic).is_some(), matches, "{pattern} {topic}");
+        }
+    }
+
+    #[test]
+    fn captures_fill_templates() {
+        let pattern = Pattern::parse("building/{room}/+/{sensor}").unwrap();
+        let captured = pattern.matches("building/7a/x/co2").unwrap();
+        assert_eq!(Template::parse("r-{room}.{sensor}!", &pattern).unwrap().fill(&captured), "r-7a.co2!");
+        assert_eq!(Template::parse("all", &pattern).unwrap().constant().as_deref(), Some("all"));
+        assert_eq!(Template::parse("{room}", &pattern).unwrap().constant(), None);
+    }
+
+    #[test]
+    fn malformed_filters_and_templates_are_refused() {
+        for text in ["", "a/#/b", "a+", "a/{x}y", "{x}/{x}", "{}", "{x"] {
+            assert!(Pattern::parse(text).is_err(), "{text}");
+        }
+        let pattern = Pattern::parse("{x}").unwrap();
+        for text in ["{y}", "{x", "x}", "{"] {
+            assert!(Template::parse(text, &pattern).is_err(), "{text}");
+        }
+    }
+}

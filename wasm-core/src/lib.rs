@@ -9,7 +9,9 @@ use core::cell::RefCell;
 use rivulet_engine::codec::Writer;
 use rivulet_engine::engine::Engine;
 use rivulet_engine::error::{CoreError, Result};
+use rivulet_engine::evaluate::Evaluation;
 use rivulet_engine::merge::Merge;
+use rivulet_engine::plan;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Bytes of one input: room for blocks of 16 MiB and for a checkpoint; beyond that the host cuts its batches.
@@ -19,6 +21,7 @@ const INPUT_BYTES_MAX: usize = 256 << 20;
 enum Session {
     Closed,
     Live(Box<Engine>),
+    Evaluating(Box<Evaluation>),
 }
 
 /// One instance of the module is one session with its two buffers.
@@ -63,7 +66,7 @@ impl Session {
     fn live(&mut self) -> Result<&mut Engine> {
         match self {
             Self::Live(engine) => Ok(engine),
-            Self::Closed => Err(CoreError::NotOpen),
+            Self::Closed | Self::Evaluating(_) => Err(CoreError::NotOpen),
         }
     }
 }
@@ -103,7 +106,10 @@ pub fn output_pointer() -> u32 {
 #[must_use]
 pub fn open(len: u32) -> i32 {
     answer(len, |core, input, _| {
-        core.session = Session::Live(Box::new(Engine::open(input)?));
+        core.session = match plan::evaluation(input)? {
+            Some(spec) => Session::Evaluating(Box::new(Evaluation::new(spec)?)),
+            None => Session::Live(Box::new(Engine::open(input)?)),
+        };
         Ok(())
     })
 }
@@ -115,12 +121,16 @@ pub fn ingest(len: u32) -> i32 {
     answer(len, |core, input, output| core.session.live()?.ingest(input, output))
 }
 
-/// Writes the state in canonical bytes.
+/// Writes the state in canonical bytes; that of an evaluation is for its digest only.
 #[wasm_bindgen]
 #[must_use]
 pub fn checkpoint() -> i32 {
     answer(0, |core, _, output| {
-        core.session.live()?.checkpoint(output);
+        match &core.session {
+            Session::Live(engine) => engine.checkpoint(output),
+            Session::Evaluating(evaluation) => evaluation.save(output),
+            Session::Closed => return Err(CoreError::NotOpen),
+        }
         Ok(())
     })
 }
@@ -140,7 +150,12 @@ pub fn restore(len: u32) -> i32 {
 #[must_use]
 pub fn report() -> i32 {
     answer(0, |core, _, output| {
-        output.raw(core.session.live()?.report().as_bytes());
+        let report = match &core.session {
+            Session::Live(engine) => engine.report(),
+            Session::Evaluating(evaluation) => evaluation.report(),
+            Session::Closed => return Err(CoreError::NotOpen),
+        };
+        output.raw(report.as_bytes());
         Ok(())
     })
 }
@@ -166,7 +181,10 @@ pub fn delta() -> i32 {
 #[wasm_bindgen]
 #[must_use]
 pub fn rows(len: u32) -> i32 {
-    answer(len, |_, _, _| Err(CoreError::NotOpen))
+    answer(len, |core, input, _| match &mut core.session {
+        Session::Evaluating(evaluation) => evaluation.rows(input),
+        Session::Closed | Session::Live(_) => Err(CoreError::NotOpen),
+    })
 }
 
 /// One operation on the merge of a fleet's statistics (FORMATS.md §7).

@@ -101,12 +101,25 @@ impl Found<'_> {
 pub fn scan<'a>(payload: &'a [u8], paths: &[Path], found: &mut [Found<'a>]) -> Result<()> {
     debug_assert!(paths.len() <= PATHS_MAX && paths.len() == found.len());
     found.fill(Found::Absent);
-    let all = if paths.len() == PATHS_MAX { u64::MAX } else { (1 << paths.len()) - 1 };
-    let mut scanner = Scanner { bytes: payload, at: 0, paths, found };
+    let all = if paths.len() == PATHS_MAX {
+        u64::MAX
+    } else {
+        (1 << paths.len()) - 1
+    };
+    let mut scanner = Scanner {
+        bytes: payload,
+        at: 0,
+        paths,
+        found,
+    };
     scanner.space();
     scanner.value(0, all)?;
     scanner.space();
-    if scanner.at == payload.len() { Ok(()) } else { Err(CoreError::Corrupt) }
+    if scanner.at == payload.len() {
+        Ok(())
+    } else {
+        Err(CoreError::Corrupt)
+    }
 }
 
 struct Scanner<'a, 'b> {
@@ -296,12 +309,16 @@ fn text_equals(raw: &[u8], wanted: &str) -> bool {
     while at < raw.len() {
         let mut buffer = [0; 4];
         let (piece, taken) = if raw[at] == b'\\' {
-            let Some((character, taken)) = unescape(&raw[at + 1..]) else { return false };
+            let Some((character, taken)) = unescape(&raw[at + 1..]) else {
+                return false;
+            };
             (character.encode_utf8(&mut buffer).as_bytes(), taken + 1)
         } else {
             (&raw[at..=at], 1)
         };
-        let Some(behind) = rest.strip_prefix(piece) else { return false };
+        let Some(behind) = rest.strip_prefix(piece) else {
+            return false;
+        };
         rest = behind;
         at += taken;
     }

@@ -1,55 +1,381 @@
-//! The spine of the data plane: blocks in, outputs out, and the state that both leave behind.
+//! The spine of the data plane: blocks in, outputs out, and the state that both leave behind. One message goes through
+//! wire → repeat → route → decode → time → window → task, and ends on one account of the ledger.
+//!
+//! The state depends on the blocks alone and on their order: not on how many come per call, not on where a checkpoint was
+//! taken and restored, not on the machine.
 
-use crate::codec::Writer;
+mod checkpoint;
+mod idle;
+mod message;
+mod report;
+
+use crate::codec::{Reader, Writer};
+use crate::decode::{Found, Path};
 use crate::error::{CoreError, Result};
+use crate::ledger::{Fate, Ledger};
+use crate::output::Outputs;
+use crate::plan::Plan;
+use crate::release::Release;
+use crate::repeat::{Doors, Streams};
+use crate::route::Router;
+use crate::series::Table;
+use crate::task::Task;
+use crate::time::Clock;
+use crate::wire::{self, Block, Kind, Packet, Packets};
+use idle::Idle;
+
+/// Bytes of the kernel hash before the plan in a plan block.
+const KERNEL_HASH_BYTES: usize = 32;
+/// Ordinals of what a block's clock gave rise to begin here, so that they never meet those of the message that has the
+/// same offset.
+const CLOCK_ORDINALS: u32 = 1 << 31;
 
 /// One gateway's fold: a plan and the state it has reached.
-#[derive(Default)]
-pub struct Engine {}
+pub struct Engine {
+    state: State,
+    /// No state: what is remembered of topics.
+    router: Router,
+}
+
+/// All that a checkpoint holds, and what follows from its plan.
+struct State {
+    plan: Plan,
+    paths: Paths,
+    clock: Clock,
+    idle: Idle,
+    /// Offset of the next message, and of the next block the least sequence.
+    next_offset: u64,
+    next_sequence: u64,
+    /// Ordinal of the next clock output under `next_offset`, from `CLOCK_ORDINALS`.
+    clock_ordinal: u32,
+    doors: Doors,
+    streams: Streams,
+    table: Table,
+    ledger: Ledger,
+    tasks: Vec<Task>,
+    messages: u64,
+    used: u64,
+    releases_refused: u64,
+    /// Readings of the message at hand, reused.
+    readings: Vec<message::Reading>,
+    /// Text of the label at hand, reused.
+    label_text: String,
+}
+
+/// The paths of every source and of every task's label, in the order their values are wanted.
+struct Paths {
+    /// Per source: fields, then time, then device number, the last two if it has them.
+    sources: Vec<Vec<Path>>,
+    /// Per task: label, then time; empty without label topic.
+    labels: Vec<Vec<Path>>,
+}
+
+impl Paths {
+    fn new(plan: &Plan) -> Self {
+        let sources = plan.sources.iter().map(|source| {
+            let fields = source.fields.iter().map(|field| &field.path);
+            fields.chain(&source.time).chain(&source.seq).cloned().collect()
+        });
+        let labels = plan.tasks.iter().map(|task| {
+            let label = task.label.as_ref();
+            label.map_or_else(Vec::new, |label| {
+                core::iter::once(&label.path).chain(&label.time).cloned().collect()
+            })
+        });
+        Self {
+            sources: sources.collect(),
+            labels: labels.collect(),
+        }
+    }
+}
 
 impl Engine {
-    /// An engine at the beginning of a log, with the plan's canonical JSON.
+    /// An engine at the beginning of a log, with a plan's canonical JSON.
     ///
     /// # Errors
-    /// `BadPlan`.
+    /// `BadPlan` or `TooNew`.
     pub fn open(plan: &[u8]) -> Result<Self> {
-        crate::json::parse(plan)?;
-        Ok(Self::default())
+        Ok(Self {
+            state: State::new(Plan::parse(plan)?),
+            router: Router::default(),
+        })
     }
 
-    /// Folds whole blocks, back to back, and appends what they give rise to.
+    /// Folds whole blocks, back to back, and appends what they give rise to. Sequences and offsets only grow; a gap is a
+    /// block that the host left out.
     ///
     /// # Errors
-    /// `Truncated`, `Foreign`, `TooNew` or `Corrupt` for a block that is none; the state is then as it was before.
-    pub fn ingest(&mut self, _blocks: &[u8], _out: &mut Writer) -> Result<()> {
-        Err(CoreError::NotOpen)
+    /// `Truncated`, `Foreign`, `TooNew` or `Corrupt` for a block that is none or is out of order, `BadPlan` for a plan that
+    /// is none; the state is then as it was before the call.
+    pub fn ingest(&mut self, blocks: &[u8], out: &mut Writer) -> Result<()> {
+        self.check(blocks)?;
+        let mut outputs = Outputs::new(out);
+        // The longest list of paths sets how many values one message can give.
+        let mut found = Vec::new();
+        let mut reader = Reader::new(blocks);
+        while reader.remaining() > 0 {
+            self.block(&wire::block(&mut reader)?, &mut found, &mut outputs)?;
+        }
+        Ok(())
+    }
+
+    /// Reads all headers, and the payloads that the host made, before anything is changed.
+    fn check(&self, blocks: &[u8]) -> Result<()> {
+        let mut reader = Reader::new(blocks);
+        let (mut next_sequence, mut next_offset) = (self.state.next_sequence, self.state.next_offset);
+        while reader.remaining() > 0 {
+            let block = wire::block(&mut reader)?;
+            if block.sequence < next_sequence || block.first_offset < next_offset {
+                return Err(CoreError::Corrupt);
+            }
+            next_sequence = block.sequence.checked_add(1).ok_or(CoreError::Corrupt)?;
+            next_offset = block
+                .first_offset
+                .checked_add(block.count.into())
+                .ok_or(CoreError::Corrupt)?;
+            match block.kind {
+                Kind::Plan => plan_of(&block).and_then(Plan::parse).map(|_| ())?,
+                Kind::Session => wire::session(block.payload).map(|_| ())?,
+                Kind::MessagesV4 | Kind::MessagesV5 | Kind::Tick | Kind::Release => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn block<'a>(&mut self, block: &Block<'a>, found: &mut Vec<Found<'a>>, outputs: &mut Outputs) -> Result<()> {
+        let state = &mut self.state;
+        if block.first_offset != state.next_offset {
+            state.clock_ordinal = CLOCK_ORDINALS;
+        }
+        state.clock.advance(block.boot, block.mono_us, block.wall_ms);
+        outputs.caused_by(block.first_offset, state.clock_ordinal);
+        state.close_idle(outputs);
+        state.clock_ordinal = outputs.ordinal();
+        match block.kind {
+            Kind::MessagesV4 => self.messages(block, false, found, outputs),
+            Kind::MessagesV5 => self.messages(block, true, found, outputs),
+            Kind::Plan => self.change_plan(plan_of(block)?)?,
+            Kind::Session => state.doors.session(block.door, &wire::session(block.payload)?),
+            Kind::Tick => {}
+            Kind::Release => state.release(block.payload),
+        }
+        let state = &mut self.state;
+        state.next_offset = block.first_offset + u64::from(block.count);
+        state.next_sequence = block.sequence + 1;
+        if block.count > 0 {
+            state.clock_ordinal = CLOCK_ORDINALS;
+        }
+        Ok(())
+    }
+
+    /// Every message that the header counts gets a fate, also one that the payload does not hold.
+    fn messages<'a>(&mut self, block: &Block<'a>, properties: bool, found: &mut Vec<Found<'a>>, outputs: &mut Outputs) {
+        let state = &mut self.state;
+        let mut packets = Packets::new(block.payload, properties);
+        let mut met = 0;
+        loop {
+            let at = packets.position();
+            let Some(packet) = packets.next() else { break };
+            let packet = match packet {
+                Ok(Packet::Pubrel(id)) => {
+                    state.doors.released(block.door, id);
+                    continue;
+                }
+                Ok(Packet::Publish(publish)) if met < block.count => Ok(publish),
+                Ok(Packet::Publish(_)) => Err(CoreError::Corrupt), // more than the header counts
+                Err(error) => Err(error),
+            };
+            outputs.caused_by(
+                block.first_offset + u64::from(met.min(block.count.saturating_sub(1))),
+                0,
+            );
+            let (account, fate) = match packet {
+                Ok(publish) => state.message(
+                    self.router.route(publish.topic, &state.plan),
+                    block,
+                    &publish,
+                    found,
+                    outputs,
+                ),
+                Err(error) => (state.ledger.of_none(), Fate::Quarantined(error)),
+            };
+            if let Fate::Quarantined(error) = fate {
+                outputs.quarantine(account, error, at, block.sequence);
+            }
+            state.book(account, fate, 1);
+            met = met.saturating_add(1);
+        }
+        if met < block.count {
+            let account = state.ledger.of_none();
+            outputs.caused_by(block.first_offset + u64::from(met), 0);
+            outputs.quarantine(account, CoreError::Truncated, block.payload.len(), block.sequence);
+            state.book(
+                account,
+                Fate::Quarantined(CoreError::Truncated),
+                u64::from(block.count - met),
+            );
+        }
+    }
+
+    /// Follows another plan: sources, windows and tasks whose definition is the same keep their state. The plan that is
+    /// open already changes nothing.
+    fn change_plan(&mut self, text: &[u8]) -> Result<()> {
+        if text != self.state.plan.text {
+            self.state.change_plan(Plan::parse(text)?);
+            self.router.forget();
+        }
+        Ok(())
     }
 
     /// Appends the canonical bytes of the state.
-    pub fn checkpoint(&self, _out: &mut Writer) {}
+    pub fn checkpoint(&self, out: &mut Writer) {
+        self.state.save(out);
+    }
 
-    /// The engine that wrote `state`.
+    /// The engine that wrote `state`, with the plan it followed then.
     ///
     /// # Errors
     /// `Truncated`, `Foreign`, `TooNew` or `Corrupt`.
-    pub fn restore(_state: &[u8]) -> Result<Self> {
-        Err(CoreError::Foreign)
+    pub fn restore(state: &[u8]) -> Result<Self> {
+        Ok(Self {
+            state: State::load(state)?,
+            router: Router::default(),
+        })
     }
 
     /// What the agent shows: JSON text.
     #[must_use]
     pub fn report(&self) -> String {
-        String::from("{}")
+        self.state.report()
     }
 
     /// Wall clock (epoch milliseconds) at which a tick would change something; infinite when none would.
     #[must_use]
     pub fn next_due_ms(&self) -> f64 {
-        f64::INFINITY
+        self.state.idle.next_due_ms(&self.state.clock)
     }
 
     /// Appends the statistics of every task with enough rows (FORMATS.md §6).
     pub fn delta(&self, out: &mut Writer) {
-        out.u32(0);
+        self.state.delta(out);
     }
 }
+
+/// The plan in a plan block.
+fn plan_of<'a>(block: &Block<'a>) -> Result<&'a [u8]> {
+    block.payload.get(KERNEL_HASH_BYTES..).ok_or(CoreError::Truncated)
+}
+
+impl State {
+    fn new(plan: Plan) -> Self {
+        let mut table = Table::default();
+        Self {
+            paths: Paths::new(&plan),
+            clock: Clock::default(),
+            idle: Idle::new(plan.sources.len()),
+            next_offset: 0,
+            next_sequence: 0,
+            clock_ordinal: CLOCK_ORDINALS,
+            doors: Doors::default(),
+            streams: Streams::default(),
+            ledger: Ledger::new(&plan),
+            tasks: plan
+                .tasks
+                .iter()
+                .map(|task| Task::new(task, &plan, &mut table))
+                .collect(),
+            table,
+            messages: 0,
+            used: 0,
+            releases_refused: 0,
+            readings: Vec::new(),
+            label_text: String::new(),
+            plan,
+        }
+    }
+
+    fn book(&mut self, account: usize, fate: Fate, count: u64) {
+        self.messages += count;
+        self.ledger.account(account).book(fate, count);
+    }
+
+    /// A release goes to the task with its schema; one that nobody can use is counted.
+    fn release(&mut self, payload: &[u8]) {
+        let installed =
+            Release::parse(payload).is_ok_and(|release| self.tasks.iter_mut().any(|task| task.install(&release)));
+        self.releases_refused += u64::from(!installed);
+    }
+
+    fn change_plan(&mut self, plan: Plan) {
+        let earlier = core::mem::replace(&mut self.plan, plan);
+        let plan = &self.plan;
+        let sources = same(&plan.sources, &earlier.sources);
+        let windows = same(&plan.windows, &earlier.windows);
+        let tasks = same(&plan.tasks, &earlier.tasks);
+        let mut ledger = Ledger::new(plan);
+        ledger.take_over(&self.ledger, &sources, &tasks);
+        self.ledger = ledger;
+        self.table
+            .change(plan, &windows, &inverse(&sources, earlier.sources.len()));
+        self.idle.change(&sources);
+        let mut before: Vec<Option<Task>> = core::mem::take(&mut self.tasks).into_iter().map(Some).collect();
+        for (definition, kept) in plan.tasks.iter().zip(tasks) {
+            let kept = kept.and_then(|index| before[index].take());
+            self.tasks.push(match kept {
+                Some(mut task) => {
+                    task.change(plan, &mut self.table);
+                    task
+                }
+                None => Task::new(definition, plan, &mut self.table),
+            });
+        }
+        self.paths = Paths::new(plan);
+    }
+
+    fn delta(&self, out: &mut Writer) {
+        let count_at = out.len();
+        let mut count = 0;
+        out.u32(count);
+        for (index, task) in self.tasks.iter().enumerate() {
+            let (Some(statistics), Some((schema, _))) = (task.statistics(), task.schema()) else {
+                continue;
+            };
+            #[expect(clippy::cast_precision_loss, reason = "at most FEATURES_MAX")]
+            let enough = 2.0 * statistics.d() as f64;
+            if statistics.n() >= enough && statistics.n() > 0.0 {
+                out.u16(u16::try_from(index).expect("at most TASKS_MAX"));
+                out.bytes(schema);
+                let length_at = out.len();
+                out.u32(0);
+                statistics.encode(out);
+                out.patch_u32(
+                    length_at,
+                    u32::try_from(out.len() - length_at - 4).expect("statistics fit the memory"),
+                );
+                count += 1;
+            }
+        }
+        out.patch_u32(count_at, count);
+    }
+}
+
+/// For each of `now` the index of its equal in `before`.
+fn same<T: PartialEq>(now: &[T], before: &[T]) -> Vec<Option<usize>> {
+    now.iter()
+        .map(|item| before.iter().position(|other| item == other))
+        .collect()
+}
+
+/// For each index before the change the index after it.
+fn inverse(now: &[Option<usize>], before: usize) -> Vec<Option<u32>> {
+    let mut inverse = vec![None; before];
+    for (index, old) in now.iter().enumerate() {
+        if let Some(old) = old {
+            inverse[*old] = u32::try_from(index).ok();
+        }
+    }
+    inverse
+}
+
+#[cfg(test)]
+mod tests;

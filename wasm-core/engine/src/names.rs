@@ -21,7 +21,10 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of the product are what is wanted")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the two halves of the product are what is wanted"
+    )]
     let (low, high) = (product as u64, (product >> 64) as u64);
     low ^ high
 }

@@ -24,7 +24,11 @@ fn short(bytes: &[u8]) -> Option<(f64, usize)> {
     let start = usize::from(negative);
     let mut at = start;
     let mut digits = 0_u64;
-    while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+    while let Some(digit) = bytes
+        .get(at)
+        .map(|byte| byte.wrapping_sub(b'0'))
+        .filter(|&digit| digit < 10)
+    {
         digits = digits.wrapping_mul(10).wrapping_add(digit.into());
         at += 1;
     }
@@ -36,7 +40,11 @@ fn short(bytes: &[u8]) -> Option<(f64, usize)> {
     if bytes.get(at) == Some(&b'.') {
         at += 1;
         let from = at;
-        while let Some(digit) = bytes.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+        while let Some(digit) = bytes
+            .get(at)
+            .map(|byte| byte.wrapping_sub(b'0'))
+            .filter(|&digit| digit < 10)
+        {
             digits = digits.wrapping_mul(10).wrapping_add(digit.into());
             at += 1;
         }
@@ -58,7 +66,9 @@ fn short(bytes: &[u8]) -> Option<(f64, usize)> {
 #[must_use]
 pub fn whole(bytes: &[u8]) -> Option<f64> {
     let text = bytes.trim_ascii();
-    let strict = read(text).filter(|&(_, length)| length == text.len()).map(|(value, _)| value);
+    let strict = read(text)
+        .filter(|&(_, length)| length == text.len())
+        .map(|(value, _)| value);
     let value = strict.or_else(|| {
         let digits = text.iter().any(u8::is_ascii_digit) && text.len() <= 64;
         digits.then(|| core::str::from_utf8(text).ok()?.parse().ok())?
@@ -73,9 +83,21 @@ mod tests {
 
     #[test]
     fn short_numbers_take_the_fast_way_and_are_exact() {
-        for text in ["0", "-0.0", "21.5", "-273.15", "1732192800123", "0.1", "9007199254740992"] {
+        for text in [
+            "0",
+            "-0.0",
+            "21.5",
+            "-273.15",
+            "1732192800123",
+            "0.1",
+            "9007199254740992",
+        ] {
             let (value, length) = short(text.as_bytes()).unwrap();
-            assert_eq!((value.to_bits(), length), (text.parse::<f64>().unwrap().to_bits(), text.len()), "{text}");
+            assert_eq!(
+                (value.to_bits(), length),
+                (text.parse::<f64>().unwrap().to_bits(), text.len()),
+                "{text}"
+            );
         }
     }
 

@@ -118,7 +118,10 @@ impl Template {
             }
             let inner = rest[open..].strip_prefix('{').ok_or(CoreError::BadPlan)?;
             let close = inner.find('}').ok_or(CoreError::BadPlan)?;
-            let place = pattern.captures().position(|name| name == &inner[..close]).ok_or(CoreError::BadPlan)?;
+            let place = pattern
+                .captures()
+                .position(|name| name == &inner[..close])
+                .ok_or(CoreError::BadPlan)?;
             parts.push(Part::Capture(place));
             rest = &inner[close + 1..];
         }
@@ -220,7 +223,11 @@ impl Route {
                 source,
                 door: definition.door,
                 key_name: definition.key.fill(&captured),
-                field_names: definition.fields.iter().map(|field| field.name.fill(&captured)).collect(),
+                field_names: definition
+                    .fields
+                    .iter()
+                    .map(|field| field.name.fill(&captured))
+                    .collect(),
                 key: NONE,
                 series: vec![NONE; definition.fields.len()],
                 stream: NONE,
@@ -229,9 +236,16 @@ impl Route {
         let labels = plan.tasks.iter().enumerate().filter_map(|(task, definition)| {
             let label = definition.label.as_ref()?;
             let captured = label.topic.matches(topic)?;
-            Some(LabelRoute { task, key_name: label.key.fill(&captured), key: NONE })
+            Some(LabelRoute {
+                task,
+                key_name: label.key.fill(&captured),
+                key: NONE,
+            })
         });
-        Self { sources: sources.collect(), labels: labels.collect() }
+        Self {
+            sources: sources.collect(),
+            labels: labels.collect(),
+        }
     }
 }
 
@@ -268,8 +282,14 @@ mod tests {
     fn captures_fill_templates() {
         let pattern = Pattern::parse("building/{room}/+/{sensor}").unwrap();
         let captured = pattern.matches("building/7a/x/co2").unwrap();
-        assert_eq!(Template::parse("r-{room}.{sensor}!", &pattern).unwrap().fill(&captured), "r-7a.co2!");
-        assert_eq!(Template::parse("all", &pattern).unwrap().constant().as_deref(), Some("all"));
+        assert_eq!(
+            Template::parse("r-{room}.{sensor}!", &pattern).unwrap().fill(&captured),
+            "r-7a.co2!"
+        );
+        assert_eq!(
+            Template::parse("all", &pattern).unwrap().constant().as_deref(),
+            Some("all")
+        );
         assert_eq!(Template::parse("{room}", &pattern).unwrap().constant(), None);
     }
 

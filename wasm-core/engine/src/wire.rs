@@ -94,7 +94,18 @@ pub fn block<'a>(reader: &mut Reader<'a>) -> Result<Block<'a>> {
         return Err(CoreError::Corrupt);
     }
     let payload = reader.raw(payload_length)?;
-    Ok(Block { kind, door, count, first_offset, sequence, wall_ms, mono_us, epoch, boot, payload })
+    Ok(Block {
+        kind,
+        door,
+        count,
+        first_offset,
+        sequence,
+        wall_ms,
+        mono_us,
+        epoch,
+        boot,
+        payload,
+    })
 }
 
 /// One packet of a payload.
@@ -134,7 +145,11 @@ impl<'a> Packets<'a> {
     /// Over `payload`; `properties` for MQTT 5.
     #[must_use]
     pub fn new(payload: &'a [u8], properties: bool) -> Self {
-        Self { payload, at: 0, properties }
+        Self {
+            payload,
+            at: 0,
+            properties,
+        }
     }
 
     /// Byte position of the next packet.
@@ -153,7 +168,11 @@ impl<'a> Packets<'a> {
             return Some(Err(CoreError::Truncated));
         };
         self.at += header_bytes + remaining;
-        Some(packet(rest[0], &rest[header_bytes..header_bytes + remaining], self.properties))
+        Some(packet(
+            rest[0],
+            &rest[header_bytes..header_bytes + remaining],
+            self.properties,
+        ))
     }
 }
 
@@ -197,7 +216,14 @@ fn packet(first: u8, body: &[u8], properties: bool) -> Result<Packet<'_>> {
                 reader.skip_properties()?;
             }
             let (dup, retain) = (first & 8 != 0, first & 1 != 0);
-            Ok(Packet::Publish(Publish { qos, dup, retain, id, topic, payload: reader.bytes }))
+            Ok(Packet::Publish(Publish {
+                qos,
+                dup,
+                retain,
+                id,
+                topic,
+                payload: reader.bytes,
+            }))
         }
         6 if first == 0x62 => Ok(Packet::Pubrel(reader.u16()?)),
         _ => Err(CoreError::Foreign),
@@ -219,7 +245,9 @@ impl<'a> Body<'a> {
     }
 
     fn u16(&mut self) -> Result<u16> {
-        Ok(u16::from_be_bytes(self.take(2)?.try_into().expect("take returned the length asked for")))
+        Ok(u16::from_be_bytes(
+            self.take(2)?.try_into().expect("take returned the length asked for"),
+        ))
     }
 
     fn skip_properties(&mut self) -> Result<()> {
@@ -260,6 +288,7 @@ pub fn session(payload: &[u8]) -> Result<Session<'_>> {
 }
 
 #[cfg(test)]
+#[expect(missing_docs, reason = "what other tests build on")]
 pub mod tests {
     use super::*;
     use crate::codec::Writer;
@@ -303,7 +332,14 @@ pub mod tests {
             (publish(0b1011, 7, "a/b", b"21.5", None), false),
             (publish(0b1011, 7, "a/b", b"21.5", Some(&[1, 1, 2, 0, 0, 0, 9])), true),
         ] {
-            let expected = Publish { qos: 1, dup: true, retain: true, id: 7, topic: "a/b", payload: b"21.5" };
+            let expected = Publish {
+                qos: 1,
+                dup: true,
+                retain: true,
+                id: 7,
+                topic: "a/b",
+                payload: b"21.5",
+            };
             assert_eq!(only(&bytes, properties), Ok(Packet::Publish(expected)));
         }
     }
@@ -314,7 +350,9 @@ pub mod tests {
         let mut bytes = publish(0, 0, "t", &long, None);
         bytes.extend_from_slice(&[0x62, 2, 0, 9]);
         let mut packets = Packets::new(&bytes, false);
-        let Some(Ok(Packet::Publish(message))) = packets.next() else { panic!("a message was expected") };
+        let Some(Ok(Packet::Publish(message))) = packets.next() else {
+            panic!("a message was expected")
+        };
         assert_eq!(message.payload.len(), 70_000);
         assert_eq!(packets.next(), Some(Ok(Packet::Pubrel(9))));
         assert_eq!(packets.next(), None);
@@ -347,7 +385,11 @@ pub mod tests {
         writer.bool(true);
         writer.u8(5);
         writer.str("plant-7");
-        let expected = Session { connected: true, present: true, id: "plant-7" };
+        let expected = Session {
+            connected: true,
+            present: true,
+            id: "plant-7",
+        };
         assert_eq!(session(writer.as_slice()), Ok(expected));
     }
 

@@ -1,0 +1,96 @@
+//! The state as bytes and back. Canonical: what follows from the plan or is only remembered for speed is left out, and
+//! everything has one order, so that equal states give equal bytes and their hash can name them.
+
+use super::idle::Idle;
+use super::{CLOCK_ORDINALS, Paths, State};
+use crate::codec::{Reader, Writer};
+use crate::error::{CoreError, Result};
+use crate::ledger::Ledger;
+use crate::plan::Plan;
+use crate::repeat::{Doors, Streams};
+use crate::series::Table;
+use crate::task::Task;
+use crate::time::Clock;
+
+const MAGIC: &[u8; 4] = b"RVES";
+const VERSION: u16 = 1;
+
+impl State {
+    pub(super) fn save(&self, writer: &mut Writer) {
+        writer.raw(MAGIC);
+        writer.u16(VERSION);
+        writer.bytes(&self.plan.text);
+        self.clock.save(writer);
+        self.idle.save(writer);
+        for number in [
+            self.next_offset,
+            self.next_sequence,
+            self.messages,
+            self.used,
+            self.releases_refused,
+        ] {
+            writer.u64(number);
+        }
+        writer.u32(self.clock_ordinal);
+        self.doors.save(writer);
+        self.streams.save(writer);
+        self.ledger.save(writer);
+        self.table.save(writer);
+        for task in &self.tasks {
+            task.save(writer);
+        }
+    }
+
+    pub(super) fn load(bytes: &[u8]) -> Result<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.raw(4)? != MAGIC {
+            return Err(CoreError::Foreign);
+        }
+        match reader.u16()? {
+            VERSION => {}
+            0 => return Err(CoreError::Foreign),
+            _ => return Err(CoreError::TooNew),
+        }
+        let plan = Plan::parse(reader.bytes()?)?;
+        let clock = Clock::load(&mut reader)?;
+        let idle = Idle::load(plan.sources.len(), &mut reader)?;
+        let mut numbers = [0; 5];
+        for number in &mut numbers {
+            *number = reader.u64()?;
+        }
+        let [next_offset, next_sequence, messages, used, releases_refused] = numbers;
+        let clock_ordinal = reader.u32()?;
+        if clock_ordinal < CLOCK_ORDINALS {
+            return Err(CoreError::Corrupt);
+        }
+        let doors = Doors::load(&mut reader)?;
+        let streams = Streams::load(&mut reader)?;
+        let ledger = Ledger::load(&plan, &mut reader)?;
+        let mut table = Table::load(&plan, &mut reader)?;
+        let tasks = plan
+            .tasks
+            .iter()
+            .map(|task| Task::load(task, &plan, &mut table, &mut reader));
+        let tasks = tasks.collect::<Result<_>>()?;
+        reader.finish()?;
+        Ok(Self {
+            paths: Paths::new(&plan),
+            clock,
+            idle,
+            next_offset,
+            next_sequence,
+            clock_ordinal,
+            doors,
+            streams,
+            ledger,
+            tasks,
+            table,
+            messages,
+            used,
+            releases_refused,
+            readings: Vec::new(),
+            label_text: String::new(),
+            plan,
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! Silence as a sign: a key that says nothing while its source goes on, or a source that says nothing while its events run
+//! with the wall clock, has no more readings for its open windows, so they close.
+
+use super::State;
+use crate::codec::{Reader, Writer};
+use crate::error::{CoreError, Result};
+use crate::output::Outputs;
+use crate::time::Clock;
+
+/// Event times this near the wall clock run with it.
+const NEAR_WALL_MS: f64 = 60_000.0;
+/// A silent key whose windows could not be closed yet is looked at again after a quarter of its idle time, but not sooner.
+const AGAIN_US_MIN: u64 = 1_000_000;
+const NEVER: u64 = u64::MAX;
+
+/// What is known of a source's time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SourceTime {
+    /// Latest event time of all its keys; -infinity before the first.
+    newest_ms: f64,
+    /// Arrival clock of its last message.
+    heard_us: u64,
+    /// Wall clock of its last message.
+    heard_wall_ms: i64,
+}
+
+impl Default for SourceTime {
+    fn default() -> Self {
+        Self {
+            newest_ms: f64::NEG_INFINITY,
+            heard_us: 0,
+            heard_wall_ms: 0,
+        }
+    }
+}
+
+impl SourceTime {
+    fn runs_with_the_wall_clock(&self) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+        let ahead_ms = self.newest_ms - self.heard_wall_ms as f64;
+        ahead_ms.abs() <= NEAR_WALL_MS
+    }
+}
+
+/// Who was heard when, and when to look for silence next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Idle {
+    sources: Vec<SourceTime>,
+    /// Arrival clock at which a look may find something.
+    look_us: u64,
+    /// Arrival clock at which the passing of time alone closes something.
+    due_us: u64,
+}
+
+impl Idle {
+    pub(super) fn new(sources: usize) -> Self {
+        Self {
+            sources: vec![SourceTime::default(); sources],
+            look_us: NEVER,
+            due_us: NEVER,
+        }
+    }
+
+    /// Takes note of a message of a source with event time `time_ms`.
+    pub(super) fn heard(&mut self, source: usize, time_ms: f64, clock: &Clock) {
+        let source = &mut self.sources[source];
+        source.heard_us = clock.now_us;
+        source.heard_wall_ms = clock.wall_ms;
+        if time_ms > source.newest_ms {
+            source.newest_ms = time_ms;
+        }
+    }
+
+    /// Takes note that a key with open windows was heard now.
+    pub(super) fn watch(&mut self, idle_ms: f64, now_us: u64) {
+        if idle_ms > 0.0 {
+            let at = now_us.saturating_add(microseconds(idle_ms));
+            self.look_us = self.look_us.min(at);
+            self.due_us = self.due_us.min(at);
+        }
+    }
+
+    pub(super) fn next_due_ms(&self, clock: &Clock) -> f64 {
+        if self.due_us == NEVER {
+            return f64::INFINITY;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "epoch milliseconds; a hundred years of microseconds"
+        )]
+        let (wall_ms, ahead_us) = (clock.wall_ms as f64, self.due_us.saturating_sub(clock.now_us) as f64);
+        wall_ms + (ahead_us / 1000.0).ceil()
+    }
+
+    /// Follows a change of plan: `sources[new]` is the index of the same source before.
+    pub(super) fn change(&mut self, sources: &[Option<usize>]) {
+        let kept = sources
+            .iter()
+            .map(|old| old.map_or_else(SourceTime::default, |old| self.sources[old].clone()));
+        self.sources = kept.collect();
+    }
+
+    pub(super) fn save(&self, writer: &mut Writer) {
+        for source in &self.sources {
+            writer.f64(source.newest_ms);
+            writer.u64(source.heard_us);
+            writer.i64(source.heard_wall_ms);
+        }
+        writer.u64(self.look_us);
+        writer.u64(self.due_us);
+    }
+
+    pub(super) fn load(sources: usize, reader: &mut Reader) -> Result<Self> {
+        let sources = (0..sources).map(|_| {
+            let source = SourceTime {
+                newest_ms: reader.f64()?,
+                heard_us: reader.u64()?,
+                heard_wall_ms: reader.i64()?,
+            };
+            if source.newest_ms.is_nan() {
+                Err(CoreError::Corrupt)
+            } else {
+                Ok(source)
+            }
+        });
+        Ok(Self {
+            sources: sources.collect::<Result<_>>()?,
+            look_us: reader.u64()?,
+            due_us: reader.u64()?,
+        })
+    }
+}
+
+impl State {
+    /// Closes the windows of keys that have fallen silent, if it is time to look; keys in the order they came.
+    pub(super) fn close_idle(&mut self, outputs: &mut Outputs) {
+        let now_us = self.clock.now_us;
+        if now_us < self.idle.look_us {
+            return;
+        }
+        let (mut look_us, mut due_us) = (NEVER, NEVER);
+        for index in 0..self.table.keys.len() {
+            let key = &self.table.keys[index];
+            let Some(source) = self
+                .plan
+                .sources
+                .get(key.source as usize)
+                .filter(|source| source.idle_ms > 0.0)
+            else {
+                continue;
+            };
+            if key.closes_ms == f64::INFINITY {
+                continue;
+            }
+            let idle_us = microseconds(source.idle_ms);
+            let silent_us = key.heard_us.saturating_add(idle_us);
+            if silent_us > now_us {
+                look_us = look_us.min(silent_us);
+                due_us = due_us.min(silent_us);
+                continue;
+            }
+            let time = &self.idle.sources[key.source as usize];
+            let source_silent_us = time.heard_us.saturating_add(idle_us);
+            let source_silent = source_silent_us <= now_us;
+            let with_wall_clock = time.runs_with_the_wall_clock();
+            let mut complete_ms = time.newest_ms;
+            if source_silent && with_wall_clock {
+                #[expect(clippy::cast_precision_loss, reason = "a hundred years of microseconds")]
+                let passed_us = now_us.saturating_sub(time.heard_us) as f64;
+                complete_ms += passed_us / 1000.0;
+            }
+            let key_index = u32::try_from(index).expect("key indexes are u32");
+            self.table.complete(key_index, complete_ms, &self.plan.windows, outputs);
+            let closes_ms = self.table.keys[index].closes_ms;
+            if closes_ms < f64::INFINITY {
+                look_us = look_us.min(now_us.saturating_add((idle_us / 4).max(AGAIN_US_MIN)));
+                if with_wall_clock && !source_silent {
+                    due_us = due_us.min(source_silent_us);
+                } else if with_wall_clock {
+                    let ahead_us = microseconds((closes_ms - complete_ms).ceil());
+                    due_us = due_us.min(now_us.saturating_add(ahead_us));
+                }
+            }
+        }
+        self.idle.look_us = look_us.min(due_us);
+        self.idle.due_us = due_us;
+    }
+}
+
+fn microseconds(ms: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates"
+    )]
+    let us = (ms * 1000.0) as u64;
+    us
+}

@@ -1,0 +1,123 @@
+//! What the agent shows, as JSON text: counts since the beginning of the log, and each task's panel as it stands.
+
+use super::State;
+use crate::json::{write_f64, write_str, write_u64};
+use crate::task::Task;
+
+impl State {
+    pub(super) fn report(&self) -> String {
+        let mut out = String::from("{");
+        let numbers = [
+            ("offset", self.next_offset),
+            ("messages", self.messages),
+            ("keys", self.table.keys.len() as u64),
+            ("series", self.table.series.len() as u64),
+            ("releases_refused", self.releases_refused),
+        ];
+        write_numbers(&mut out, &numbers);
+        out.push_str(",\"sources\":[");
+        for (index, (name, account)) in self.ledger.iter().enumerate() {
+            separate(&mut out, index);
+            out.push_str("{\"name\":");
+            write_str(&mut out, name);
+            out.push(',');
+            let numbers = [
+                ("received", account.received),
+                ("used", account.used),
+                ("late", account.late),
+                ("duplicate", account.duplicate),
+                ("retained", account.retained),
+                ("filtered", account.filtered),
+                ("quarantined", account.quarantined),
+                ("gaps", account.gaps),
+            ];
+            write_numbers(&mut out, &numbers);
+            out.push('}');
+        }
+        out.push_str("],\"tasks\":[");
+        for (index, task) in self.tasks.iter().enumerate() {
+            separate(&mut out, index);
+            write_task(&mut out, task);
+        }
+        out.push_str("]}");
+        out
+    }
+}
+
+fn write_task(out: &mut String, task: &Task) {
+    out.push_str("{\"name\":");
+    write_str(out, &task.definition().name);
+    out.push_str(",\"kind\":");
+    write_str(out, task.definition().kind.word());
+    out.push(',');
+    let counts = task.counts();
+    let numbers = [
+        ("predictions", counts.predictions),
+        ("matured", counts.matured),
+        ("expired", counts.expired),
+        ("pending", task.pending()),
+        ("unmatched", counts.unmatched),
+        ("unserved", counts.unserved),
+        ("alarms", counts.alarms),
+    ];
+    write_numbers(out, &numbers);
+    out.push_str(",\"error_sum\":");
+    write_f64(out, counts.error_sum);
+    out.push_str(",\"baseline_sum\":");
+    write_f64(out, counts.baseline_sum);
+    out.push_str(",\"schema\":");
+    write_hash(out, task.schema().map(|(_, hash)| hash));
+    out.push_str(",\"features\":[");
+    for (index, name) in task.features().iter().enumerate() {
+        separate(out, index);
+        write_str(out, name);
+    }
+    out.push_str("],\"rows\":");
+    write_f64(out, task.statistics().map_or(0.0, |statistics| statistics.n()));
+    out.push_str(",\"release\":");
+    write_hash(out, task.learner().and_then(|learner| learner.release()).as_ref());
+    out.push_str(",\"releases\":");
+    write_u64(out, counts.releases);
+    out.push_str(",\"panel\":[");
+    let experts = task.learner().map(|learner| learner.experts()).unwrap_or_default();
+    for (index, expert) in experts.iter().enumerate() {
+        separate(out, index);
+        out.push_str("{\"expert\":");
+        write_str(out, &expert.name);
+        out.push_str(",\"weight\":");
+        write_f64(out, expert.weight);
+        out.push_str(",\"error\":");
+        write_f64(out, expert.error);
+        out.push('}');
+    }
+    out.push_str("]}");
+}
+
+fn write_numbers(out: &mut String, numbers: &[(&str, u64)]) {
+    for (index, (name, number)) in numbers.iter().enumerate() {
+        separate(out, index);
+        write_str(out, name);
+        out.push(':');
+        write_u64(out, *number);
+    }
+}
+
+fn write_hash(out: &mut String, hash: Option<&[u8; 32]>) {
+    let Some(hash) = hash else {
+        out.push_str("null");
+        return;
+    };
+    out.push('"');
+    for byte in hash {
+        for digit in [byte >> 4, byte & 15] {
+            out.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+        }
+    }
+    out.push('"');
+}
+
+fn separate(out: &mut String, index: usize) {
+    if index > 0 {
+        out.push(',');
+    }
+}

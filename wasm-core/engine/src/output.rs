@@ -1,0 +1,203 @@
+//! What the core puts out (FORMATS.md §4): records back to back, each with an id made of the offset of the message that
+//! caused it and which of its outputs it is, so that a consumer can drop what it saw before a crash.
+
+use crate::codec::Writer;
+use crate::error::CoreError;
+use crate::window::Aggregate;
+
+const PREDICTION: u8 = 1;
+const WINDOW: u8 = 2;
+const ALARM: u8 = 3;
+const LATE: u8 = 4;
+const QUARANTINE: u8 = 5;
+
+/// A prediction as it is put out.
+pub struct Prediction<'a> {
+    /// Index of the task in the plan.
+    pub task: usize,
+    /// Name of the key.
+    pub key: &'a str,
+    /// Event time it was made at.
+    pub at_ms: f64,
+    /// How far ahead it looks.
+    pub horizon_ms: f64,
+    /// The number, or the probability of the class.
+    pub value: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+    /// Mean error of the task so far; NaN before the first label.
+    pub error: f64,
+    /// The same for the last value or class.
+    pub error_last_value: f64,
+    /// Name of the class; empty for a number.
+    pub class: &'a str,
+    /// The release in the panel.
+    pub release: Option<[u8; 32]>,
+}
+
+/// An alarm as it is put out.
+pub struct Alarm<'a> {
+    /// Index of the task in the plan.
+    pub task: usize,
+    /// Name of the key.
+    pub key: &'a str,
+    /// Event time of the reading.
+    pub at_ms: f64,
+    /// The reading.
+    pub value: f64,
+    /// What was predicted for it.
+    pub expected: f64,
+    /// Their distance in scales of the usual distance.
+    pub score: f64,
+}
+
+/// A writer of records with the id of the next one.
+pub struct Outputs<'a> {
+    writer: &'a mut Writer,
+    offset: u64,
+    ordinal: u32,
+}
+
+impl<'a> Outputs<'a> {
+    /// Continues behind what is in `writer`.
+    pub fn new(writer: &'a mut Writer) -> Self {
+        Self {
+            writer,
+            offset: 0,
+            ordinal: 0,
+        }
+    }
+
+    /// Sets the id of the next record.
+    pub fn caused_by(&mut self, offset: u64, ordinal: u32) {
+        self.offset = offset;
+        self.ordinal = ordinal;
+    }
+
+    /// The ordinal of the next record.
+    #[must_use]
+    pub fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
+    fn record(&mut self, kind: u8, subject: usize, fields: impl FnOnce(&mut Writer)) {
+        let at = self.writer.len();
+        self.writer.u32(0);
+        self.writer.u8(kind);
+        self.writer.u8(0);
+        self.writer
+            .u16(u16::try_from(subject).expect("a plan has fewer tasks and windows"));
+        self.writer.u64(self.offset);
+        self.writer.u32(self.ordinal);
+        fields(self.writer);
+        let length = u32::try_from(self.writer.len() - at).expect("names are at most 64 KiB long");
+        self.writer.patch_u32(at, length);
+        self.ordinal = self.ordinal.wrapping_add(1);
+    }
+
+    /// Puts out a prediction.
+    pub fn prediction(&mut self, prediction: &Prediction) {
+        self.record(PREDICTION, prediction.task, |writer| {
+            writer.str(prediction.key);
+            for value in [
+                prediction.at_ms,
+                prediction.horizon_ms,
+                prediction.value,
+                prediction.low,
+                prediction.high,
+                prediction.error,
+                prediction.error_last_value,
+            ] {
+                writer.f64(value);
+            }
+            writer.str(prediction.class);
+            writer.raw(
+                prediction
+                    .release
+                    .as_ref()
+                    .map_or(&[0; 8], |hash| hash.first_chunk::<8>().expect("32 bytes")),
+            );
+        });
+    }
+
+    /// Puts out a closed window.
+    pub fn window(&mut self, window: usize, key: &str, field: &str, start: f64, end: f64, aggregate: &Aggregate) {
+        self.record(WINDOW, window, |writer| {
+            writer.str(key);
+            writer.str(field);
+            writer.f64(start);
+            writer.f64(end);
+            writer.u64(aggregate.count);
+            let std = aggregate.std();
+            for value in [
+                aggregate.sum,
+                aggregate.mean,
+                aggregate.min,
+                aggregate.max,
+                std,
+                aggregate.last,
+            ] {
+                writer.f64(value);
+            }
+            writer.u32(0); // revision: windows are put out once
+            writer.bool(true); // final
+        });
+    }
+
+    /// Puts out an alarm.
+    pub fn alarm(&mut self, alarm: &Alarm) {
+        self.record(ALARM, alarm.task, |writer| {
+            writer.str(alarm.key);
+            for value in [alarm.at_ms, alarm.value, alarm.expected, alarm.score] {
+                writer.f64(value);
+            }
+        });
+    }
+
+    /// Puts out a reading that came too late.
+    pub fn late(&mut self, key: &str, field: &str, time: f64, value: f64, watermark: f64) {
+        self.record(LATE, 0, |writer| {
+            writer.str(key);
+            writer.str(field);
+            for value in [time, value, watermark] {
+                writer.f64(value);
+            }
+        });
+    }
+
+    /// Puts out where a message stands that could not be read: its account in the ledger, its byte position in the payload
+    /// of its block and the block's sequence.
+    pub fn quarantine(&mut self, account: usize, code: CoreError, at: usize, sequence: u64) {
+        self.record(QUARANTINE, 0, |writer| {
+            writer.u16(u16::try_from(account).expect("a plan has fewer sources and tasks"));
+            writer.raw(&(code as i32).to_le_bytes());
+            writer.u32(u32::try_from(at).expect("a payload is at most 16 MiB"));
+            writer.u64(sequence);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Reader;
+
+    #[test]
+    fn records_carry_their_length_and_count_up_within_a_message() {
+        let mut writer = Writer::new();
+        let mut outputs = Outputs::new(&mut writer);
+        outputs.caused_by(9, 0);
+        outputs.late("k", "f", 1.0, 2.0, 3.0);
+        outputs.quarantine(4, CoreError::Corrupt, 5, 6);
+        let mut reader = Reader::new(writer.as_slice());
+        for (kind, ordinal) in [(LATE, 0), (QUARANTINE, 1)] {
+            let length = reader.u32().unwrap() as usize;
+            let mut record = Reader::new(reader.raw(length - 4).unwrap());
+            assert_eq!((record.u8(), record.u8(), record.u16()), (Ok(kind), Ok(0), Ok(0)));
+            assert_eq!((record.u64(), record.u32()), (Ok(9), Ok(ordinal)));
+        }
+        reader.finish().unwrap();
+    }
+}

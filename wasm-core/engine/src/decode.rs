@@ -423,13 +423,12 @@ mod tests {
         }
 
         #[test]
-        fn json_like_text_is_accepted_exactly_when_the_tree_parser_accepts_it(text in "[\\[\\]{}\",:0-2eE.+\\-tab\\\\ ]{0,24}") {
+        fn what_the_tree_parser_accepts_is_accepted(text in "[\\[\\]{}\",:0-2eE.+\\-tab\\\\ ]{0,24}") {
             let paths = [Path::parse("a").unwrap(), Path::parse("[0]").unwrap()];
             let scanned = scan(text.as_bytes(), &paths, &mut [Found::Absent; 2]);
-            match crate::json::parse(text.as_bytes()) {
-                Ok(_) => prop_assert_eq!(scanned, Ok(())),
-                // The tree parser also refuses what only a plan may not have: names that stand twice, infinite numbers.
-                Err(_) => {}
+            // The tree parser also refuses what only a plan may not have: names that stand twice, infinite numbers.
+            if crate::json::parse(text.as_bytes()).is_ok() {
+                prop_assert_eq!(scanned, Ok(()));
             }
         }
     }

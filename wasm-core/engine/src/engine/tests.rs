@@ -507,11 +507,10 @@ fn a_changed_plan_keeps_what_is_the_same() {
     );
     assert_eq!(number(&after, "tasks.1.predictions"), 1.0);
     assert_eq!(number(&after, "sources.0.used"), 101.0);
-    assert_eq!(
-        *outputs(&out).last().unwrap(),
-        (1, 100, 0),
-        "the windows of the earlier plan are gone"
-    );
+    let windows = outputs(&out)
+        .into_iter()
+        .filter(|&(kind, offset, _)| kind == 2 && offset == 100);
+    assert_eq!(windows.count(), 0, "the windows of the earlier plan are gone");
 }
 
 #[test]

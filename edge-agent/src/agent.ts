@@ -175,8 +175,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     publish(recovered.unpublished);
 
+    // Starting costs CPU that no message caused.
+    const cpuAtStart = process.cpuUsage();
     const status = (): AgentStatus => {
-      const { user, system } = process.cpuUsage();
+      const { user, system } = process.cpuUsage(cpuAtStart);
       return agentStatus({
         ...{ config, core, report: engine.report(), wallMs: clock.wallMs() },
         uptimeMs: performance.now() - startedMs,
@@ -216,7 +218,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         await publisher.flushed(FLUSH_MS_MAX);
         publisher.stop();
         await Promise.all(doors.map((door) => door.close()));
-        await beat.drained();
+        await beat.end();
         await quarantine.settled();
         const last = { digest: await checkpoints.last(), status: status() };
         await log.close();

@@ -11,7 +11,7 @@ export interface StatusFacts {
   core: { build: 'scalar' | 'simd'; kernelHash: Uint8Array };
   wallMs: number;
   uptimeMs: number;
-  /** CPU time of the process so far, user and system, and the messages it took in that time. */
+  /** CPU time of the process since it was ready, user and system, and the messages it took since it started. */
   cpuUs: number;
   messagesTaken: number;
   rssBytes: number;

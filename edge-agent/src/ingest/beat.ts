@@ -66,6 +66,8 @@ export interface Beat {
   put(entry: Entry): void;
   /** Resolves when everything put so far is durable; rejects when the beat failed. */
   drained(): Promise<void>;
+  /** Takes nothing more, so that what is folded now is all there will be; resolves like `drained`. */
+  end(): Promise<void>;
   /** Commits made so far. */
   commits(): number;
   /** True between commits: everything folded is durable. */
@@ -97,12 +99,13 @@ export function createBeat(options: BeatOptions): Beat {
   let pending: Entry[] = [];
   let state: 'idle' | 'due' | 'writing' | 'dead' = 'idle';
   let failure: unknown;
+  let ended = false;
   let commits = 0;
   let history: BeatHistory = { bytes: 0, messages: 0, ackable: 0, sameAckable: 0 };
   let waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   function put(entry: Entry): void {
-    if (state === 'dead') {
+    if (state === 'dead' || ended) {
       return;
     }
     pending.push(entry);
@@ -196,16 +199,22 @@ export function createBeat(options: BeatOptions): Beat {
     }
   }
 
+  function drained(): Promise<void> {
+    if (state === 'dead') {
+      return Promise.reject(failure);
+    }
+    if (state === 'idle') {
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
+  }
+
   return {
     put,
-    drained() {
-      if (state === 'dead') {
-        return Promise.reject(failure);
-      }
-      if (state === 'idle') {
-        return Promise.resolve();
-      }
-      return new Promise((resolve, reject) => waiters.push({ resolve, reject }));
+    drained,
+    end() {
+      ended = true;
+      return drained();
     },
     commits: () => commits,
     settled: () => state === 'idle' || state === 'due',

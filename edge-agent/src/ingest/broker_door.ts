@@ -174,7 +174,10 @@ export async function openBrokerDoor(config: BrokerDoorConfig, context: DoorCont
     limitUnfinishedPacket(socket, broker.handle(socket), context.payloadBytesMax + PACKET_OVERHEAD_BYTES);
   });
   server.maxConnections = CLIENTS_MAX;
-  const port = await listen(server, config);
+  const port = await listen(server, config).catch(async (error: unknown) => {
+    await new Promise<void>((resolve) => broker.close(() => resolve()));
+    throw error;
+  });
 
   return {
     port,

@@ -8,6 +8,7 @@
  *
  * Topic aliases are never offered: an alias would make the log undecodable from its middle.
  */
+import { once } from 'node:events';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { BLOCK_KIND, type BlockDraft, encodeSession, type MqttDoor, RivuletError, type Session } from '@rivulet/host';
@@ -221,7 +222,12 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
           resolve();
         });
       });
-      connection?.socket.destroy();
+      // MQTT.js is done before the socket is: the end of the connection belongs into the log too.
+      const { socket } = connection ?? {};
+      if (socket !== undefined && !socket.closed) {
+        socket.destroy();
+        await once(socket, 'close');
+      }
     },
   };
 }

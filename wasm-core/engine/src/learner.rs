@@ -625,3 +625,6 @@ fn load_spec(reader: &mut Reader) -> Result<LearnerSpec> {
 fn limit(value: u64) -> Result<usize> {
     usize::try_from(value).map_err(|_| CoreError::Corrupt)
 }
+
+#[cfg(test)]
+mod laws;

@@ -9,7 +9,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{exp, hold, ln, sigmoid};
+use crate::panel::number::{exp, exp_each, hold, ln, ln_each, sigmoid};
 use crate::panel::passive_aggressive::PassiveAggressive;
 use crate::panel::prior::Prior;
 use crate::panel::row::{PanelRow, gather};
@@ -30,7 +30,7 @@ const LANE_SHARES: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-4];
 const LANE_COUNT: usize = LANE_SHARES.len();
 const LOGIT_LANE: usize = LANE_COUNT - 1;
 /// Prior variance of the stacks' weights.
-const STACK_PRIORS: [f64; 2] = [0.02, 0.002];
+const STACK_PRIORS: [f64; 1] = [0.005];
 const STACK_FORGETTING: f64 = 1e-4;
 /// Logits in a stack are held to this.
 const STACK_LOGIT_MAX: f64 = 6.0;
@@ -68,7 +68,6 @@ pub struct Classifier {
 /// Working memory, never state.
 #[derive(Clone, Debug, Default)]
 struct Scratch {
-    logs: Vec<f64>,
     gathered: Vec<f64>,
     features: Vec<f64>,
     likelihood: Vec<f64>,
@@ -235,9 +234,10 @@ impl Classifier {
 
     fn mix(&mut self, row: &mut PanelRow) {
         let (classes, experts) = (self.classes, self.names.len());
-        let logs = &mut self.scratch.logs;
-        logs.clear();
-        logs.extend(row.predictions.iter().map(|&p| ln(p)));
+        row.logs.clear();
+        row.logs.extend_from_slice(&row.predictions);
+        ln_each(&mut row.logs);
+        let logs = &row.logs;
         row.mixes.clear();
         row.mixes.resize((MIXES + 1) * classes, 0.0);
         let top = self.top.weights();
@@ -317,6 +317,7 @@ impl Classifier {
         let (classes, experts) = (self.classes, self.names.len());
         if row.outputs < classes {
             row.predictions.resize(classes * experts, PROBABILITY_MIN);
+            row.logs.resize(classes * experts, ln(PROBABILITY_MIN));
             let mut mixes = Vec::with_capacity((MIXES + 1) * classes);
             for mix in row.mixes.chunks_exact(row.outputs) {
                 mixes.extend_from_slice(mix);
@@ -339,16 +340,14 @@ impl Classifier {
             let beaten = (0..classes).any(|other| other != class && row.predictions[other * experts + expert] >= truth);
             *loss += (f64::from(u8::from(beaten)) - *loss) * counted;
         }
-        let logs = &mut self.scratch.logs;
-        logs.clear();
-        logs.extend(row.predictions.iter().map(|&p| ln(p)));
         let likelihood = &mut self.scratch.likelihood;
         for (place, rate) in RATES.into_iter().enumerate() {
             likelihood.clear();
             if rate == 1.0 {
                 likelihood.extend_from_slice(&row.predictions[class * experts..][..experts]);
             } else {
-                likelihood.extend(logs[class * experts..][..experts].iter().map(|&log| exp(rate * log)));
+                likelihood.extend(row.logs[class * experts..][..experts].iter().map(|&log| rate * log));
+                exp_each(likelihood);
             }
             for (lane, _) in LANE_RATES.iter().enumerate().filter(|&(_, &of)| of == place) {
                 self.shares.update(lane, likelihood);
@@ -373,8 +372,8 @@ impl Classifier {
             }
         }
         let (features, scores) = (&mut self.scratch.features, &mut self.scratch.scores);
-        stack_features(&self.scratch.logs, experts, classes, rival, scores);
-        stack_features(&self.scratch.logs, experts, classes, class, features);
+        stack_features(&row.logs, experts, classes, rival, scores);
+        stack_features(&row.logs, experts, classes, class, features);
         for (feature, rival) in features.iter_mut().zip(scores.iter()) {
             *feature -= rival;
         }

@@ -23,10 +23,9 @@ const INPUT_ABS_MAX: f64 = 8.0;
 pub const VALUE_ABS_MAX: f64 = 1e100;
 /// Most inputs of the widest second-order expert while it still gets contexts: its cost per row is about 3.5 m² flops.
 const CONTEXT_INPUTS_MAX: usize = 64;
-/// Rates of the running means of a column: half-lives of 4, 16 and 64 rows.
+/// Rates of the running means of a column: half-lives of 4 and 16 rows.
 const RATE_4: f64 = 0.159_103_584_746_285_45;
 const RATE_16: f64 = 0.042_396_032_677_633_06;
-const RATE_64: f64 = 0.010_771_770_130_870_937;
 
 /// Which part of the vector an expert sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,8 +223,8 @@ impl Inputs {
 /// The contexts of a column, by the number of columns: the previous value (rate 1) and running means.
 fn context_rates(d: usize) -> &'static [f64] {
     let fits = |contexts: usize| LABEL_INPUTS + 1 + d * (1 + contexts) <= CONTEXT_INPUTS_MAX;
-    if fits(4) {
-        &[1.0, RATE_4, RATE_16, RATE_64]
+    if fits(3) {
+        &[1.0, RATE_4, RATE_16]
     } else if fits(2) {
         &[1.0, RATE_16]
     } else if fits(1) {

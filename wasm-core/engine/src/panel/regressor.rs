@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::panel::column::Columns;
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{exp, hold};
+use crate::panel::number::{exp_each, hold};
 use crate::panel::row::{PanelRow, gather};
 use crate::panel::second_order::SecondOrder;
 use crate::panel::sgd::{LANES, SgdLanes};
@@ -35,7 +35,7 @@ const LANE_COUNT: usize = LANE_SHARES.len();
 const MEDIAN_FIRST: usize = 5;
 /// A loss counts in the lanes as at most this many of the best expert's mean errors.
 const LOSS_MAX: f64 = 20.0;
-const STACK_PRIORS: [f64; 2] = [0.02, 0.002];
+const STACK_PRIORS: [f64; 1] = [0.005];
 const STACK_FORGETTING: f64 = 1e-4;
 const STACK_FEATURE_MAX: f64 = 10.0;
 /// Labels per expert before a stack speaks.
@@ -296,11 +296,8 @@ impl Regressor {
                 .push(half.map_or(row.mixes[0], |&expert| row.predictions[expert as usize]));
         }
         let top = self.top.weights();
-        let (mut offset, mut weight) = (0.0, 0.0);
-        for lane in 0..LANE_COUNT {
-            offset += top[lane] * row.mixes[lane];
-            weight += top[lane];
-        }
+        let offset = dot(&top[..LANE_COUNT], &row.mixes);
+        let weight: f64 = top[..LANE_COUNT].iter().sum();
         let offset = if weight > 0.0 { offset / weight } else { row.mixes[0] };
         if self.n >= STACK_LABELS * row.predictions.len() as f64 && self.offset_error > ERROR_MIN {
             stack_features(row, offset, self.offset_error, &mut self.scratch.features);
@@ -350,8 +347,9 @@ impl Regressor {
             likelihood.clear();
             likelihood.extend(row.predictions.iter().map(|prediction| {
                 let loss = (y - prediction).abs() * unit;
-                exp(-rate * if loss < LOSS_MAX { loss } else { LOSS_MAX })
+                -rate * if loss < LOSS_MAX { loss } else { LOSS_MAX }
             }));
+            exp_each(likelihood);
             for (lane, _) in LANE_RATES.iter().enumerate().filter(|&(_, &of)| of == place) {
                 self.shares.update(lane, likelihood);
             }

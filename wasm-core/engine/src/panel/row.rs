@@ -2,6 +2,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::panel::number::ln;
 
 /// Bounds of a saved row's vectors, far above what the panel makes.
 const NUMBERS_MAX: usize = 1 << 24;
@@ -17,6 +18,8 @@ pub struct PanelRow {
     pub inputs: Vec<f64>,
     /// Per output, the experts' predictions.
     pub predictions: Vec<f64>,
+    /// Their logarithms (classes only); not saved, since they follow from the predictions.
+    pub logs: Vec<f64>,
     /// Per mix, one number per output.
     pub mixes: Vec<f64>,
     /// What regression experts add their prediction to; NaN where it did not exist yet.
@@ -56,11 +59,17 @@ impl PanelRow {
         for base in &mut bases {
             *base = reader.f64()?;
         }
+        let logs = if outputs > 1 {
+            predictions.iter().map(|&p| ln(p)).collect()
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             serial,
             outputs,
             inputs,
             predictions,
+            logs,
             mixes,
             bases,
             served,

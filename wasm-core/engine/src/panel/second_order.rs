@@ -4,7 +4,7 @@
 //!
 //! Papers: Haykin (ed.), "Kalman filtering and neural networks" (2001), ch. 2; Parkum et al., "Recursive forgetting
 //! algorithms" (1992); MacKay, "The evidence framework applied to classification networks" (1992) for the moderated
-//! probability; Huber (1964). Cost: 2 m² flops to serve, 1.5 m² to learn (3.5 m² when the label is late).
+//! probability; Huber (1964). Cost: 2 m² flops to serve, m² to learn (3 m² when the label is late).
 //! Memory: 4 m (m + 1) + 8 m per output bytes.
 
 use crate::cholesky::dot;
@@ -20,6 +20,9 @@ const CURVATURE_MIN: f64 = 1e-4;
 /// How far under zero rounding may bring x'Px.
 const VARIANCE_SLACK: f64 = 1e-9;
 
+/// The covariance is multiplied out when its scale has fallen this far.
+const SCALE_MIN: f64 = 0.5;
+
 /// A linear model with its covariance.
 #[derive(Clone, Debug)]
 pub struct SecondOrder {
@@ -27,7 +30,9 @@ pub struct SecondOrder {
     prior: f64,
     forgetting: f64,
     weights: Vec<f64>,
+    /// P = `scale` · this: forgetting then costs nothing per entry.
     covariance: Vec<f64>,
+    scale: f64,
     /// P x of the row it was computed for last, and x'Px: not state, only saved work.
     gain: Vec<f64>,
     variance: f64,
@@ -44,6 +49,7 @@ impl SecondOrder {
             forgetting,
             weights: vec![0.0; m * outputs],
             covariance: vec![0.0; triangle_len(m)],
+            scale: 1.0,
             gain: vec![0.0; m],
             variance: 0.0,
             gain_of: 0,
@@ -54,6 +60,7 @@ impl SecondOrder {
 
     fn reset_covariance(&mut self) {
         self.covariance.fill(0.0);
+        self.scale = 1.0;
         for i in 0..self.m {
             self.covariance[triangle_len(i) + i] = self.prior;
         }
@@ -84,18 +91,24 @@ impl SecondOrder {
     /// work is kept for `learn`.
     pub fn uncertainty(&mut self, x: &[f64], row: u64) -> f64 {
         if self.gain_of != row {
-            symmetric_times(&self.covariance, x, &mut self.gain);
-            self.variance = dot(&self.gain, x);
-            if !(self.variance > -VARIANCE_SLACK) {
+            self.compute_gain(x);
+            if self.variance.is_nan() || self.variance < -VARIANCE_SLACK {
                 // Rounding has made P indefinite (or a number overflowed): the curvature is learned anew.
                 self.reset_covariance();
-                symmetric_times(&self.covariance, x, &mut self.gain);
-                self.variance = dot(&self.gain, x);
+                self.compute_gain(x);
             }
             self.variance = if self.variance > 0.0 { self.variance } else { 0.0 };
             self.gain_of = row;
         }
         self.variance
+    }
+
+    fn compute_gain(&mut self, x: &[f64]) {
+        symmetric_times(&self.covariance, x, &mut self.gain);
+        for gain in &mut self.gain {
+            *gain *= self.scale;
+        }
+        self.variance = dot(&self.gain, x);
     }
 
     /// The factor that moderates a score by its uncertainty.
@@ -122,18 +135,26 @@ impl SecondOrder {
                 weights.iter_mut().for_each(|weight| *weight *= shrink);
             }
         }
+        self.scale *= keep;
+        let inverse = 1.0 / self.scale;
         symmetric_update(
             &mut self.covariance,
             &self.gain,
-            keep,
-            keep * h * share,
-            self.forgetting * self.prior,
+            keep * h * share * inverse,
+            self.forgetting * self.prior * inverse,
         );
+        if self.scale < SCALE_MIN {
+            for entry in &mut self.covariance {
+                *entry *= self.scale;
+            }
+            self.scale = 1.0;
+        }
         self.gain_of = 0;
     }
 
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
+        writer.f64(self.scale);
         save_numbers(&self.weights, writer);
         save_numbers(&self.covariance, writer);
     }
@@ -143,6 +164,7 @@ impl SecondOrder {
     /// # Errors
     /// `Truncated`.
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        self.scale = reader.f64()?;
         load_numbers(&mut self.weights, reader)?;
         load_numbers(&mut self.covariance, reader)
     }

@@ -91,7 +91,8 @@ impl SgdLanes {
         }
     }
 
-    /// Learns one output of logistic loss, `y` 0 or 1: solves g = y - σ(s + c g), c = rate · x'x, by three Newton steps.
+    /// Learns one output of logistic loss, `y` 0 or 1: solves g = y - σ(s + c g), c = rate · x'x, starting from the curvature's bound
+    /// and by one Newton step from there.
     pub fn learn_logistic(&mut self, output: usize, x: &[f64], y: f64, square: f64) {
         let scores = self.scores(output, x);
         let c = self.steps(square);
@@ -99,12 +100,10 @@ impl SgdLanes {
         for lane in 0..LANES {
             g[lane] = (y - sigmoid(scores[lane])) / (1.0 + c[lane] * 0.25);
         }
-        for _ in 0..2 {
-            for lane in 0..LANES {
-                let p = sigmoid(scores[lane] + c[lane] * g[lane]);
-                let slope = 1.0 + c[lane] * p * (1.0 - p);
-                g[lane] = hold(g[lane] - (g[lane] - y + p) / slope, y - 1.0, y);
-            }
+        for lane in 0..LANES {
+            let p = sigmoid(scores[lane] + c[lane] * g[lane]);
+            let slope = 1.0 + c[lane] * p * (1.0 - p);
+            g[lane] = hold(g[lane] - (g[lane] - y + p) / slope, y - 1.0, y);
         }
         for lane in 0..LANES {
             g[lane] *= c[lane];

@@ -6,6 +6,7 @@
 //! Paper: Herbster & Warmuth, "Tracking the best expert" (1998); Freund et al., "Using and combining predictors that
 //! specialize" (1997) for experts that join later. Cost: 4 M flops per lane. Memory: 8 M bytes per lane.
 
+use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::linear::{load_numbers, save_numbers};
@@ -18,8 +19,11 @@ const WEIGHT_MIN: f64 = 1e-12;
 pub struct Shares {
     experts: usize,
     share: &'static [f64],
-    started: Vec<bool>,
+    /// 1 for experts that take part, else 0.
+    started: Vec<f64>,
     weights: Vec<f64>,
+    /// How many take part.
+    count: f64,
 }
 
 impl Shares {
@@ -30,11 +34,16 @@ impl Shares {
         let count = started.iter().filter(|&&started| started).count() as f64;
         let row = started.iter().map(|&started| if started { 1.0 / count } else { 0.0 });
         let weights = (0..share.len()).flat_map(|_| row.clone()).collect();
+        let started = started
+            .into_iter()
+            .map(|started| f64::from(u8::from(started)))
+            .collect();
         Self {
             experts,
             share,
             started,
             weights,
+            count,
         }
     }
 
@@ -47,13 +56,14 @@ impl Shares {
     /// True once an expert takes part.
     #[must_use]
     pub fn started(&self, expert: usize) -> bool {
-        self.started[expert]
+        self.started[expert] > 0.0
     }
 
     /// An expert joins, or joins anew, with an equal share.
     pub fn join(&mut self, expert: usize) {
-        self.started[expert] = true;
-        let count = self.started.iter().filter(|&&started| started).count() as f64;
+        self.started[expert] = 1.0;
+        let count: f64 = self.started.iter().sum();
+        self.count = count;
         for lane in self.weights.chunks_exact_mut(self.experts) {
             lane[expert] = 0.0;
             let rest: f64 = lane.iter().sum();
@@ -67,28 +77,20 @@ impl Shares {
     pub fn update(&mut self, lane: usize, likelihood: &[f64]) {
         let share = self.share[lane];
         let weights = &mut self.weights[lane * self.experts..][..self.experts];
-        let mut sum = 0.0;
-        let mut count = 0.0;
         for ((weight, &likelihood), &started) in weights.iter_mut().zip(likelihood).zip(&self.started) {
-            if started {
-                *weight = *weight * likelihood + WEIGHT_MIN;
-                sum += *weight;
-                count += 1.0;
-            }
+            *weight = *weight * likelihood + WEIGHT_MIN * started;
         }
-        let scale = (1.0 - share) / sum;
-        let given = share / count;
+        let scale = (1.0 - share) / dot(weights, &self.started);
+        let given = share / self.count;
         for (weight, &started) in weights.iter_mut().zip(&self.started) {
-            if started {
-                *weight = *weight * scale + given;
-            }
+            *weight = *weight * scale + given * started;
         }
     }
 
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
         for &started in &self.started {
-            writer.bool(started);
+            writer.bool(started > 0.0);
         }
         save_numbers(&self.weights, writer);
     }
@@ -99,8 +101,9 @@ impl Shares {
     /// `Truncated` or `Corrupt`.
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
         for started in &mut self.started {
-            *started = reader.bool()?;
+            *started = f64::from(u8::from(reader.bool()?));
         }
+        self.count = self.started.iter().sum();
         load_numbers(&mut self.weights, reader)
     }
 }

@@ -14,7 +14,8 @@ use crate::panel::number::{exp, ln};
 pub struct Top {
     log_weight: Vec<f64>,
     squares: Vec<f64>,
-    /// Follows from the two above.
+    /// These follow from the two above.
+    rates: Vec<f64>,
     weights: Vec<f64>,
 }
 
@@ -25,8 +26,10 @@ impl Top {
         let mut top = Self {
             log_weight: vec![0.0; candidates],
             squares: vec![0.0; candidates],
+            rates: vec![0.0; candidates],
             weights: vec![0.0; candidates],
         };
+        top.set_rates();
         top.weigh();
         top
     }
@@ -37,40 +40,44 @@ impl Top {
         &self.weights
     }
 
-    fn rate(&self, candidate: usize, log_count: f64) -> f64 {
-        let rate = (log_count / (1.0 + self.squares[candidate])).sqrt();
-        if rate < 0.5 { rate } else { 0.5 }
+    fn set_rates(&mut self) {
+        let log_count = ln(self.rates.len() as f64);
+        for (rate, square) in self.rates.iter_mut().zip(&self.squares) {
+            let free = (log_count / (1.0 + square)).sqrt();
+            *rate = if free < 0.5 { free } else { 0.5 };
+        }
     }
 
     fn weigh(&mut self) {
-        let log_count = ln(self.weights.len() as f64);
         let most = self
             .log_weight
             .iter()
             .copied()
             .fold(f64::MIN, |most, w| if w > most { w } else { most });
         let mut sum = 0.0;
-        for candidate in 0..self.weights.len() {
-            let weight = self.rate(candidate, log_count) * exp(self.log_weight[candidate] - most);
-            self.weights[candidate] = weight;
-            sum += weight;
+        for ((weight, rate), log_weight) in self.weights.iter_mut().zip(&self.rates).zip(&self.log_weight) {
+            *weight = rate * exp(log_weight - most);
+            sum += *weight;
         }
-        self.weights.iter_mut().for_each(|weight| *weight /= sum);
+        let scale = 1.0 / sum;
+        self.weights.iter_mut().for_each(|weight| *weight *= scale);
     }
 
     /// Weighs the candidates anew by their losses, each in [0, 1].
     pub fn update(&mut self, losses: &[f64]) {
-        let log_count = ln(self.weights.len() as f64);
         let mut mean = 0.0;
         for (weight, loss) in self.weights.iter().zip(losses) {
             mean += weight * loss;
         }
-        for candidate in 0..self.weights.len() {
-            let regret = mean - losses[candidate];
-            let before = self.rate(candidate, log_count);
+        for (candidate, loss) in losses.iter().enumerate() {
+            let regret = mean - loss;
             self.squares[candidate] += regret * regret;
-            let after = self.rate(candidate, log_count);
-            self.log_weight[candidate] = (self.log_weight[candidate] + ln(1.0 + before * regret)) * (after / before);
+            self.log_weight[candidate] += ln(1.0 + self.rates[candidate] * regret);
+            self.log_weight[candidate] /= self.rates[candidate];
+        }
+        self.set_rates();
+        for (log_weight, rate) in self.log_weight.iter_mut().zip(&self.rates) {
+            *log_weight *= rate;
         }
         self.weigh();
     }
@@ -88,6 +95,7 @@ impl Top {
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
         load_numbers(&mut self.log_weight, reader)?;
         load_numbers(&mut self.squares, reader)?;
+        self.set_rates();
         self.weigh();
         Ok(())
     }

@@ -72,10 +72,11 @@ impl Values {
     pub fn observe(&mut self, x: &[f64]) -> bool {
         if self.rows < TYPING_ROWS {
             for (seen, &value) in self.seen.iter_mut().zip(x) {
-                if !value.is_nan() && seen.len() <= DISTINCT_MAX {
-                    if let Err(at) = seen.binary_search_by(|other| other.total_cmp(&value)) {
-                        seen.insert(at, value);
-                    }
+                if !value.is_nan()
+                    && seen.len() <= DISTINCT_MAX
+                    && let Err(at) = seen.binary_search_by(|other| other.total_cmp(&value))
+                {
+                    seen.insert(at, value);
                 }
             }
             self.rows += 1;
@@ -164,11 +165,12 @@ impl Values {
         let mut best = f64::NAN;
         let mut least = f64::INFINITY;
         for memory in &self.memories {
-            if memory.scored > 0.0 && memory.error < least {
-                if let Some(found) = memory.find(x) {
-                    least = memory.error;
-                    best = found.last;
-                }
+            if memory.scored > 0.0
+                && memory.error < least
+                && let Some(found) = memory.find(x)
+            {
+                least = memory.error;
+                best = found.last;
             }
         }
         best

@@ -1,0 +1,373 @@
+//! Laws of the learner, run over every kind of it: restoring is continuing, every number stays finite, units of the
+//! features do not matter, memory does not grow.
+
+use super::*;
+
+/// A small reproducible source of numbers (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    classes: usize,
+    residual: bool,
+    columns: usize,
+}
+
+const KINDS: [Kind; 7] = [
+    Kind {
+        classes: 0,
+        residual: false,
+        columns: 5,
+    },
+    Kind {
+        classes: 0,
+        residual: true,
+        columns: 5,
+    },
+    Kind {
+        classes: 2,
+        residual: false,
+        columns: 5,
+    },
+    Kind {
+        classes: 5,
+        residual: false,
+        columns: 4,
+    },
+    Kind {
+        classes: 0,
+        residual: true,
+        columns: 40,
+    },
+    Kind {
+        classes: 3,
+        residual: false,
+        columns: 70,
+    },
+    Kind {
+        classes: 2,
+        residual: false,
+        columns: 200,
+    },
+];
+
+fn spec(kind: Kind) -> LearnerSpec {
+    LearnerSpec {
+        kind: if kind.classes > 0 {
+            LearnerKind::Classification
+        } else {
+            LearnerKind::Regression
+        },
+        columns: (0..kind.columns)
+            .map(|at| Column {
+                name: format!("c{at}"),
+                categorical: at == 3,
+            })
+            .collect(),
+        residual: kind.residual,
+        classes_max: 8,
+        pending_max: 32,
+        keys_max: 4,
+    }
+}
+
+/// One row: key, features (column 1 has few values, 2 is constant, 3 a category, some are missing), base, label.
+fn row(kind: Kind, random: &mut Random, at: usize) -> (u32, Vec<f64>, f64, f64) {
+    let mut x: Vec<f64> = (0..kind.columns).map(|_| random.next() * 4.0 - 2.0).collect();
+    x[1] = (random.next() * 4.0).floor();
+    x[2] = 7.5;
+    x[3] = (random.next() * 3.0).floor();
+    if random.next() < 0.1 {
+        x[0] = f64::NAN;
+    }
+    let key = (at % 5) as u32;
+    let signal = x[1] - 0.7 * x[3] + if x[0].is_nan() { 0.0 } else { x[0] } + 0.3 * random.next();
+    let label = if kind.classes > 0 {
+        (signal.abs() as usize % kind.classes) as f64
+    } else {
+        20.0 + signal
+    };
+    (key, x, 20.0, label)
+}
+
+fn digest(learner: &Learner) -> Vec<u8> {
+    let mut writer = Writer::new();
+    learner.save(&mut writer);
+    writer.into_vec()
+}
+
+fn restored(learner: &Learner) -> Learner {
+    let bytes = digest(learner);
+    let mut reader = Reader::new(&bytes);
+    let restored = Learner::load(&mut reader).expect("what was saved can be loaded");
+    reader.finish().expect("all of it is read");
+    assert_eq!(digest(&restored), bytes, "the same state gives the same bytes");
+    restored
+}
+
+/// Serves and learns rows `from..to`, with labels that come `delay` rows late (and some never).
+fn fold(learner: &mut Learner, kind: Kind, pending: &mut Vec<(u32, f64)>, from: usize, to: usize, delay: usize) -> f64 {
+    let mut error = 0.0;
+    for at in from..to {
+        let (key, x, base, label) = row(kind, &mut Random(at as u64), at);
+        let served = learner.serve(&Query { key, x: &x, base }).expect("there is room");
+        for number in [served.value, served.low, served.high, served.probability] {
+            assert!(number.is_finite(), "{served:?} at row {at} of {kind:?}");
+        }
+        assert!(
+            served.low <= served.value && served.value <= served.high || kind.classes > 0,
+            "{served:?}"
+        );
+        if kind.classes > 0 {
+            learner.intern_class(&format!("class {label}")).expect("there is room");
+        }
+        pending.push((served.slot, label));
+        if pending.len() > delay {
+            let (slot, label) = pending.remove(0);
+            if at % 17 == 3 {
+                learner.discard(slot);
+            } else {
+                error += learner.learn(slot, label).error;
+            }
+        }
+    }
+    error
+}
+
+#[test]
+fn restore_then_continue_equals_straight_run() {
+    for kind in KINDS {
+        for delay in [0, 7] {
+            let (mut straight, mut pending) = (Learner::new(spec(kind)), Vec::new());
+            for (place, label) in (0..kind.classes).enumerate() {
+                assert_eq!(straight.intern_class(&format!("class {label}")), Ok(place as u32));
+            }
+            let mut parts = straight.clone();
+            fold(&mut straight, kind, &mut pending, 0, 200, delay);
+            let mut pending = Vec::new();
+            for cut in [0, 3, 60, 64, 65, 130] {
+                parts = restored(&parts);
+                let next = match cut {
+                    0 => 3,
+                    3 => 60,
+                    60 => 64,
+                    64 => 65,
+                    65 => 130,
+                    _ => 200,
+                };
+                fold(&mut parts, kind, &mut pending, cut, next, delay);
+            }
+            assert!(
+                digest(&straight) == digest(&parts),
+                "{kind:?}, labels {delay} rows late"
+            );
+        }
+    }
+}
+
+#[test]
+fn classes_may_appear_at_any_time() {
+    let kind = KINDS[3];
+    let (mut straight, mut parts) = (Learner::new(spec(kind)), Learner::new(spec(kind)));
+    let (mut waiting, mut also_waiting) = (Vec::new(), Vec::new());
+    fold(&mut straight, kind, &mut waiting, 0, 150, 5);
+    for at in 0..150 {
+        parts = restored(&parts);
+        fold(&mut parts, kind, &mut also_waiting, at, at + 1, 5);
+    }
+    assert!(digest(&straight) == digest(&parts));
+    assert_eq!(straight.classes(), 5);
+}
+
+#[test]
+fn any_numbers_in_give_finite_numbers_out() {
+    let odd = [
+        0.0,
+        -0.0,
+        1e-310,
+        -1e-310,
+        1e6,
+        -1e6,
+        1e300,
+        -1e300,
+        f64::MAX,
+        f64::INFINITY,
+        f64::NAN,
+        1.0,
+    ];
+    for kind in KINDS {
+        let mut learner = Learner::new(spec(kind));
+        let mut random = Random(9);
+        let mut pick = || odd[(random.next() * odd.len() as f64) as usize];
+        for at in 0..600 {
+            let x: Vec<f64> = (0..kind.columns).map(|_| pick()).collect();
+            let served = learner
+                .serve(&Query {
+                    key: at % 9,
+                    x: &x,
+                    base: pick(),
+                })
+                .expect("there is room");
+            for number in [served.value, served.low, served.high, served.probability] {
+                assert!(number.is_finite(), "{served:?} at row {at} of {kind:?}");
+            }
+            let label = if kind.classes > 0 { f64::from(at % 3) } else { pick() };
+            if kind.classes > 0 {
+                learner.intern_class(&label.to_string()).expect("there is room");
+            }
+            learner.learn(served.slot, label);
+        }
+        let calm = restored(&learner).experts();
+        assert!(calm.iter().all(|expert| expert.weight.is_finite()), "{kind:?}");
+    }
+}
+
+#[test]
+fn units_of_the_features_do_not_matter() {
+    // Powers of two scale without rounding, so the predictions must be the same bits.
+    for kind in KINDS.into_iter().filter(|kind| kind.residual || kind.classes > 0) {
+        let (mut small, mut large) = (Learner::new(spec(kind)), Learner::new(spec(kind)));
+        for at in 0..200 {
+            let (key, x, base, label) = row(kind, &mut Random(at as u64), at);
+            let scaled: Vec<f64> = x.iter().map(|x| x * 1024.0).collect();
+            let one = small.serve(&Query { key, x: &x, base }).expect("there is room");
+            let other = large.serve(&Query { key, x: &scaled, base }).expect("there is room");
+            assert_eq!(one, other, "row {at} of {kind:?}");
+            for learner in [&mut small, &mut large] {
+                if kind.classes > 0 {
+                    learner.intern_class(&label.to_string()).expect("there is room");
+                }
+                learner.learn(one.slot, label);
+            }
+        }
+    }
+}
+
+#[test]
+fn slots_are_reused_and_bounded() {
+    let kind = KINDS[0];
+    let mut learner = Learner::new(spec(kind));
+    let (key, x, base, _) = row(kind, &mut Random(1), 0);
+    let query = Query { key, x: &x, base };
+    let slots: Vec<u32> = (0..32)
+        .map(|_| learner.serve(&query).expect("there is room").slot)
+        .collect();
+    assert_eq!(learner.serve(&query), Err(CoreError::Limit));
+    learner.discard(slots[5]);
+    assert_eq!(learner.serve(&query).map(|served| served.slot), Ok(slots[5]));
+}
+
+#[test]
+fn a_missed_label_is_scored_against_the_last_one_of_its_key() {
+    let mut learner = Learner::new(spec(KINDS[0]));
+    let x = [0.0; 5];
+    let first = learner
+        .serve(&Query {
+            key: 1,
+            x: &x,
+            base: f64::NAN,
+        })
+        .expect("there is room");
+    assert_eq!(learner.learn(first.slot, 8.0).baseline_error, 8.0);
+    let other = learner
+        .serve(&Query {
+            key: 2,
+            x: &x,
+            base: f64::NAN,
+        })
+        .expect("there is room");
+    let second = learner
+        .serve(&Query {
+            key: 1,
+            x: &x,
+            base: f64::NAN,
+        })
+        .expect("there is room");
+    assert_eq!(learner.learn(other.slot, 5.0).baseline_error, 5.0);
+    assert_eq!(learner.learn(second.slot, 5.0).baseline_error, 3.0);
+}
+
+#[test]
+fn a_good_release_is_found_and_a_bad_one_ignored() {
+    for good in [true, false] {
+        let kind = Kind {
+            classes: 0,
+            residual: false,
+            columns: 5,
+        };
+        let (mut learner, mut without) = (Learner::new(spec(kind)), Learner::new(spec(kind)));
+        let sign = if good { 1.0 } else { -50.0 };
+        let model = ReleaseModel::Ridge {
+            n: 1000.0,
+            coefficients: vec![sign, sign, 0.0, -0.7 * sign, 0.0],
+            intercept: 20.15,
+            residual_sd: 0.1,
+        };
+        learner.install(model, [7; 32]).expect("it fits");
+        let (error, alone) = (
+            fold(&mut learner, kind, &mut Vec::new(), 0, 150, 0),
+            fold(&mut without, kind, &mut Vec::new(), 0, 150, 0),
+        );
+        assert_eq!(learner.release(), Some([7; 32]));
+        let release = learner
+            .experts()
+            .into_iter()
+            .find(|expert| expert.name == "release")
+            .expect("it is listed");
+        if good {
+            assert!(
+                error < 0.8 * alone && release.weight > 0.3,
+                "{error} against {alone}, {release:?}"
+            );
+        } else {
+            assert!(
+                error < 1.1 * alone + 60.0 && release.weight < 0.01,
+                "{error} against {alone}, {release:?}"
+            );
+        }
+        assert!(restored(&learner).release().is_some());
+    }
+}
+
+#[test]
+fn intervals_hold_nine_labels_in_ten() {
+    let kind = KINDS[1];
+    let mut learner = Learner::new(spec(kind));
+    let mut inside = 0;
+    for at in 0..3000 {
+        let (key, x, base, label) = row(kind, &mut Random(at as u64), at);
+        let served = learner.serve(&Query { key, x: &x, base }).expect("there is room");
+        if at >= 1000 && served.low <= label && label <= served.high {
+            inside += 1;
+        }
+        learner.learn(served.slot, label);
+    }
+    assert!((1700..=1900).contains(&inside), "{inside} of 2000");
+}
+
+#[test]
+fn cut_or_changed_states_are_refused_or_loaded_but_never_panic() {
+    let kind = KINDS[3];
+    let mut learner = Learner::new(spec(kind));
+    fold(&mut learner, kind, &mut Vec::new(), 0, 80, 3);
+    let bytes = digest(&learner);
+    for cut in (0..bytes.len()).step_by(97) {
+        assert!(Learner::load(&mut Reader::new(&bytes[..cut])).is_err(), "cut at {cut}");
+    }
+    let mut random = Random(5);
+    for _ in 0..300 {
+        let mut changed = bytes.clone();
+        let at = (random.next() * changed.len() as f64) as usize;
+        changed[at] ^= 1 << (random.next() * 8.0) as u32;
+        let _ = Learner::load(&mut Reader::new(&changed));
+    }
+}

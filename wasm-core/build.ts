@@ -123,7 +123,10 @@ function check(): void {
   try {
     buildAll(tools, fresh);
     if (JSON.stringify(readStamp(committed).tools) === JSON.stringify(tools)) compareBytes(fresh);
-    else checkDigests(fresh);
+    else {
+      const others = otherDigests(fresh);
+      if (others) throw new Stop(others);
+    }
   } finally {
     rmSync(fresh, { recursive: true, force: true });
   }
@@ -134,12 +137,13 @@ function check(): void {
   console.log(`wasm-core/pkg is what the sources give: ${how}`);
 }
 
-function checkDigests(folder: string): void {
+/** What the golden digests of the builds in `folder` say against them; nothing when they are the committed ones. */
+function otherDigests(folder: string): string | undefined {
   try {
     run(process.execPath, [join(repository, 'test', 'golden', 'check.ts'), folder]);
+    return undefined;
   } catch (error) {
-    const told = error instanceof Stop ? error.message : String(error);
-    throw new Stop(`built, but with other golden digests; if that is meant: node test/golden/make.ts\n${told}`);
+    return `the golden digests are others; if that is meant: node test/golden/make.ts\n${String(error)}`;
   }
 }
 
@@ -159,7 +163,8 @@ try {
   else {
     const stamp = buildAll(findTools(), committed);
     for (const build of BUILDS) console.log(`${stamp.builds[build].file}: ${stamp.builds[build].bytes} bytes`);
-    checkDigests(committed);
+    const others = otherDigests(committed);
+    if (others) console.warn(others);
   }
 } catch (error) {
   if (!(error instanceof Stop)) throw error;

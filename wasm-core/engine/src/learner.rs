@@ -359,6 +359,12 @@ impl Learner {
             .unwrap_or_else(|| 1.0 - served.iter().sum::<f64>())
     }
 
+    /// True while the row in `slot` waits for its label.
+    #[must_use]
+    pub fn waits(&self, slot: u32) -> bool {
+        self.rows.get(slot as usize).is_some_and(|row| row.taken)
+    }
+
     /// Frees a slot whose label never came.
     ///
     /// # Panics

@@ -582,7 +582,12 @@ impl Task {
     fn check_slots(&self, mut slots: Vec<u32>) -> Result<()> {
         slots.sort_unstable();
         let distinct = slots.windows(2).all(|pair| pair[0] != pair[1]);
-        if distinct { Ok(()) } else { Err(CoreError::Corrupt) }
+        let waiting = |learner: &Learner| slots.iter().all(|&slot| learner.waits(slot));
+        if distinct && self.learner().is_none_or(waiting) {
+            Ok(())
+        } else {
+            Err(CoreError::Corrupt)
+        }
     }
 }
 

@@ -645,6 +645,16 @@ fn a_release_joins_the_panel_of_the_task_with_its_schema_only() {
     assert_eq!(at(&report, "tasks.0.release").as_str().unwrap().len(), 64);
 }
 
+/// The block as it would stand far behind in the log.
+fn renumbered(block: &[u8]) -> Vec<u8> {
+    let mut block = block.to_vec();
+    for place in [16, 24] {
+        let number = u64::from_le_bytes(block[place..place + 8].try_into().unwrap()) + 1_000_000;
+        block[place..place + 8].copy_from_slice(&number.to_le_bytes());
+    }
+    block
+}
+
 /// A packet that may be well-formed, nearly so, or not at all.
 fn packet() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop_oneof![
@@ -727,8 +737,13 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if cut { bytes.truncate(at); }
-        if let Ok(engine) = Engine::restore(&bytes) {
+        if let Ok(mut engine) = Engine::restore(&bytes) {
+            let mut more = rich_log();
+            for block in more.blocks.split_off(100).iter().take(60) {
+                let _ = engine.ingest(&renumbered(block), &mut Writer::new());
+            }
             let _ = (engine.report(), engine.next_due_ms());
+            engine.delta(&mut Writer::new());
         }
     }
 

@@ -9,6 +9,8 @@ import { verdictOn } from './restart.ts';
 
 /** Longest line of standard error that is kept for display. */
 const LINE_LENGTH_MAX = 300;
+/** Eight processes share the machine: a small young generation, so that each stays near what it really holds. */
+const NODE_FLAGS = ['--max-semi-space-size=1'];
 
 /** How to run it and what to tell whom. */
 export interface ChildSpec {
@@ -51,7 +53,7 @@ export function createChild(spec: ChildSpec): Child {
     again = null;
     const began = performance.now();
     let lastLine = '';
-    const child = spawn(process.execPath, spec.argv, {
+    const child = spawn(process.execPath, [...NODE_FLAGS, ...spec.argv], {
       cwd: spec.cwd,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -307,11 +307,15 @@ describe('npm start refuses with one line', () => {
   test.skipIf(!existsSync(old))('an old Node without it', async () => {
     const version = (await promisify(execFile)(old, ['--version'])).stdout.trim();
     if (Number(/^v(\d+)/.exec(version)?.[1]) >= 24) return;
-    const lonely = join(mkdtempSync(join(directory, 'lonely-')), 'start.js');
-    const { readFileSync } = await import('node:fs');
-    writeFileSync(join(lonely, '..', 'package.json'), '{"type":"module"}');
-    writeFileSync(lonely, readFileSync(START));
-    const failure = await promisify(execFile)(old, [lonely]).catch((error: { stderr: string }) => error);
+    const lonely = mkdtempSync(join(directory, 'lonely-'));
+    writeFileSync(join(lonely, 'package.json'), '{"type":"module"}');
+    for (const file of ['start/start.js', 'bin/launch.js']) {
+      mkdirSync(join(lonely, file, '..'));
+      copyFileSync(join(START, '../..', file), join(lonely, file));
+    }
+    const failure = await promisify(execFile)(old, [join(lonely, 'start/start.js')]).catch(
+      (error: { stderr: string }) => error,
+    );
     expect(failure.stderr.trim()).toMatch(/^RIV_NODE_TOO_OLD: this is Node 2\d\..*Run `npm ci`.*$/);
   });
 });

@@ -156,6 +156,9 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
       return {
         ...view,
         enrolled_at: member.enrolledMs,
+        uptime_s: member.report?.uptimeS ?? null,
+        core: member.report?.core ?? null,
+        sources: member.report?.sources ?? [],
         key_fingerprint: createHash('sha256').update(member.publicKey).digest('hex'),
         incarnations: store.directory.incarnations(id),
         contributions: store.deltas.contributionsOf(id).map(({ task, schema, incarnation, seq, receivedMs }) => ({

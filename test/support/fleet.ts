@@ -196,7 +196,7 @@ export function reportOf(gateway: FleetGateway): Record<string, unknown> {
     uptime_s: gateway.step,
     messages: received,
     ledger: { received, used, late, duplicate, retained: 0, filtered, quarantined: 0 },
-    sources: [],
+    sources: sourcesOf(gateway, { received, used, late, duplicate, retained: 0, filtered, quarantined: 0 }),
     tasks: gateway.tasks.map((task) => taskReport(gateway, task)),
     releases_accepted: gateway.heads.filter(({ release }) => release !== null).length,
     cpu_us_per_message: 38 + 4 * gateway.random(),
@@ -204,6 +204,21 @@ export function reportOf(gateway: FleetGateway): Record<string, unknown> {
     core: { build: 'simd', kernel: '07'.repeat(32) },
     connected: true,
   };
+}
+
+/** All messages come from one source; labels, where a task has them, from another that no device numbers. */
+function sourcesOf(gateway: FleetGateway, ledger: Record<string, number>): Record<string, unknown>[] {
+  const numbered = {
+    name: 'readings',
+    ...ledger,
+    gaps: 0,
+    guarantee: 'exactly once',
+    guarantee_why: 'devices number their messages (seq)',
+  };
+  if (!gateway.tasks.some((task) => task.kind === 'classification')) return [numbered];
+  const nothing = Object.fromEntries(Object.keys(ledger).map((name) => [name, 0]));
+  const why = 'devices do not number their messages; repeats by the broker alone are recognised';
+  return [numbered, { name: 'labels:occupied', ...nothing, gaps: 0, guarantee: 'best effort', guarantee_why: why }];
 }
 
 function taskReport(gateway: FleetGateway, task: FleetTask): Record<string, unknown> {

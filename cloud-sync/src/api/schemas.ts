@@ -27,7 +27,7 @@ function list(items: JsonSchema): JsonSchema {
   return { type: 'array', items };
 }
 
-const Ledger = record({
+const ledgerFields = {
   received: count,
   used: count,
   late: count,
@@ -35,7 +35,8 @@ const Ledger = record({
   retained: count,
   filtered: count,
   quarantined: count,
-});
+};
+const Ledger = record(ledgerFields);
 
 const Task = record({
   name: text,
@@ -74,6 +75,9 @@ const Gateway = record(gatewayFields);
 const GatewayDetail = record({
   ...gatewayFields,
   enrolled_at: time,
+  uptime_s: measureOrNull,
+  core: { type: ['object', 'null'], properties: { build: text, kernel: text } },
+  sources: list(record({ name: text, ...ledgerFields, gaps: count, guarantee: text, guarantee_why: text })),
   key_fingerprint: HASH,
   incarnations: list(text),
   contributions: list(record({ task: text, schema: HASH, incarnation: text, seq: count, received_at: time })),

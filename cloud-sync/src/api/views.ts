@@ -92,11 +92,26 @@ export interface CoordinatorView {
 /** `GET /api/v1/gateways/:id`: the fleet's entry and what only the page of one gateway needs. */
 export interface GatewayDetailView extends GatewayView {
   readonly enrolled_at: number;
+  readonly uptime_s: number | null;
+  /** The core it runs: which build, and the hash of its bytes. */
+  readonly core: { readonly build: string; readonly kernel: string } | null;
+  /** The ledger by source, with what is promised of each. */
+  readonly sources: readonly SourceView[];
   /** SHA-256 of its public key. */
   readonly key_fingerprint: string;
   readonly incarnations: readonly string[];
   /** Its newest delta per model. */
   readonly contributions: readonly ContributionView[];
+}
+
+/** One source of a gateway, as it reported it. */
+export interface SourceView extends LedgerView {
+  readonly name: string;
+  /** Numbers missing in the devices' own counting. */
+  readonly gaps: number;
+  /** `exactly once` or `best effort`. */
+  readonly guarantee: string;
+  readonly guarantee_why: string;
 }
 
 export interface ContributionView {

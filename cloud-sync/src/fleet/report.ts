@@ -7,6 +7,8 @@ import { RivuletError } from '@rivulet/host';
 
 /** Tasks of one gateway that are kept; a report with more is refused. */
 const TASKS_MAX = 64;
+/** Sources of one gateway, its label topics among them. */
+const SOURCES_MAX = 256;
 /** Experts of one panel that are kept: the design's panels have some forty. */
 const EXPERTS_MAX = 128;
 /** Longest name, identifier or free text of a report, in UTF-16 units. */
@@ -29,6 +31,14 @@ export interface TaskReport {
   readonly panel: readonly { readonly expert: string; readonly weight: number; readonly error: number | null }[];
 }
 
+export interface SourceReport extends Ledger {
+  readonly name: string;
+  readonly received: number;
+  readonly gaps: number;
+  readonly guarantee: string;
+  readonly guarantee_why: string;
+}
+
 export interface Report {
   readonly gateway: string;
   readonly about: string;
@@ -40,6 +50,9 @@ export interface Report {
   readonly cpuUsPerMessage: number | null;
   readonly rssMib: number | null;
   readonly connected: boolean;
+  readonly uptimeS: number | null;
+  readonly core: { readonly build: string; readonly kernel: string } | null;
+  readonly sources: readonly SourceReport[];
   readonly lastError: { readonly code: string; readonly message: string } | null;
 }
 
@@ -54,21 +67,43 @@ export function parseReport(body: string): Report {
     about: text(root.about ?? '', 'about'),
     simulated: root.simulated === true,
     messages: count(root.messages, 'messages'),
-    ledger: parseLedger(object(root.ledger, 'ledger')),
+    ledger: parseLedger(object(root.ledger, 'ledger'), 'ledger'),
     tasks,
     releasesAccepted: count(root.releases_accepted ?? 0, 'releases_accepted'),
     cpuUsPerMessage: measure(root.cpu_us_per_message, 'cpu_us_per_message'),
     rssMib: measure(root.rss_mib, 'rss_mib'),
     connected: root.connected === true,
+    uptimeS: measure(root.uptime_s, 'uptime_s'),
+    core: parseCore(root.core),
+    sources: array(root.sources ?? [], 'sources', SOURCES_MAX).map((source, at) =>
+      parseSource(source, `sources[${at}]`),
+    ),
     lastError: parseLastError(root.last_error),
   };
 }
 
-function parseLedger(ledger: Json): Report['ledger'] {
+function parseCore(value: unknown): Report['core'] {
+  if (value === undefined || value === null) return null;
+  const core = object(value, 'core');
+  return { build: clipped(core.build), kernel: clipped(core.kernel) };
+}
+
+function parseSource(value: unknown, where: string): SourceReport {
+  const source = object(value, where);
+  return {
+    name: text(source.name, `${where}.name`),
+    ...parseLedger(source, where),
+    gaps: count(source.gaps ?? 0, `${where}.gaps`),
+    guarantee: clipped(source.guarantee),
+    guarantee_why: clipped(source.guarantee_why),
+  };
+}
+
+function parseLedger(ledger: Json, where: string): Report['ledger'] {
   const parts = Object.fromEntries(
-    LEDGER_FIELDS.map((field) => [field, count(ledger[field] ?? 0, `ledger.${field}`)]),
+    LEDGER_FIELDS.map((field) => [field, count(ledger[field] ?? 0, `${where}.${field}`)]),
   ) as Ledger;
-  return { received: count(ledger.received, 'ledger.received'), ...parts };
+  return { received: count(ledger.received, `${where}.received`), ...parts };
 }
 
 function parseTask(value: unknown, where: string): TaskReport {

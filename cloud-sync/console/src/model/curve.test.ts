@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CURVE_BINS_MAX, curveCeiling, curveColumns, curveRows } from './curve.ts';
+import { CURVE_BINS_MAX, CURVE_MEAN_SHARE, curveCeiling, curveColumns, curveRows } from './curve.ts';
 import type { CurvePoint } from './wire.ts';
 
 const point = (gateway: string, at: number, error: number | null = 1): CurvePoint => ({
@@ -38,6 +38,21 @@ describe('curveColumns', () => {
     expect(columns.lines[0]?.values.filter((value) => value === null)).toHaveLength(1);
   });
 
+  test('each_point_is_the_mean_of_the_stretch_before_it_weighed_by_labels', () => {
+    const points = [
+      { ...point('a', 1000, 9), matured: 10 },
+      { ...point('a', 99_000, 4), matured: 20 },
+      { ...point('a', 100_000, 1), matured: 50 },
+    ];
+    const columns = curveColumns(points, ['a']);
+    expect(columns.mean_ms).toBeCloseTo(99_000 * CURVE_MEAN_SHARE);
+    expect(columns.lines[0]?.values.filter((value) => typeof value === 'number')).toEqual([
+      9,
+      4,
+      (4 * 10 + 1 * 30) / 40,
+    ]);
+  });
+
   test('many_points_are_thinned_and_keep_their_mean', () => {
     const columns = curveColumns(run('a', 5000), ['a']);
     expect(columns.x.length).toBeLessThanOrEqual(CURVE_BINS_MAX);
@@ -48,6 +63,7 @@ describe('curveColumns', () => {
   test('no_points_give_empty_columns', () => {
     expect(curveColumns([], ['a'])).toEqual({
       x: [],
+      mean_ms: 0.12,
       lines: [
         { gateway: 'a', role: 'error', values: [] },
         { gateway: 'a', role: 'baseline', values: [] },
@@ -56,14 +72,15 @@ describe('curveColumns', () => {
   });
 });
 
-test('one_wild_point_does_not_flatten_the_curve', () => {
-  const points = [point('a', 500, 1e6), ...run('a', 100)];
-  expect(curveCeiling(curveColumns(points, ['a']))).toBeLessThan(4);
+test('a_wild_beginning_may_leave_the_picture_and_a_bad_end_may_not', () => {
+  const wild = point('a', 500, 1e6);
+  expect(curveCeiling(curveColumns([wild, ...run('a', 100)], ['a']))).toBeLessThan(4);
+  expect(curveCeiling(curveColumns([...run('a', 100), point('a', 101_000, 1e6)], ['a']))).toBeGreaterThan(1e4);
 });
 
 test('the_ceiling_of_an_empty_or_perfect_curve_is_positive', () => {
-  expect(curveCeiling({ x: [], lines: [] })).toBe(1);
-  expect(curveCeiling({ x: [1], lines: [{ gateway: 'a', role: 'error', values: [0] }] })).toBe(1);
+  expect(curveCeiling({ x: [], mean_ms: 0, lines: [] })).toBe(1);
+  expect(curveCeiling({ x: [1], mean_ms: 0, lines: [{ gateway: 'a', role: 'error', values: [0] }] })).toBe(1);
 });
 
 test('the_table_shows_the_newest_rows_first_and_skips_those_without_an_error', () => {

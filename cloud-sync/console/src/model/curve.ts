@@ -1,11 +1,19 @@
-// Learning curves as columns for the chart: every gateway's error and that of its last value over one time axis. Points
-// are thinned to what a screen can show; a pause in the reports stays a gap in the line and is never bridged.
+// Learning curves as columns for the chart: every gateway's error and that of its last value over one time axis. What a
+// single interval says swings with the hour of the day; the line is the mean over a stretch of time before each point,
+// weighed by labels, so that learning shows. Points are thinned to what a screen can show; a pause in the reports stays a
+// gap in the line and is never bridged.
 import type { CurvePoint } from './wire.ts';
 
 /** About one point per five pixels of a wide chart: more would only draw noise. */
 export const CURVE_BINS_MAX = 160;
 /** A silence longer than this many usual intervals is a gap. */
 const GAP_INTERVALS = 6;
+
+/** Share of the time shown that each point is the mean of. */
+export const CURVE_MEAN_SHARE = 0.12;
+
+/** Share of the time shown that counts as the beginning. */
+const CURVE_BEGINNING_SHARE = 0.2;
 
 export interface CurveLine {
   gateway: string;
@@ -17,6 +25,8 @@ export interface CurveLine {
 export interface CurveColumns {
   /** Epoch seconds, rising. */
   x: number[];
+  /** The stretch of time that each point is the mean of. */
+  mean_ms: number;
   lines: CurveLine[];
 }
 
@@ -29,10 +39,12 @@ interface Sample {
 /** @param points rising in time; @param gateways those to draw, in the order of their lines. */
 export function curveColumns(points: readonly CurvePoint[], gateways: readonly string[]): CurveColumns {
   const first = points[0]?.at ?? 0;
-  const last = points.at(-1)?.at ?? 0;
+  const span = Math.max(1, (points.at(-1)?.at ?? 0) - first);
+  const mean_ms = span * CURVE_MEAN_SHARE;
   const perGateway = gateways.map((gateway) => {
     const own = points.filter((point) => point.gateway === gateway);
-    return withGaps(own.length <= CURVE_BINS_MAX ? own.map(sampleOf) : bin(own, first, Math.max(1, last - first)));
+    const smooth = runningMeans(own, mean_ms);
+    return withGaps(smooth.length <= CURVE_BINS_MAX ? smooth : thinned(smooth, first, span));
   });
   const times = [...new Set(perGateway.flat().map((sample) => sample.at))].sort((a, b) => a - b);
   const place = new Map(times.map((at, index) => [at, index]));
@@ -47,7 +59,7 @@ export function curveColumns(points: readonly CurvePoint[], gateways: readonly s
     }
     return [error, baseline];
   });
-  return { x: times.map((at) => at / 1000), lines };
+  return { x: times.map((at) => at / 1000), mean_ms, lines };
 }
 
 /** Newest first, one row per point, for the table that says the same as the chart. */
@@ -59,39 +71,57 @@ export function curveRows(points: readonly CurvePoint[], gateways: readonly stri
     .reverse();
 }
 
-/** Upper end of the y axis: holds the recent errors comfortably and lets a wild first minute leave the picture. */
+/** Upper end of the y axis: holds all but the beginning, whose wild first errors may leave the picture. */
 export function curveCeiling(columns: CurveColumns): number {
-  const values = columns.lines.flatMap((line) => line.values.filter((value) => typeof value === 'number'));
-  if (values.length === 0) return 1;
-  const sorted = values.toSorted((a, b) => a - b);
-  const high = sorted[Math.floor((sorted.length - 1) * 0.97)] ?? 0;
-  const highest = sorted.at(-1) ?? 0;
-  const ceiling = Math.min(highest * 1.06, high * 1.4);
-  return ceiling > 0 ? ceiling : 1;
-}
-
-function sampleOf(point: CurvePoint): Sample {
-  return { at: point.at, error: point.error, baseline: point.error_last_value };
-}
-
-function bin(points: readonly CurvePoint[], start: number, span: number): Sample[] {
-  const bins = new Map<number, CurvePoint[]>();
-  for (const point of points) {
-    const index = Math.min(CURVE_BINS_MAX - 1, Math.floor(((point.at - start) / span) * CURVE_BINS_MAX));
-    const held = bins.get(index);
-    if (held === undefined) bins.set(index, [point]);
-    else held.push(point);
+  const { x, lines } = columns;
+  const settled = (x[0] ?? 0) + ((x.at(-1) ?? 0) - (x[0] ?? 0)) * CURVE_BEGINNING_SHARE;
+  let highest = 0;
+  for (const { values } of lines) {
+    values.forEach((value, index) => {
+      if (typeof value === 'number' && (x[index] ?? 0) >= settled) highest = Math.max(highest, value);
+    });
   }
-  return [...bins].map(([index, held]) => ({
-    at: Math.round(start + ((index + 0.5) * span) / CURVE_BINS_MAX),
-    error: meanOf(held, (point) => point.error),
-    baseline: meanOf(held, (point) => point.error_last_value),
-  }));
+  return highest > 0 ? highest * 1.08 : 1;
 }
 
-function meanOf(points: readonly CurvePoint[], of: (point: CurvePoint) => number | null): number | null {
-  const known = points.map(of).filter((value) => value !== null);
-  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+/** For each point the mean over the `ms` before it, weighed by the labels that came in each interval. */
+function runningMeans(points: readonly CurvePoint[], ms: number): Sample[] {
+  const weights = points.map((point, index) => {
+    const before = points[index - 1]?.matured ?? 0;
+    if (point.matured === null) return 1;
+    // Fewer labels than before: the gateway began anew.
+    return Math.max(1, point.matured >= before ? point.matured - before : point.matured);
+  });
+  let from = 0;
+  return points.map((point, index) => {
+    while ((points[from]?.at ?? 0) < point.at - ms) from += 1;
+    const stretch = { error: 0, baseline: 0, weight: 0 };
+    for (let at = from; at <= index; at += 1) {
+      const { error, error_last_value: baseline } = points[at] as CurvePoint;
+      if (error === null || baseline === null) continue;
+      const weight = weights[at] ?? 1;
+      stretch.error += error * weight;
+      stretch.baseline += baseline * weight;
+      stretch.weight += weight;
+    }
+    const known = stretch.weight > 0;
+    return {
+      at: point.at,
+      error: known ? stretch.error / stretch.weight : null,
+      baseline: known ? stretch.baseline / stretch.weight : null,
+    };
+  });
+}
+
+/** The last sample of every bin of the time axis. */
+function thinned(samples: readonly Sample[], start: number, span: number): Sample[] {
+  const bins = new Map<number, Sample>();
+  for (const sample of samples) {
+    const index = Math.min(CURVE_BINS_MAX - 1, Math.floor(((sample.at - start) / span) * CURVE_BINS_MAX));
+    // All gateways share the places of the bins, so that their lines share one axis.
+    bins.set(index, { ...sample, at: Math.round(start + ((index + 1) * span) / CURVE_BINS_MAX) });
+  }
+  return [...bins.values()];
 }
 
 /** Puts an empty sample into the middle of every long silence. */

@@ -31,6 +31,7 @@ test.each([
   [figureOfShare(0.381), '38.1 %'],
   [figureOfImprovement(-0.284), '−28 %'],
   [figureOfMicroseconds(18.26), '18.3 µs'],
+  [figureOfMicroseconds(4346), '4.3 ms'],
   [figureOfMebibytes(81.7), '82 MiB'],
   [figureOfDuration(3725), '1 h 2 min'],
   [figureOfDuration(59.9), '59 s'],

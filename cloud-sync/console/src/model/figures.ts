@@ -55,8 +55,10 @@ export function figureOfImprovement(share: number | null): string {
   return `${percent < 0 ? '−' : ''}${Math.abs(percent)} %`;
 }
 
+/** CPU time given in microseconds: 18.3 µs · 4.3 ms. */
 export function figureOfMicroseconds(value: number | null): string {
   if (value === null) return ABSENT;
+  if (value >= 999.5) return `${(value / 1000).toFixed(value < 99_950 ? 1 : 0)} ms`;
   return `${value < 99.95 ? value.toFixed(1) : INTEGER.format(value)} µs`;
 }
 

@@ -30,15 +30,13 @@ describe('readFleet', () => {
   });
 });
 
-test('a_gateway_detail_takes_sources_from_the_report_inside', () => {
+test('a_gateway_detail_has_sources_with_their_ledger', () => {
   const detail = readGatewayDetail({
     id: 'a',
     key_fingerprint: 'ff00',
-    report: {
-      uptime_s: 5,
-      core: { build: 'simd', kernel: 'ab' },
-      sources: [{ name: 's', received: 3, used: 3, gaps: 1 }],
-    },
+    uptime_s: 5,
+    core: { build: 'simd', kernel: 'ab' },
+    sources: [{ name: 's', received: 3, used: 3, gaps: 1 }],
   });
   expect(detail).toMatchObject({ uptime_s: 5, core_build: 'simd', key_fingerprint: 'ff00' });
   expect(detail.sources[0]).toMatchObject({ name: 's', gaps: 1, ledger: { received: 3, used: 3, late: 0 } });

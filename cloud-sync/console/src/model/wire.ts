@@ -155,11 +155,10 @@ export function readFleet(body: unknown): Fleet {
 
 export function readGatewayDetail(body: unknown): GatewayDetail {
   const detail = record(body, 'gateway');
-  const report = optionalRecord(detail.report);
-  const core = optionalRecord(report.core);
+  const core = optionalRecord(detail.core);
   return {
-    sources: list(report.sources, readSource),
-    uptime_s: number(report.uptime_s),
+    sources: list(detail.sources, readSource),
+    uptime_s: number(detail.uptime_s),
     core_build: text(core.build),
     core_kernel: text(core.kernel),
     enrolled_at: time(detail.enrolled_at),

@@ -4,7 +4,7 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useMemo, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { type CurveColumns, curveCeiling, curveColumns, curveRows } from '../model/curve.ts';
-import { figureOfError, figureOfTime } from '../model/figures.ts';
+import { figureOfDuration, figureOfError, figureOfTime } from '../model/figures.ts';
 import { baselineName } from '../model/tasks.ts';
 import type { CurvePoint, Release } from '../model/wire.ts';
 import { coloursVersion } from '../theme.ts';
@@ -77,7 +77,7 @@ export function LearningCurve({ task, kind, points, gateways, releases }: Props)
         </ul>
         <ul class="key" aria-hidden="true">
           <li>
-            <span class="stroke" /> error
+            <span class="stroke" /> error{!empty && `, mean of ${figureOfDuration(columns.mean_ms / 1000)}`}
           </li>
           <li>
             <span class="stroke dashed" /> {baseline}
@@ -304,6 +304,7 @@ function ceilingOf(data: uPlot.AlignedData): number {
   const [x, ...lines] = data;
   return curveCeiling({
     x: [...x],
+    mean_ms: 0,
     lines: lines.map((values) => ({ gateway: '', role: 'error', values: [...values] })),
   });
 }

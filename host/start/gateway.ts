@@ -20,7 +20,7 @@ export function createGatewayView(id: string): GatewayView {
 export function noteStatus(view: GatewayView, status: AgentStatus, at_s: number): void {
   const before = view.status;
   const seconds = before === null ? 0 : (status.at - before.at) / 1000;
-  if (before !== null && seconds > 0 && status.messages >= before.messages) {
+  if (status.event === 'status' && before !== null && seconds > 0 && status.messages >= before.messages) {
     view.messages_per_s = (status.messages - before.messages) / seconds;
     view.predictions_per_s = Math.max(0, predictionsOf(status.tasks) - predictionsOf(before.tasks)) / seconds;
   }

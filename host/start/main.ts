@@ -46,7 +46,7 @@ async function start(options: StartOptions): Promise<number> {
   const port = await freePort(options.port);
   const place = openState(options.state);
   const screen = createScreen(options.json ? process.stderr : process.stdout, () => performance.now());
-  const ending = createEnding(options.stopAfterMs);
+  const ending = createEnding();
   try {
     const commands = commandsIn(ROOT);
     const spec = { root: ROOT, ...commands, coordinatorState: place.coordinator, port };
@@ -65,6 +65,7 @@ async function start(options: StartOptions): Promise<number> {
     });
     const troupe = startPlayers(spec, { child, url }, players, events);
     ending.atKill(() => troupe.kill());
+    if (options.stopAfterMs !== null) ending.after(options.stopAfterMs);
     welcome(screen, url, place, players);
 
     const seconds = await show(troupe, screen, ending);
@@ -147,7 +148,7 @@ interface Ending {
   close(): void;
 }
 
-function createEnding(stopAfterMs: number | null): Ending {
+function createEnding(): Ending {
   const end = new AbortController();
   const timers: NodeJS.Timeout[] = [];
   const kills: (() => void)[] = [];
@@ -162,7 +163,6 @@ function createEnding(stopAfterMs: number | null): Ending {
   };
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
   for (const signal of signals) process.on(signal, onSignal);
-  if (stopAfterMs !== null) after(stopAfterMs);
   return {
     get come() {
       return end.signal.aborted;

@@ -26,8 +26,7 @@ export const STEP_MS = 2 * MINUTE_MS;
 /** Physics goes in steps of one minute. */
 const PHYSICS_STEP_S = 60;
 
-/** Somebody or something reports every tenth minute whether a room was occupied; the report is minutes late. */
-const LABEL_EVERY_STEPS = 5;
+/** Whether a room was occupied becomes known minutes later, as from a booking system or a count at the door. */
 const LABEL_DELAY_STEPS = [2, 7] as const;
 const LABEL_LOST = 0.02;
 
@@ -69,7 +68,7 @@ function room(name: string, volume: number, window: number, loss: number, use: R
   return { shape: { name, volume, window, loss, radiator: 14 * volume, leak: 0.25, ventilation: 1.4 }, use };
 }
 
-const SENSORS = ['co2', 'humidity', 'power', 'setpoint', 'heating', 'temperature'] as const;
+const SENSORS = ['power', 'co2', 'humidity', 'setpoint', 'heating', 'temperature'] as const;
 type Sensor = (typeof SENSORS)[number];
 
 /** Standard deviation of the noise, and decimals of what is reported. °C, %, ppm, W, % of the valve. */
@@ -198,7 +197,7 @@ function stepBuilding(state: BuildingState, at: number): FeedMessage[] {
     const people = headcount[index] ?? 0;
     air(record, people, random);
     readings.push(...reports(state, record, index, people, setpoint, at));
-    if (state.step % LABEL_EVERY_STEPS === 0) report(state, index, people > 0, at);
+    report(state, index, people > 0, at);
   }
   const arrived = disturb(state.readings, DISORDER, state.network, state.step, readings).map(({ message, repeat }) =>
     repeat ? { ...message, kind: 'repeat' as const } : message,

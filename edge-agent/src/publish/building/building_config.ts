@@ -34,9 +34,9 @@ export function buildingConfig(seed: number): FeedConfig {
       {
         name: 'occupied',
         classify: { topic: 'labels/{room}/occupied', path: 'value', time: 'ts' },
-        every: '10m',
-        tolerance: '10m',
-        wait: '3h',
+        every: '2m',
+        tolerance: '5m',
+        wait: '1h',
       },
     ],
   };

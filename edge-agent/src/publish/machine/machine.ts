@@ -75,14 +75,14 @@ export async function machineConfig(): Promise<FeedConfig> {
         name: 'cpu_in_30s',
         forecast: 'cpu',
         horizon: '30s',
-        every: '1s',
+        every: '500ms', // every reading, whatever the jitter of the timer
         tolerance: '5s',
         features: ['cpu', 'cpu.lag1', 'cpu.lag2', 'cpu.delta', 'cpu_10s.cpu.mean', 'load_one', 'memory_used'],
       },
       {
         name: 'cpu_unusual',
         anomaly: 'cpu',
-        every: '1s',
+        every: '500ms', // every reading, whatever the jitter of the timer
         features: ['cpu', 'cpu.lag1', 'cpu.lag2', 'cpu.delta', 'load_one'],
       },
     ],

@@ -147,7 +147,7 @@ describe.runIf(process.platform === 'linux')('npm start', () => {
 
   test('Ctrl-C ends all within five seconds, and a start with that state goes on from it', async () => {
     const run = npmStart(['--state', state, '--json']);
-    await until(() => processesWith('rivulet.js', 'publish', state).length === 3, 15_000);
+    await until(() => processesWith('--with-parent', state).length === 3, 15_000);
     await sleep(4000);
     const began = performance.now();
     run.child.kill('SIGINT');

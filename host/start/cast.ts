@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
 import { RivuletError } from '../src/errors.ts';
 import type { StartOptions } from './options.ts';
-import type { StatePlace } from './places.ts';
+import { freePorts, type StatePlace } from './places.ts';
 
 /** Gateways beside each other on one machine: each is a process of some 100 MB. */
 const GATEWAYS_MAX = 16;
@@ -140,8 +140,13 @@ function publishingFor(tasks: unknown): string[] {
   return [];
 }
 
-/** Writes a gateway's configuration, with the port of its broker, and says how to start it and its publisher. */
-export async function preparePlayer(part: Part, broker: number, stage: Stage): Promise<Player> {
+/** Writes each gateway's configuration, with a port for its broker, and says how to start it and its publisher. */
+export async function preparePlayers(parts: readonly Part[], stage: Stage): Promise<Player[]> {
+  const ports = await freePorts(parts.length);
+  return Promise.all(parts.map((part, index) => preparePlayer(part, ports[index] as number, stage)));
+}
+
+async function preparePlayer(part: Part, broker: number, stage: Stage): Promise<Player> {
   const { id } = part;
   const state = stage.place.gateway(id);
   const feed = [...part.feed, ...(stage.overrides?.publish ?? [])];

@@ -5,12 +5,12 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type RivuletError, toRivuletError } from '../src/errors.ts';
-import { partsFor, preparePlayer, readOverrides } from './cast.ts';
+import { partsFor, preparePlayers, readOverrides } from './cast.ts';
 import type { Child } from './child.ts';
 import { readyConsole } from './console_build.ts';
 import { HELP, parseOptions, type StartOptions } from './options.ts';
 import { outcomeOf } from './outcome.ts';
-import { freePort, freePorts, openState, type StatePlace } from './places.ts';
+import { freePort, openState, type StatePlace } from './places.ts';
 import { createScreen, type Screen } from './screen.ts';
 import { statusLine } from './status_line.ts';
 import { commandsIn, startCoordinator, startPlayers, type Troupe, type TroupeEvents } from './troupe.ts';
@@ -51,18 +51,14 @@ async function start(options: StartOptions): Promise<number> {
     const commands = commandsIn(ROOT);
     const spec = { root: ROOT, ...commands, coordinatorState: place.coordinator, port };
     const events = eventsFor(screen, ending, parts.length, options.json);
-    const missing = await readyConsole(ROOT);
+    screen.say(`Starting a coordinator and ${parts.length} gateways …`);
+    const stage = { rivulet: commands.rivulet, place, coordinator: `http://127.0.0.1:${port}`, overrides };
+    const [players, missing] = await Promise.all([preparePlayers(parts, stage), readyConsole(ROOT)]);
     if (missing !== null) screen.say(`No console: ${missing}. The API is there.`);
 
     const { child, ready } = startCoordinator(spec, events);
     ending.atKill(() => child.kill());
-    const { url, players } = await orStop(child, async () => {
-      const url = await ready;
-      const stage = { rivulet: commands.rivulet, place, coordinator: url, overrides };
-      const ports = await freePorts(parts.length);
-      const preparing = parts.map((part, index) => preparePlayer(part, ports[index] as number, stage));
-      return { url, players: await Promise.all(preparing) };
-    });
+    const url = await orStop(child, ready);
     const troupe = startPlayers(spec, { child, url }, players, events);
     ending.atKill(() => troupe.kill());
     if (options.stopAfterMs !== null) ending.after(options.stopAfterMs);
@@ -81,10 +77,10 @@ async function start(options: StartOptions): Promise<number> {
   }
 }
 
-/** What comes before the players are there; when it fails, the coordinator is not left behind. */
-async function orStop<T>(coordinator: Child, prepare: () => Promise<T>): Promise<T> {
+/** A coordinator that does not come up is not left behind. */
+async function orStop<T>(coordinator: Child, ready: Promise<T>): Promise<T> {
   try {
-    return await prepare();
+    return await ready;
   } catch (error) {
     await coordinator.stop(STOP_EARLY_MS);
     throw error;

@@ -14,7 +14,10 @@ import type { CoordinatorOutcome } from './outcome.ts';
 const COORDINATOR_READY_MS_MAX = 20_000;
 
 /** Times to stop in order; together under five seconds. */
-const STOP_MS = { publishers: 1500, gateways: 2200, coordinator: 800 } as const;
+const STOP_MS = { publishers: 1400, gateways: 2200, coordinator: 600 } as const;
+
+/** How long the coordinator may take to tell its figures: it is on this machine. */
+const ASK_MS_MAX = 500;
 
 /** What the launcher wants to be told. */
 export interface TroupeEvents {
@@ -94,7 +97,9 @@ export function startPlayers(
 
   async function ask(): Promise<CoordinatorOutcome> {
     try {
-      const answer = await fetch(new URL('/api/v1/fleet', coordinator.url), { signal: AbortSignal.timeout(1000) });
+      const answer = await fetch(new URL('/api/v1/fleet', coordinator.url), {
+        signal: AbortSignal.timeout(ASK_MS_MAX),
+      });
       const { coordinator: said } = (await answer.json()) as { coordinator?: CoordinatorOutcome };
       if (said !== undefined) figures = { deltas: said.deltas, releases: said.releases, rss_mib: said.rss_mib };
     } catch {

@@ -12,7 +12,7 @@ import { createPublisher, type PublisherOptions, type SendCounts } from './publi
 const POSITION_EVERY_MS = 1000;
 
 /** Longest wait for acknowledgements at the end. */
-const CLOSE_MS_MAX = 1200;
+const CLOSE_MS_MAX = 1000;
 
 /** What a play needs beside the feed. */
 export interface PlaySettings extends PublisherOptions {

@@ -47,8 +47,7 @@ export async function profileOf(
       rows++;
       for (const [index, column] of columns.entries()) {
         const cell = cells[index] ?? '';
-        note(column, cell, previous[index] ?? Number.NaN);
-        previous[index] = numberIn(cell);
+        previous[index] = note(column, cell, previous[index] ?? Number.NaN);
       }
     }
   }
@@ -71,13 +70,14 @@ function emptyProfile(name: string): ColumnProfile {
   };
 }
 
-function note(column: ColumnProfile, cell: string, previous: number): void {
-  if (isMissing(cell)) {
+/** Takes one cell; answers its number, NaN without one. */
+function note(column: ColumnProfile, cell: string, previous: number): number {
+  const value = numberIn(cell);
+  if (Number.isNaN(value) && isMissing(cell)) {
     column.missing++;
     column.counts = false;
-    return;
+    return value;
   }
-  const value = numberIn(cell);
   if (Number.isNaN(value)) {
     column.texts++;
     column.counts = false;
@@ -94,4 +94,5 @@ function note(column: ColumnProfile, cell: string, previous: number): void {
     if (column.values.size < VALUES_MAX) column.values.add(cell);
     else column.manyValues = true;
   }
+  return value;
 }

@@ -1,0 +1,33 @@
+/**
+ * `npm run bench -- NAME [options]`: the benches by name. Each is a file of its own with `run(argv)`, loaded only when asked
+ * for; it prints a table for people and, with `--json`, one JSON document on standard output.
+ */
+
+interface Bench {
+  about: string;
+  load(): Promise<{ run(argv: string[]): Promise<number> }>;
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  ingest: {
+    about: 'CPU per message, latency and memory of the intake, against MQTT.js in the same run',
+    load: () => import('./ingest/main.ts'),
+  },
+};
+
+function help(): string {
+  const lines = Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`);
+  return ['Usage: npm run bench -- NAME [options]', '', ...lines, '', 'NAME --help tells its options.'].join('\n');
+}
+
+async function main(argv: string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  const bench = name === undefined ? undefined : BENCHES[name];
+  if (bench === undefined) {
+    console.error(help());
+    return name === undefined || name === '--help' ? 0 : 2;
+  }
+  return (await bench.load()).run(rest);
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -75,7 +75,8 @@ export function createChild(spec: ChildSpec): Child {
           if (!asked) spec.finished?.();
           return;
         }
-        spec.died(lastLine === '' ? why : lastLine, verdict.kind === 'hopeless');
+        const words = code === null && lastLine !== '' ? `${why} (last line: ${lastLine})` : lastLine || why;
+        spec.died(words, verdict.kind === 'hopeless');
         if (verdict.kind === 'hopeless') return;
         failures = verdict.failures;
         restarts++;

@@ -29,7 +29,8 @@ export function createScreen(stream: NodeJS.WriteStream, now: () => number): Scr
     status(line) {
       if (inPlace) {
         const before = wipe();
-        shown = line.slice(0, Math.max(20, (stream.columns ?? 80) - 1));
+        const width = Math.max(20, (stream.columns ?? 80) - 1);
+        shown = line.length > width ? `${line.slice(0, width - 1)}…` : line;
         stream.write(`${before}${shown}`);
       } else if (now() - plainAt >= PLAIN_EVERY_MS) {
         plainAt = now();

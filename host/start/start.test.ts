@@ -125,7 +125,7 @@ test('a gateway view has rates from two statuses, and the outcome its figures', 
   noteStatus(view, status(2000, 300, [task({ predictions: 30, matured: 20, error_sum: 15, baseline_sum: 40 })]), 3);
   expect([view.messages_per_s, view.predictions_per_s]).toEqual([100, 10]);
   expect(statusLine({ seconds: 65, gateways: [view], up: 1, releases: 3 })).toBe(
-    '1:05 · gateways 1/1 · 100 messages/s · 10 predictions/s · temp 0.750 (last value 2.00) · releases 3',
+    '1:05 · gateways 1/1 · 100 messages/s · 10 predictions/s · releases 3 · temp 0.750 (last value 2.00)',
   );
   const coordinator = { deltas: 1, releases: 3, rss_mib: 70 };
   expect(outcomeOf(4, [view], coordinator)).toMatchObject({
@@ -161,7 +161,7 @@ describe('the screen', () => {
     screen.say('remark');
     screen.status(`two ${'x'.repeat(80)}`);
     screen.end();
-    expect(text()).toBe(`one\r\x1b[2Kremark\none\r\x1b[2Ktwo ${'x'.repeat(35)}\r\x1b[2K`);
+    expect(text()).toBe(`one\r\x1b[2Kremark\none\r\x1b[2Ktwo ${'x'.repeat(34)}…\r\x1b[2K`);
   });
 
   test('writes plain lines now and then where there is no terminal', () => {
@@ -202,7 +202,7 @@ describe('a supervised process', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     process.kill(pids[0] as number, 'SIGKILL');
     await until(() => pids.length === 2);
-    expect([reasons, child.restarts, child.running]).toEqual([['last words'], 1, true]);
+    expect([reasons, child.restarts, child.running]).toEqual([['killed by SIGKILL (last line: last words)'], 1, true]);
     await child.stop(1000);
     expect(child.running).toBe(false);
   });

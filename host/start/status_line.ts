@@ -17,8 +17,8 @@ export function statusLine({ seconds, gateways, up, releases }: LineFacts): stri
     `gateways ${up}/${gateways.length}`,
     `${count(sum((view) => view.messages_per_s))} messages/s`,
     `${count(sum((view) => view.predictions_per_s))} predictions/s`,
-    ...taskParts(gateways, seconds),
     `releases ${releases}`,
+    ...taskParts(gateways, seconds), // last: a narrow terminal cuts the line off
   ];
   return parts.join(' · ');
 }

@@ -143,7 +143,7 @@ async function publish(chosen: ChosenFeed, values: Values): Promise<number> {
   if (values['with-parent']) stopWithParent(stop);
   const path = values.position;
   const earlier = path === undefined ? null : loadPosition(path, chosen.name);
-  for (const note of chosen.config.notes) console.error(note);
+  if (process.stderr.isTTY) for (const note of chosen.config.notes) console.error(note);
   const ledger = await play(chosen.open(earlier?.state, stop.signal), {
     url: values.url,
     user: values.user,

@@ -61,7 +61,12 @@ export function LearningCurve({ task, kind, points, gateways, releases }: Props)
       </div>
       <figcaption>
         <div class="curve-time" aria-hidden="true">
-          {empty ? ' ' : hovered.value === null ? 'latest' : figureOfTime((columns.x[at] ?? 0) * 1000)}
+          {!empty && (
+            <>
+              {hovered.value === null ? 'latest' : figureOfTime((columns.x[at] ?? 0) * 1000)}
+              {` · mean of ${figureOfDuration(columns.mean_ms / 1000)}`}
+            </>
+          )}
         </div>
         <ul class="legend" aria-label="Lines">
           {gateways.map(({ id, colour }) => (
@@ -77,7 +82,7 @@ export function LearningCurve({ task, kind, points, gateways, releases }: Props)
         </ul>
         <ul class="key" aria-hidden="true">
           <li>
-            <span class="stroke" /> error{!empty && `, mean of ${figureOfDuration(columns.mean_ms / 1000)}`}
+            <span class="stroke" /> error
           </li>
           <li>
             <span class="stroke dashed" /> {baseline}

@@ -3,6 +3,8 @@
 
 use crate::error::{CoreError, Result};
 
+const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
+
 /// Appends fields to a growing buffer.
 #[derive(Default)]
 pub struct Writer {
@@ -23,7 +25,14 @@ impl Writer {
         Self { bytes: Vec::new() }
     }
 
-    write_number!(u8 u8, u16 u16, u32 u32, u64 u64, i64 i64, f64 f64);
+    write_number!(u8 u8, u16 u16, u32 u32, u64 u64, i64 i64);
+
+    /// Appends a little-endian `f64`. Every NaN is written as the one with the bits `0x7ff8_0000_0000_0000`: sign and
+    /// payload of a computed NaN are the processor's, and x86-64 and arm64 differ in them.
+    pub fn f64(&mut self, value: f64) {
+        let bits = if value.is_nan() { NAN_BITS } else { value.to_bits() };
+        self.u64(bits);
+    }
 
     /// Appends 0 or 1.
     pub fn bool(&mut self, value: bool) {
@@ -210,6 +219,20 @@ impl<'a> Reader<'a> {
             Ok(())
         } else {
             Err(CoreError::Corrupt)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_nan_is_written_with_the_same_bits() {
+        for bits in [NAN_BITS, 0xfff8_0000_0000_0000, 0x7ff0_0000_0000_0001, u64::MAX] {
+            let mut writer = Writer::new();
+            writer.f64(f64::from_bits(bits));
+            assert_eq!(writer.as_slice(), NAN_BITS.to_le_bytes());
         }
     }
 }

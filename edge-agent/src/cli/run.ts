@@ -3,6 +3,7 @@
  * it cleanly: commit, last checkpoint, the event `stopped` with the digest, exit code 0.
  */
 import { readFile } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import {
   type AgentEvent,
@@ -72,6 +73,7 @@ export async function run(argv: string[]): Promise<number> {
     return fail(toRivuletError(thrown), json, emit);
   }
   emit({ event: 'ready', gateway: config.gateway, broker_port: agent.brokerPort, state: config.state });
+  flushCompileCache(); // Now and not at the exit: a gateway may well be ended without one.
   const everyMs = json ? parseDuration(values['status-json'] ?? STATUS_EVERY) : LINE_EVERY_MS;
   const timer = setInterval(() => emit(agent.status()), Math.max(everyMs, 10));
 

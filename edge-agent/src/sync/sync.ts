@@ -4,7 +4,7 @@
  * An offline gateway loses nothing: the outbox keeps the newest envelope per task, and the loop keeps trying.
  * A release is written to the log as a block, so that the fold takes it in at one place, in every replay.
  */
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type AgentStatus,
@@ -27,6 +27,8 @@ import { nextAttemptMs } from './retry.ts';
 const NO_RELEASE = Buffer.alloc(32);
 /** A report goes out at least this often, so that the fleet's picture is a live one; deltas keep their own interval. */
 const REPORT_MS = 2000;
+/** Release files kept for a look. */
+const RELEASE_FILES_MAX = 32;
 /** What the coordinator's key is pinned in, beside our own. */
 const PIN_FILE = 'coordinator.key';
 
@@ -105,6 +107,7 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
         continue;
       }
       await replaceFile(join(releases, `${head.release}.rvrl`), bytes);
+      await forgetOldReleases(releases);
       await context.accept(bytes);
     }
   }
@@ -144,6 +147,19 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
       await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 300).unref())]);
     },
   };
+}
+
+/** Keeps the newest files; the log holds every release that was taken in anyway. */
+async function forgetOldReleases(directory: string): Promise<void> {
+  const files = await Promise.all(
+    (await readdir(directory)).map(async (name) => {
+      const path = join(directory, name);
+      return { path, atMs: (await stat(path)).mtimeMs };
+    }),
+  );
+  for (const { path } of files.sort((a, b) => b.atMs - a.atMs).slice(RELEASE_FILES_MAX)) {
+    await rm(path, { force: true });
+  }
 }
 
 /** Enrols and pins the coordinator's key: receipts by another key are refused from then on. */

@@ -27,15 +27,19 @@ export interface Mosquitto {
   stop(): Promise<void>;
 }
 
-export async function startMosquitto(): Promise<Mosquitto> {
+/** @param saves false: nothing is persisted and queues are not bounded, so that the broker costs least (benches) */
+export async function startMosquitto({ saves = true } = {}): Promise<Mosquitto> {
   const port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), 'rivulet-mosquitto-'));
   const config = join(directory, 'mosquitto.conf');
   // `autosave_on_changes` with 1: sessions survive a kill.
   await writeFile(
     config,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 100000\n` +
-      `persistence true\npersistence_location ${directory}/\nautosave_interval 1\nautosave_on_changes true\nuser root\n`,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nuser root\n${
+      saves
+        ? `max_queued_messages 100000\npersistence true\npersistence_location ${directory}/\nautosave_interval 1\nautosave_on_changes true\n`
+        : 'max_queued_messages 0\nset_tcp_nodelay true\n'
+    }`,
   );
   let child: ChildProcess | null = null;
 

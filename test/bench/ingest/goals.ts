@@ -1,0 +1,84 @@
+/** The goals of the intake, and whether this run met them. Only what was measured is judged. */
+import type { CheckpointFigures } from './pause.ts';
+import type { RestartFigures } from './restart.ts';
+import type { Figures } from './table.ts';
+
+export interface Goal {
+  goal: string;
+  found: string;
+  met: boolean;
+}
+
+export interface Goals {
+  /** QoS 1, mosquitto, 10,000/s, by setting of the agent. */
+  ratio_agent_to_empty_callback: number | null;
+  ratio_latency_setting: number | null;
+  ratio_throughput_setting: number | null;
+  ratio_flat_out: number | null;
+  ratio_2000: number | null;
+  /** From the feeder, flat out, QoS 1; and what one core could do by the CPU it took. */
+  messages_per_s: number | null;
+  messages_per_s_per_core: number | null;
+  p50_ms: number | null;
+  p99_ms: number | null;
+  checkpoint_pause_ms: number | null;
+  restart_ms: number | null;
+  rss_mib: number | null;
+  goals: Goal[];
+}
+
+export function goalsOf(
+  figures: readonly Figures[],
+  checkpoint: readonly CheckpointFigures[] | null,
+  restart: RestartFigures | null,
+): Goals {
+  const find = (name: string): Figures | undefined => figures.find((row) => row.case === name);
+  const ratio = (point: string, subject: string): number | null => {
+    const [agent, empty] = [find(`${point}/${subject}`), find(`${point}/mqttjs-empty`)];
+    return agent === undefined || empty === undefined ? null : agent.cpu_us_per_message / empty.cpu_us_per_message;
+  };
+  const tenThousand = 'mosquitto/qos1/10000';
+  const flat = find('feeder/qos1/flat/agent');
+  const latency = find(`${tenThousand}/agent-latency`);
+  const pause = checkpoint?.at(-1)?.p99_ms ?? null;
+  const values = {
+    ratio_agent_to_empty_callback: ratio(tenThousand, 'agent'),
+    ratio_latency_setting: ratio(tenThousand, 'agent-latency'),
+    ratio_throughput_setting: ratio(tenThousand, 'agent-throughput'),
+    ratio_flat_out: ratio('mosquitto/qos1/flat', 'agent-throughput'),
+    ratio_2000: ratio('mosquitto/qos1/2000', 'agent'),
+    messages_per_s: flat?.messages_per_s ?? null,
+    messages_per_s_per_core: flat === undefined ? null : 1_000_000 / flat.cpu_us_per_message,
+    p50_ms: latency?.p50_ms ?? null,
+    p99_ms: latency?.p99_ms ?? null,
+    checkpoint_pause_ms: pause,
+    restart_ms: restart?.restart_ms ?? null,
+    rss_mib: find(`${tenThousand}/agent`)?.rss_mib ?? null,
+  };
+  const goals: Goal[] = [];
+  const judge = (goal: string, value: number | null | undefined, most: number, unit: string): void => {
+    if (value !== null && value !== undefined) goals.push({ goal, found: show(value, unit), met: value <= most });
+  };
+  const point = 'QoS 1, mosquitto, 10,000/s';
+  judge(`throughput setting <= 0.45 x (${point})`, values.ratio_throughput_setting, 0.45, ' x');
+  judge(`throughput setting p99 < 30 ms (${point})`, find(`${tenThousand}/agent-throughput`)?.p99_ms, 30, ' ms');
+  judge('flat out <= 0.30 x (QoS 1, mosquitto)', values.ratio_flat_out, 0.3, ' x');
+  judge(`latency setting p99 < 10 ms (${point})`, values.p99_ms, 10, ' ms');
+  judge(`latency setting <= 1.0 x (${point})`, values.ratio_latency_setting, 1, ' x');
+  judge(`default <= 0.5 x (${point})`, values.ratio_agent_to_empty_callback, 0.5, ' x');
+  judge(`default p99 < 25 ms (${point})`, find(`${tenThousand}/agent`)?.p99_ms, 25, ' ms');
+  judge('default <= 1.2 x (QoS 1, mosquitto, 2,000/s)', values.ratio_2000, 1.2, ' x');
+  if (flat !== undefined) {
+    const found = `${Math.round(flat.messages_per_s)}/s, ${flat.cpu_us_per_message.toFixed(2)} us of CPU each`;
+    const met = flat.messages_per_s >= 300_000 && flat.cpu_us_per_message <= 1_000_000 / 300_000;
+    goals.push({ goal: '>= 300,000 durable messages/s on one core (feeder, QoS 1, flat out)', found, met });
+  }
+  judge('checkpoint pause p99 < 2 ms (64 MiB of state)', pause, 2, ' ms');
+  judge('restart < 2 s (1 M messages behind the checkpoint)', values.restart_ms, 2000, ' ms');
+  judge(`RSS < 100 MiB (${point})`, values.rss_mib, 100, ' MiB');
+  return { ...values, goals };
+}
+
+function show(value: number, unit: string): string {
+  return `${unit === ' x' ? value.toFixed(2) : value.toFixed(1)}${unit}`;
+}

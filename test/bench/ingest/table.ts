@@ -1,0 +1,65 @@
+/** The bench's result for people. */
+import type { Case } from './cases.ts';
+import type { Goals } from './goals.ts';
+import type { CheckpointFigures } from './pause.ts';
+import type { RestartFigures } from './restart.ts';
+
+/** Medians over the rounds of one case. */
+export interface Figures extends Case {
+  case: string;
+  about: string;
+  runs: number;
+  cpu_us_per_message: number;
+  cpu_us_all: number[];
+  messages_per_s: number;
+  rss_mib: number;
+  load: number;
+  /** Sums over the rounds. */
+  sent: number;
+  lost: number;
+  p50_ms?: number;
+  p99_ms?: number;
+  predictions?: number;
+  beat_ms?: number;
+  not_used?: number;
+}
+
+export function printTable(result: {
+  say(line: string): void;
+  figures: readonly Figures[];
+  checkpoint: CheckpointFigures[] | null;
+  restart: RestartFigures | null;
+  goals: Goals;
+}): void {
+  const { say, figures, checkpoint, restart, goals } = result;
+  say('');
+  say('| case | CPU us/message (all rounds) | messages/s | p50 / p99 ms | beat ms | RSS MiB | lost | load |');
+  say('|---|---|--:|--:|--:|--:|--:|--:|');
+  for (const row of figures) {
+    const latency = row.p50_ms === undefined ? '' : `${one(row.p50_ms)} / ${one(row.p99_ms)}`;
+    const all = row.cpu_us_all.map((value) => value.toFixed(1)).join(' · ');
+    const lost = row.lost === 0 ? '0' : `${row.lost} of ${row.sent}`;
+    say(
+      `| ${row.case} | **${row.cpu_us_per_message.toFixed(2)}** (${all}) | ${Math.round(row.messages_per_s)} | ${latency} | ` +
+        `${one(row.beat_ms)} | ${Math.round(row.rss_mib)} | ${lost} | ${row.load.toFixed(1)} |`,
+    );
+  }
+  for (const row of checkpoint ?? []) {
+    say(
+      `checkpoint of ${row.state_mib.toFixed(1)} MiB, ${row.messages_between} messages since the last: ` +
+        `pause p50 ${one(row.p50_ms)} ms, p99 ${one(row.p99_ms)} ms`,
+    );
+  }
+  if (restart !== null) {
+    say(
+      `restart with ${restart.messages_behind} messages behind the checkpoint: ${Math.round(restart.restart_ms)} ms ` +
+        `to the first new prediction`,
+    );
+  }
+  say('');
+  for (const { goal, found, met } of goals.goals) say(`${met ? 'met   ' : 'MISSED'} ${goal}: ${found}`);
+}
+
+function one(value: number | undefined): string {
+  return value === undefined || Number.isNaN(value) ? '' : value.toFixed(1);
+}

@@ -55,15 +55,15 @@ export interface Outcome {
   refused: number;
 }
 
-/** Plays a script on the raw exports of a core. */
-export function playScript(module: WebAssembly.Module, script: Buffer): Outcome {
+/** Plays a script on the raw exports of a core; after `resume` on those of `resumed`. */
+export function playScript(module: WebAssembly.Module, script: Buffer, resumed = module): Outcome {
   const digest = createHash('sha256');
   let core = new WebAssembly.Instance(module).exports as unknown as Exports;
   let checkpoint = Buffer.alloc(0);
   let outputBytes = 0;
   let refused = 0;
   for (const step of decodeScript(script)) {
-    if (step.call === 'resume') core = new WebAssembly.Instance(module).exports as unknown as Exports;
+    if (step.call === 'resume') core = new WebAssembly.Instance(resumed).exports as unknown as Exports;
     const input = step.call === 'resume' ? checkpoint : step.input;
     const at = core.input_reserve(input.length);
     new Uint8Array(core.memory.buffer, at, input.length).set(input);

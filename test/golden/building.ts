@@ -68,6 +68,7 @@ const PLAN = {
     task('co2_in_5m', 'forecast', 'co2', { features: FEATURES, horizon_ms: 300_000 }),
     task('temperature_in_10m', 'forecast', 'temperature', { horizon_ms: 600_000 }),
     task('occupied', 'classification', null, {
+      features: ['co2', 'temperature', 'co2.delta'],
       label: { topic: 'labels/{room}/occupied', key: '{room}', path: 'value', time: 'ts' },
     }),
     task('odd_power', 'anomaly', 'power', { threshold: 4 }),

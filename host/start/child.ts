@@ -9,8 +9,8 @@ import { verdictOn } from './restart.ts';
 
 /** Longest line of standard error that is kept for display. */
 const LINE_LENGTH_MAX = 300;
-/** Eight processes share the machine: a small young generation, so that each stays near what it really holds. */
-const NODE_FLAGS = ['--max-semi-space-size=1'];
+/** Eight processes share the machine: small heaps, as `edge-agent/bin/rivulet.js` asks for, keep each near what it holds. */
+const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96'];
 
 /** How to run it and what to tell whom. */
 export interface ChildSpec {

@@ -28,6 +28,8 @@ const BLOCK_BYTES_MAX = 1024 * 1024;
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
 /** MQTT 5 CONNACK: reason 132, unsupported protocol version, with a reason string. */
 const REFUSE_V5 = connackV5('This embedded broker speaks MQTT 3.1.1 only');
+/** How aedes and the system word the end of a connection that nobody announced. */
+const DROPPED = /connection closed|keep alive timeout|ECONNRESET|EPIPE|ETIMEDOUT/;
 /** QoS of our outputs on their way to subscribers; each subscriber gets at most what it asked for. */
 const OUTPUT_QOS = 1;
 
@@ -153,7 +155,8 @@ export async function openBrokerDoor(config: BrokerDoorConfig, context: DoorCont
 
   function noticeClient(client: Client, error: Error): void {
     const who = client.id === null || client.id === undefined ? 'a client' : `client "${client.id}"`;
-    context.notice(new RivuletError('RIV_MESSAGE_MALFORMED', { found: `${who} was disconnected: ${error.message}` }));
+    const code = DROPPED.test(error.message) ? 'RIV_CLIENT_DROPPED' : 'RIV_MESSAGE_MALFORMED';
+    context.notice(new RivuletError(code, { found: `${who} was disconnected: ${error.message}` }));
   }
 
   function refuseVersionFive(client: Client, clientId: string): void {

@@ -76,7 +76,7 @@ export const ERRORS = {
 
   // What sensors send.
   RIV_MESSAGE_TOO_LARGE: publisher('Send smaller messages, or raise `limits.payload_bytes`.'),
-  RIV_CLIENT_DROPPED: publisher('Look at the device and its network if this goes on.', true),
+  RIV_CLIENT_DROPPED: publisher('Look at the device and its network if this goes on.'),
   RIV_MESSAGE_MALFORMED: publisher('Send well-formed MQTT packets.'),
 
   // Brokers.

@@ -12,6 +12,8 @@ use rivulet_engine::learner::Column;
 struct Task {
     name: &'static str,
     classes: bool,
+    /// Rows from a row to its label; 0: the label is the row's own.
+    horizon: usize,
     rows: Vec<(f64, Vec<f64>)>,
 }
 
@@ -142,41 +144,62 @@ fn tasks(data: &str) -> Vec<Task> {
         &["time", "chick", "diet"],
         number,
     );
+    // The same station as a forecast: the target is the current value, the label comes with a later row.
+    let current: Vec<_> = beijing(data).into_iter().map(|(_, mut x)| (x.remove(2), x)).collect();
     vec![
         Task {
             name: "elec2",
             classes: true,
+            horizon: 0,
             rows: electricity,
         },
         Task {
             name: "phishing",
             classes: true,
+            horizon: 0,
             rows: phishing,
         },
         Task {
             name: "bananas",
             classes: true,
+            horizon: 0,
             rows: bananas.collect(),
         },
         Task {
             name: "occupancy",
             classes: true,
+            horizon: 0,
             rows: occupancy,
         },
         Task {
             name: "trump",
             classes: false,
+            horizon: 0,
             rows: trump,
         },
         Task {
             name: "chick",
             classes: false,
+            horizon: 0,
             rows: chick,
         },
         Task {
             name: "beijing",
             classes: false,
+            horizon: 0,
             rows: beijing(data),
+        },
+        Task {
+            name: "beijing 1h",
+            classes: false,
+            horizon: 1,
+            rows: current.clone(),
+        },
+        Task {
+            name: "beijing 6h",
+            classes: false,
+            horizon: 6,
+            rows: current,
         },
     ]
 }
@@ -199,8 +222,11 @@ fn main() {
     }
 }
 
+#[allow(clippy::disallowed_methods)] // a tool may look at the clock; the engine may not
 fn run(task: &Task, label_delay: usize, panel: bool) {
-    let kind = if task.classes {
+    let kind = if task.horizon > 0 {
+        EvaluationKind::Forecast
+    } else if task.classes {
         EvaluationKind::Classification
     } else {
         EvaluationKind::Regression
@@ -235,7 +261,7 @@ fn run(task: &Task, label_delay: usize, panel: bool) {
         kind,
         columns,
         target: "y".to_owned(),
-        horizon: 0,
+        horizon: task.horizon,
         label_delay,
         classes_max,
     };
@@ -246,7 +272,7 @@ fn run(task: &Task, label_delay: usize, panel: bool) {
     let report = evaluation.report();
     let end = report.find(",\"classes\"").unwrap_or(report.len());
     println!(
-        "{:9} {:3} {us:6.2} us/row  {}",
+        "{:10} {:3} {us:6.2} us/row  {}",
         task.name,
         label_delay,
         &report[report.find("metrics").unwrap_or(0)..end]

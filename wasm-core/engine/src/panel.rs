@@ -6,6 +6,7 @@ pub mod linear;
 pub mod moments;
 pub mod keys;
 pub mod values;
+pub mod waves;
 pub mod inputs;
 pub mod prior;
 pub mod column;
@@ -33,6 +34,7 @@ impl Map {
             Self::Label => "columns",
             Self::Context => "context",
             Self::Full => "columns+context",
+            Self::Waves => "waves",
             Self::OneHot => "categories",
             Self::Memory => "memory",
         }

@@ -80,10 +80,10 @@ impl Classifier {
     #[must_use]
     pub fn new(inputs: &Inputs, classes_max: usize) -> Self {
         let mut members = vec![Member::Share, Member::Last];
-        let label = inputs.len(Map::Label);
+        let label = inputs.width(Map::Label);
         members.push(Member::Sgd(Map::Label, SgdLanes::new(label, 1)));
         members.push(Member::PassiveAggressive(Map::Label, PassiveAggressive::new(label, 1)));
-        let full = inputs.len(Map::Full);
+        let full = inputs.width(Map::Full);
         if full > 0 {
             members.push(Member::PassiveAggressive(Map::Full, PassiveAggressive::new(full, 1)));
         }
@@ -91,8 +91,14 @@ impl Classifier {
             (Map::Label, 1.0, 1e-3),
             (Map::Full, 1.0, 1e-3),
             (Map::Context, 1.0, 1e-4),
+            (Map::Waves, 1.0, 1e-4),
         ] {
-            let m = inputs.len(map);
+            let map = if map == Map::Context {
+                inputs.or_columns(map)
+            } else {
+                map
+            };
+            let m = inputs.width(map);
             if m > 0 && m <= SECOND_ORDER_INPUTS_MAX {
                 let model = SecondOrder::new(m, 1, prior, forgetting);
                 members.push(Member::SecondOrder(map, prior, forgetting, Some(model)));
@@ -151,7 +157,7 @@ impl Classifier {
         let mut first = 0;
         for member in &mut self.members {
             if let Member::SecondOrder(map, prior, forgetting, model @ None) = member {
-                let m = inputs.len(*map);
+                let m = inputs.width(*map);
                 if m > 0 && m <= SECOND_ORDER_INPUTS_MAX {
                     *model = Some(SecondOrder::new(m, outputs, *prior, *forgetting));
                     self.shares.join(first);

@@ -3,7 +3,7 @@
 //! arrived, one-hot columns and label memories. The vector is made when a row is served and kept with it, so that a late
 //! label teaches the inputs as they were.
 //!
-//! The vector: 4 label inputs | 1 (bias) | d columns | d · contexts | one-hot | memories; the last two are empty until
+//! The vector: 4 label inputs | 1 (bias) | d columns | d · contexts | waves | one-hot | memories; the last two are empty until
 //! the columns are typed. How many contexts fit is a matter of d alone, so that second-order experts stay affordable.
 
 use std::ops::Range;
@@ -14,6 +14,7 @@ use crate::panel::keys::Keys;
 use crate::panel::moments::Moments;
 use crate::panel::number::hold;
 use crate::panel::values::Values;
+use crate::panel::waves::Waves;
 
 /// Inputs made of labels.
 pub const LABEL_INPUTS: usize = 4;
@@ -36,6 +37,8 @@ pub enum Map {
     Context,
     /// Labels, columns and context.
     Full,
+    /// Columns and random waves over them.
+    Waves,
     /// Columns and one-hot.
     OneHot,
     /// Labels, columns and memories.
@@ -50,6 +53,7 @@ pub struct Inputs {
     labels: Moments,
     keys: Keys,
     values: Values,
+    waves: Waves,
 }
 
 impl Inputs {
@@ -62,6 +66,7 @@ impl Inputs {
             labels: Moments::default(),
             keys: Keys::new(d, context_rates(d).len().max(1), keys_max),
             values: Values::new(d),
+            waves: Waves::new(d),
             categorical,
         }
     }
@@ -78,15 +83,26 @@ impl Inputs {
 
     /// Number of inputs a map has today; 0 when it has nothing of its own (yet).
     #[must_use]
-    pub fn len(&self, map: Map) -> usize {
+    pub fn width(&self, map: Map) -> usize {
         let d = self.d();
         match map {
             Map::Label => LABEL_INPUTS + 1 + d,
             Map::Context if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len() - LABEL_INPUTS,
             Map::Full if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len(),
+            Map::Waves if self.waves.count() > 0 => 1 + d + self.waves.count(),
             Map::OneHot if self.values.one_hot_len() > 0 => 1 + d + self.values.one_hot_len(),
             Map::Memory if self.values.memory_len() > 0 => LABEL_INPUTS + 1 + d + self.values.memory_len(),
             _ => 0,
+        }
+    }
+
+    /// The map itself; where it is empty (rows too wide for contexts), the columns.
+    #[must_use]
+    pub fn or_columns(&self, map: Map) -> Map {
+        if map == Map::Full && self.width(map) == 0 {
+            Map::Label
+        } else {
+            map
         }
     }
 
@@ -94,12 +110,14 @@ impl Inputs {
     #[must_use]
     pub fn ranges(&self, map: Map) -> [Range<usize>; 2] {
         let (d, dense) = (self.d(), self.dense_len());
-        let hot = dense + self.values.one_hot_len();
+        let wide = dense + self.waves.count();
+        let hot = wide + self.values.one_hot_len();
         match map {
             Map::Label => [0..LABEL_INPUTS + 1 + d, 0..0],
             Map::Context => [LABEL_INPUTS..dense, 0..0],
             Map::Full => [0..dense, 0..0],
-            Map::OneHot => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, dense..hot],
+            Map::Waves => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, dense..wide],
+            Map::OneHot => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, wide..hot],
             Map::Memory => [0..LABEL_INPUTS + 1 + d, hot..hot + self.values.memory_len()],
         }
     }
@@ -134,8 +152,9 @@ impl Inputs {
         let d = self.d();
         let typed_now = self.values.observe(x);
         let dense = self.dense_len();
+        let wide = dense + self.waves.count();
         out.clear();
-        out.resize(dense + self.values.one_hot_len() + self.values.memory_len(), 0.0);
+        out.resize(wide + self.values.one_hot_len() + self.values.memory_len(), 0.0);
         let scale = self.labels.inverse_deviation();
         self.label_inputs(key, scale, &mut out[..LABEL_INPUTS]);
         out[LABEL_INPUTS] = 1.0;
@@ -174,7 +193,10 @@ impl Inputs {
                 kept[column] = value;
             }
         }
-        self.values.inputs(x, self.labels.mean(), scale, &mut out[dense..]);
+        let (before, waves) = out.split_at_mut(dense);
+        self.waves
+            .inputs(&before[LABEL_INPUTS + 1..][..d], &mut waves[..wide - dense]);
+        self.values.inputs(x, self.labels.mean(), scale, &mut out[wide..]);
         typed_now
     }
 

@@ -111,15 +111,21 @@ impl Regressor {
         ];
         members.push(Member::Short);
         let near = if residual { NEAR } else { LAST };
-        members.push(Member::Sgd(Map::Label, near, SgdLanes::new(inputs.len(Map::Label), 1)));
+        members.push(Member::Sgd(
+            Map::Label,
+            near,
+            SgdLanes::new(inputs.width(Map::Label), 1),
+        ));
         for (map, bases, prior, forgetting) in [
             (Map::Label, &[MEAN, LAST, NEAR][..], 1.0, 1e-3),
             (Map::Full, &[MEAN, LAST, NEAR], 0.03, 1e-4),
             (Map::Context, &[MEAN, NEAR], 0.03, 1e-4),
+            (Map::Waves, &[MEAN, NEAR], 0.1, 1e-4),
             (Map::Memory, &[MEAN, LAST, MEMORY], 1.0, 1e-4),
             (Map::OneHot, &[MEAN], 1.0, 1e-4),
         ] {
-            let m = inputs.len(map);
+            let map = if map == Map::Full { inputs.or_columns(map) } else { map };
+            let m = inputs.width(map);
             let model =
                 (m > 0 && m <= SECOND_ORDER_INPUTS_MAX).then(|| SecondOrder::new(m, bases.len(), prior, forgetting));
             if model.is_some() || matches!(map, Map::Memory | Map::OneHot) {
@@ -172,7 +178,7 @@ impl Regressor {
                 model: model @ None,
             } = member
             {
-                let m = inputs.len(*map);
+                let m = inputs.width(*map);
                 if m > 0 && m <= SECOND_ORDER_INPUTS_MAX {
                     *model = Some(SecondOrder::new(m, bases.len(), *prior, *forgetting));
                     for expert in first..first + count {
@@ -182,7 +188,7 @@ impl Regressor {
             }
             first += count;
         }
-        if !self.shares.started(MEMORY) && inputs.len(Map::Memory) > 0 {
+        if !self.shares.started(MEMORY) && inputs.width(Map::Memory) > 0 {
             self.shares.join(MEMORY);
         }
     }
@@ -546,10 +552,12 @@ impl Member {
             Self::Base(place) => vec![base(place).to_owned()],
             Self::Short => vec!["short mean".to_owned()],
             Self::Sgd(map, _, _) => (0..LANES).map(|lane| format!("sgd {} {lane}", map.name())).collect(),
-            Self::SecondOrder { map, bases, .. } => bases
-                .iter()
-                .map(|place| format!("second order {} from {}", map.name(), base(place)))
-                .collect(),
+            Self::SecondOrder {
+                map, bases, forgetting, ..
+            } => {
+                let name = |place: &usize| format!("second order {} {forgetting} from {}", map.name(), base(place));
+                bases.iter().map(name).collect()
+            }
             Self::Release => vec!["release".to_owned()],
         }
     }

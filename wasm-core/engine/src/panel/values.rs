@@ -9,8 +9,8 @@ use crate::error::{CoreError, Result};
 
 /// Rows after which columns are typed: enough to see a value repeat, few enough to help a short stream.
 const TYPING_ROWS: u32 = 64;
-/// Distinct values among those rows with which a column still counts as one of few values.
-const DISTINCT_MAX: usize = 48;
+/// Distinct values among those rows with which a column still counts as one of few values: every eighth row repeats one.
+const DISTINCT_MAX: usize = 56;
 /// Distinct values up to which a column also gets one-hot inputs.
 const ONE_HOT_VALUES_MAX: usize = 6;
 /// One-hot inputs in all: they enter a second-order expert, whose cost is their square.

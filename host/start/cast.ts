@@ -1,6 +1,6 @@
 /** Who takes part: the gateways, what feeds each, and its configuration. */
 import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parse, stringify } from 'yaml';
@@ -27,9 +27,9 @@ export interface Player {
   readonly id: string;
   /** What feeds it, in words. */
   readonly source: string;
-  /** Configuration file. */
+  /** Configuration file, and what goes into it. */
   readonly config: string;
-  readonly state: string;
+  readonly text: string;
   /** Arguments behind `rivulet publish`. */
   readonly publish: readonly string[];
 }
@@ -140,7 +140,7 @@ function publishingFor(tasks: unknown): string[] {
   return [];
 }
 
-/** Writes each gateway's configuration, with a port for its broker, and says how to start it and its publisher. */
+/** Makes each gateway's configuration, with a port for its broker, and says how to start it and its publisher. */
 export async function preparePlayers(parts: readonly Part[], stage: Stage): Promise<Player[]> {
   const ports = await freePorts(parts.length);
   return Promise.all(parts.map((part, index) => preparePlayer(part, ports[index] as number, stage)));
@@ -152,11 +152,7 @@ async function preparePlayer(part: Part, broker: number, stage: Stage): Promise<
   const feed = [...part.feed, ...(stage.overrides?.publish ?? [])];
   const place = ['--gateway', id, '--broker', String(broker), '--state', state, '--sync', stage.coordinator];
   const printed = await printConfig(stage.rivulet, [...feed, '--print-config', ...place, '--sync-every', SYNC_EVERY]);
-  const config = stage.place.config(id);
-  writeFileSync(
-    config,
-    stage.overrides === null ? printed : stringify({ ...parse(printed), ...stage.overrides.entries }),
-  );
+  const text = stage.overrides === null ? printed : stringify({ ...parse(printed), ...stage.overrides.entries });
   const speed = part.speed === null ? [] : ['--speed', part.speed];
   const url = [
     '--url',
@@ -166,7 +162,8 @@ async function preparePlayer(part: Part, broker: number, stage: Stage): Promise<
     '--position',
     stage.place.position(id),
   ];
-  return { id, source: sourceOf(printed), config, state, publish: [...feed, ...url, ...speed] };
+  const config = stage.place.config(id);
+  return { id, source: sourceOf(printed), config, text, publish: [...feed, ...url, ...speed] };
 }
 
 function sourceOf(config: string): string {

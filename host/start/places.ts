@@ -1,9 +1,9 @@
 /** Where the demonstration keeps things and listens, checked before anything is started: one clear line when it cannot. */
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, mkdtempSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { RivuletError } from '../src/errors.ts';
 
 const HOST = '127.0.0.1';
@@ -28,7 +28,7 @@ export function openState(named: string | null): StatePlace {
   const folders = ['gateways', 'configs', 'positions'].map((name) => join(root, name));
   try {
     for (const folder of folders) {
-      mkdirSync(folder, { recursive: true });
+      makeDirectory(folder);
       accessSync(folder, constants.W_OK | constants.X_OK);
     }
   } catch (cause) {
@@ -70,6 +70,14 @@ export function freePort(port: number): Promise<number> {
       server.close(() => done(found));
     });
   });
+}
+
+/** Step by step: Node's own recursive way never returns where a parent exists and takes no directory (as in /proc). */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  mkdirSync(path);
 }
 
 /** Some free ports, all different: they are held together before they are let go. */

@@ -289,6 +289,10 @@ describe('npm start refuses with one line', () => {
     expect(said).toMatch(/^RIV_STATE_UNUSABLE: .*state: it cannot be written.*--state\.$/);
   });
 
+  test.runIf(existsSync('/proc'))('a directory that takes no directories', async () => {
+    expect(await refused(['--port', '0', '--state', '/proc/rivulet'])).toMatch(/^RIV_STATE_UNUSABLE: \/proc\/rivulet/);
+  });
+
   test('an unknown option', async () => {
     expect(await refused(['--sped', '3'])).toMatch(/^RIV_USAGE: .*--sped.*--help\.$/);
   });

@@ -2,8 +2,9 @@
  * The processes of a demonstration: the coordinator, and per player a gateway and the publisher of its feed. Starts them in
  * order, keeps them alive, stops them in order: publishers, gateways, coordinator.
  */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RivuletError } from '../src/errors.ts';
+import { ERRORS, type ErrorCode, RivuletError } from '../src/errors.ts';
 import type { AgentEvent } from '../src/status.ts';
 import type { Player } from './cast.ts';
 import { type Child, createChild } from './child.ts';
@@ -169,6 +170,7 @@ function startPlayer(spec: TroupeSpec, player: Player, events: TroupeEvents, beg
     },
     died: died(`gateway ${player.id}`),
   });
+  writeFileSync(player.config, player.text); // not before the coordinator has the state: it may belong to a running start
   gateway.start();
   return { view, gateway, publisher };
 }
@@ -182,10 +184,16 @@ function eventIn(line: string): unknown {
   }
 }
 
-/** An error whose message is the process's own last line, without its code. */
+/** The process's own last line as an error: with its code where it begins with one, its last sentence the advice. */
 function failed(name: string, reason: string): RivuletError {
-  const [, advice = reason] = /^RIV_\w+: (.*)$/.exec(reason) ?? [];
-  return new RivuletError('RIV_INTERNAL', { where: name, found: advice.replace(/\.$/, ''), todo: '' });
+  const [, code = 'RIV_INTERNAL', text = reason] = /^(RIV_\w+): (.*)$/.exec(reason) ?? [];
+  const [, found = text, todo] = /^(.*?)\. ([A-Z].*)$/.exec(text) ?? [];
+  const advice = todo === undefined ? {} : { todo };
+  return new RivuletError(isErrorCode(code) ? code : 'RIV_INTERNAL', { where: name, found, ...advice });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
 }
 
 /** The commands of this tree. */

@@ -3,7 +3,7 @@
  * comes back with every message counted once, a second start goes on, replay gives the same digest, Ctrl-C leaves nothing behind.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -160,4 +160,20 @@ describe.runIf(process.platform === 'linux')('npm start', () => {
     }
     for (const id of ['building-1', 'building-2']) expectCountedOnce(gateway(second, id));
   }, 60_000);
+
+  const occupancy = join(ROOT, '..', 'shared', 'data', 'occupancy');
+  test.skipIf(!existsSync(occupancy))(
+    'recorded tables are played, one gateway each, to their end (skipped where ../shared/data is absent)',
+    async () => {
+      const played = await outcomeOf(npmStart(['--data', occupancy, '--speed', 'max', '--json']));
+      expect(played.gateways.map((one) => one.id)).toEqual(['datatest', 'datatest2', 'datatraining']);
+      for (const [index, rows] of [2665, 9752, 8143].entries()) {
+        const one = played.gateways[index] ?? expect.fail();
+        expectLedgerAddsUp(one);
+        expect([one.id, one.ledger.used]).toEqual([one.id, 2 * rows]);
+        expect(one.tasks).toMatchObject([{ name: 'occupancy', kind: 'classification', predictions: rows }]);
+      }
+    },
+    60_000,
+  );
 });

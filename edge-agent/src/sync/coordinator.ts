@@ -4,6 +4,7 @@
  * carry the pinned key's signature or the asked-for hash.
  */
 import { type ErrorCode, type Identity, publicKeyFromBytes, RivuletError, signatureVerifies } from '@rivulet/host';
+import { type HttpAnswer, type HttpRequest, httpCall } from './http.ts';
 
 /** One call, connection included. */
 const CALL_MS_MAX = 15_000;
@@ -62,24 +63,25 @@ export interface Coordinator {
 export function connectCoordinator(url: string, token: string | null): Coordinator {
   const base = url.endsWith('/') ? url.slice(0, -1) : url;
 
-  async function call(path: string, init: RequestInit, bytesMax: number): Promise<Buffer> {
+  async function call(
+    path: string,
+    request: Pick<HttpRequest, 'method' | 'headers' | 'body'>,
+    bytesMax: number,
+  ): Promise<Buffer> {
     const where = `${base}${path}`;
-    let response: Response;
-    let body: Buffer;
+    let answer: HttpAnswer;
     try {
-      response = await fetch(where, { ...init, redirect: 'error', signal: AbortSignal.timeout(CALL_MS_MAX) });
-      body = await readBounded(response, bytesMax);
+      answer = await httpCall(where, { ...request, timeoutMs: CALL_MS_MAX, answerBytesMax: bytesMax });
     } catch (error) {
       throw new CallFailed('RIV_SYNC_UNREACHABLE', causeOf(error), where);
     }
-    if (!response.ok) {
-      const askedMs = askedToWaitMs(response, body);
-      const unreachable = response.status >= 500 || response.status === 429;
+    const { status, body } = answer;
+    if (status < 200 || status > 299) {
       throw new CallFailed(
-        unreachable ? 'RIV_SYNC_UNREACHABLE' : refusalCode(body),
-        `the coordinator answered ${response.status}: ${refusalMessage(body)}`,
+        status >= 500 || status === 429 ? 'RIV_SYNC_UNREACHABLE' : refusalCode(body),
+        `the coordinator answered ${status}: ${refusalMessage(body)}`,
         where,
-        askedMs,
+        askedToWaitMs(answer),
       );
     }
     return body;
@@ -87,8 +89,7 @@ export function connectCoordinator(url: string, token: string | null): Coordinat
 
   function post(path: string, body: Uint8Array, headers: Record<string, string>): Promise<Buffer> {
     const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
-    const init = { method: 'POST', body: Uint8Array.from(body), headers: { ...authorization, ...headers } };
-    return call(path, init, ANSWER_BYTES_MAX);
+    return call(path, { method: 'POST', body, headers: { ...authorization, ...headers } }, ANSWER_BYTES_MAX);
   }
 
   const json = { 'content-type': 'application/json' };
@@ -121,27 +122,13 @@ export function connectCoordinator(url: string, token: string | null): Coordinat
       const signature = sign(body).toString('base64');
       return headsOf(parse(await post(path, body, { ...json, 'x-rivulet-signature': signature }), path).heads);
     },
-    fetchRelease: (hash) => call(`/api/v1/releases/${hash}`, {}, RELEASE_BYTES_MAX),
+    fetchRelease: (hash) => call(`/api/v1/releases/${hash}`, { method: 'GET' }, RELEASE_BYTES_MAX),
   };
 }
 
-async function readBounded(response: Response, bytesMax: number): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const part of response.body ?? []) {
-    parts.push(part as Uint8Array);
-    bytes += (part as Uint8Array).length;
-    if (bytes > bytesMax) {
-      throw new Error(`an answer of more than ${bytesMax} bytes`);
-    }
-  }
-  return Buffer.concat(parts);
-}
-
-/** fetch says "fetch failed"; what failed is in its cause. */
+/** What the system calls it, where it has a name for it. */
 function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  return cause instanceof Error ? (cause as NodeJS.ErrnoException).code || cause.message : String(cause);
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code || error.message : String(error);
 }
 
 function parse(body: Buffer, where: string): Record<string, unknown> {
@@ -198,8 +185,8 @@ function refusalOf(body: Buffer): { code?: unknown; message?: unknown; retry_aft
 }
 
 /** A busy coordinator says when to come again: in the header, or in the answer as `retry_after_s`. */
-function askedToWaitMs(response: Response, body: Buffer): number | null {
-  const asked = Number(response.headers.get('retry-after') ?? refusalOf(body).retry_after_s);
+function askedToWaitMs({ headers, body }: HttpAnswer): number | null {
+  const asked = Number(headers['retry-after'] ?? refusalOf(body).retry_after_s);
   return Number.isFinite(asked) && asked > 0 ? asked * 1000 : null;
 }
 

@@ -2,12 +2,14 @@
 import { parseArgs } from 'node:util';
 import { type EvaluationSpec, loadCore, RivuletError } from '@rivulet/host';
 import { type EvaluationResult, evaluate } from '../evaluate/evaluation.ts';
+import { joinTables } from '../table/joined.ts';
 import { LIBSVM_LABEL, openTable, type Table } from '../table/table.ts';
 
-const HELP = `Usage: rivulet evaluate --data FILE --task regression|classification|forecast --target COLUMN [options]
+const HELP = `Usage: rivulet evaluate --data FILE [--data FILE …] --task regression|classification|forecast --target COLUMN [options]
 
 Predicts each row, scores the prediction, then learns from the row, with the engine that runs on gateways.
-FILE is CSV with a header row or libsvm text, plain or gzip; empty, NA and nan are missing values.
+FILE is CSV with a header row or libsvm text, plain or gzip; empty, NA and nan are missing values. Several files
+with the same columns are read as one, in the order given.
 Features are all columns but the target: numbers as they are, text as categories.
 
   --target COLUMN    what to predict (libsvm text: the label, unless given)
@@ -15,11 +17,13 @@ Features are all columns but the target: numbers as they are, text as categories
   --key COLUMN       what was measured (a device, a station); not a feature
   --drop COLUMNS     columns to leave out, separated by commas
   --horizon N        forecast: rows ahead (default 1)
-  --label-delay N    rows by which labels come late (default 0)
+  --label-delay N    rows by which labels come late (default 0); several, separated by commas, are run one by one
+  --classes NAMES    classes in order, separated by commas: the first is predicted before any label (default: by
+                     first appearance)
   --limit N          take the first N rows only
   --positive CLASS   the class that F1 is about (default: the rarer of two)
   --core BUILD       auto, scalar or simd (default auto)
-  --json             print one JSON object`;
+  --json             print one JSON object (an array with several label delays)`;
 
 /** Longest label delay and horizon in rows: what waits for its label is kept with its features. */
 const ROWS_AHEAD_MAX = 65_536;
@@ -29,7 +33,7 @@ export async function run(argv: string[]): Promise<number> {
   const { values } = parseArgs({
     args: argv,
     options: {
-      data: { type: 'string' },
+      data: { type: 'string', multiple: true },
       task: { type: 'string' },
       target: { type: 'string' },
       time: { type: 'string' },
@@ -37,6 +41,7 @@ export async function run(argv: string[]): Promise<number> {
       drop: { type: 'string', multiple: true },
       horizon: { type: 'string', default: '1' },
       'label-delay': { type: 'string', default: '0' },
+      classes: { type: 'string' },
       limit: { type: 'string' },
       positive: { type: 'string' },
       core: { type: 'string', default: 'auto' },
@@ -48,32 +53,46 @@ export async function run(argv: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const table = await openTable(required(values.data, '--data'));
+  const [first, ...others] = values.data ?? [];
+  const table = joinTables([
+    await openTable(required(first, '--data')),
+    ...(await Promise.all(others.map((path) => openTable(path)))),
+  ]);
   const request = {
     task: oneOf(required(values.task, '--task'), '--task', ['regression', 'classification', 'forecast'] as const),
     target: values.target ?? required(libsvmTarget(table), '--target'),
     time: values.time,
     key: values.key,
-    drop: (values.drop ?? []).flatMap((list) => list.split(',')).filter((name) => name !== ''),
+    drop: (values.drop ?? []).flatMap(listed),
     horizon: count(values.horizon, '--horizon', 1, ROWS_AHEAD_MAX),
-    labelDelay: count(values['label-delay'], '--label-delay', 0, ROWS_AHEAD_MAX),
+    classes: listed(values.classes ?? ''),
   };
+  const delays = listed(values['label-delay']).map((text) => count(text, '--label-delay', 0, ROWS_AHEAD_MAX));
+  required(delays.length > 0 ? 'given' : undefined, 'the number of --label-delay');
   const build = oneOf(values.core, '--core', ['auto', 'scalar', 'simd'] as const);
   const limit =
     values.limit === undefined ? Number.POSITIVE_INFINITY : count(values.limit, '--limit', 1, Number.MAX_SAFE_INTEGER);
   const bar = progressBar(!values.json && process.stderr.isTTY);
-  const result = await evaluate(await loadCore({ build }), table, request, {
-    limit,
-    positive: values.positive,
-    progress: bar.show,
-  });
-  bar.clear();
-  console.log(values.json ? JSON.stringify(result) : tableOf(result, request.task));
+  const core = await loadCore({ build });
+  const results: (EvaluationResult & { label_delay: number })[] = [];
+  for (const labelDelay of delays) {
+    const settings = { limit, positive: values.positive, progress: bar.show };
+    const result = await evaluate(core, table, { ...request, labelDelay }, settings);
+    bar.clear();
+    results.push({ label_delay: labelDelay, ...result });
+    if (!values.json) console.log(`${results.length > 1 ? '\n' : ''}${tableOf(result, request.task, labelDelay)}`);
+  }
+  if (values.json) console.log(JSON.stringify(results.length === 1 ? results[0] : results));
   return 0;
 }
 
 function libsvmTarget(table: Table): string | undefined {
   return table.columns[0] === LIBSVM_LABEL && table.columns[1] === '1' ? LIBSVM_LABEL : undefined;
+}
+
+/** The parts of a list written with commas. */
+function listed(text: string): string[] {
+  return text.split(',').filter((part) => part !== '');
 }
 
 function required(value: string | undefined, option: string): string {
@@ -115,15 +134,16 @@ function progressBar(shown: boolean): { show(done: number, all: number): void; c
   };
 }
 
-function tableOf(result: EvaluationResult, task: EvaluationSpec['kind']): string {
+function tableOf(result: EvaluationResult, task: EvaluationSpec['kind'], labelDelay: number): string {
   const rows: [string, string][] = [
     ['task', task],
     ['rows', String(result.rows)],
+    ['labels late by', `${labelDelay} rows`],
     ...Object.entries(result.metrics).map(([name, value]): [string, string] => [
       name.replaceAll('_', ' '),
       value === null ? 'none' : value.toPrecision(5),
     ]),
-    ['engine time per row', `${result.us_per_row.toFixed(2)} µs`],
+    ['engine CPU per row', `${result.us_per_row.toFixed(2)} µs`],
     ['digest', result.digest.slice(0, 16)],
   ];
   const experts = [...result.panel].sort((a, b) => b.weight - a.weight).slice(0, 5);

@@ -21,6 +21,8 @@ export interface EvaluationRequest {
   readonly drop: readonly string[];
   readonly horizon: number;
   readonly labelDelay: number;
+  /** Classes known beforehand, in order: the first is what is predicted before any label. Others follow as they appear. */
+  readonly classes: readonly string[];
 }
 
 /** Codes one column's cells; NaN for a missing one. */
@@ -84,21 +86,26 @@ export function columnsFor(
       target: target.name,
       horizon: request.task === 'forecast' ? request.horizon : 0,
       labelDelay: request.labelDelay,
-      classes: classification ? (target.manyValues ? CLASSES_MAX : Math.max(2, target.values.size)) : 0,
+      classes: classification ? classesOf(target, request.classes) : 0,
     },
     features: places.map((place) => ({ place, coder: coderFor((profiles[place]?.texts ?? 0) > 0) })),
-    target: { place: targetPlace, coder: coderFor(classification) },
+    target: { place: targetPlace, coder: classification ? categoryCoder(request.classes) : coderFor(false) },
     key: keyPlace === null ? null : { place: keyPlace, coder: coderFor(true) },
   };
 }
 
-function coderFor(categories: boolean): CellCoder {
-  return categories ? categoryCoder() : { code: numberIn, names: [] };
+function classesOf(target: ColumnProfile, known: readonly string[]): number {
+  return target.manyValues ? CLASSES_MAX : Math.max(2, new Set([...known, ...target.values]).size);
 }
 
-function categoryCoder(): CellCoder {
-  const codes = new Map<string, number>();
-  const names: string[] = [];
+function coderFor(categories: boolean): CellCoder {
+  return categories ? categoryCoder([]) : { code: numberIn, names: [] };
+}
+
+/** @param known texts that have the first codes, in this order */
+function categoryCoder(known: readonly string[]): CellCoder {
+  const names = [...known];
+  const codes = new Map(names.map((name, code) => [name, code]));
   return {
     names,
     code(cell) {

@@ -28,6 +28,7 @@ const REQUEST: EvaluationRequest = {
   drop: [],
   horizon: 1,
   labelDelay: 0,
+  classes: [],
 };
 const PROFILES = [profile('at'), profile('wind', 3), profile('class', 3, ['UP', 'DOWN']), profile('load')];
 

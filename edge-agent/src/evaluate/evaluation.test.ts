@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadCore } from '@rivulet/host';
 import { afterAll, describe, expect, test } from 'vitest';
+import { joinTables } from '../table/joined.ts';
 import { openTable } from '../table/table.ts';
 import type { EvaluationRequest } from './columns.ts';
 import { evaluate } from './evaluation.ts';
@@ -21,6 +22,7 @@ const REQUEST: EvaluationRequest = {
   drop: [],
   horizon: 1,
   labelDelay: 0,
+  classes: [],
 };
 
 /** y follows x and the wind; the class says which is larger. */
@@ -79,6 +81,29 @@ describe('an evaluation', () => {
     const { metrics } = await evaluated(path, { task: 'forecast', target: 'v', horizon: 4 });
     expect(metrics.mae ?? 99).toBeLessThan(0.5 * (metrics.mae_last_value ?? 0));
   });
+});
+
+test('classes known beforehand keep their order: the first one is served before any label', async () => {
+  const rows = Array.from({ length: 40 }, (_, row) => `${row % 7},b`);
+  const path = join(directory, 'only-b.csv');
+  writeFileSync(path, `x,class\n${rows.join('\n')}\n`);
+  const request = { task: 'classification', target: 'class', labelDelay: 100 } as const;
+  const appearing = await evaluated(path, request);
+  const known = await evaluated(path, { ...request, classes: ['a', 'b'] });
+  expect([appearing.metrics.accuracy, known.metrics.accuracy]).toEqual([1, 0]);
+});
+
+test('files with the same columns are one table; other columns are refused', async () => {
+  const [one, two, other] = ['x,y\n1,1\n2,2\n', 'x,y\n3,3\n', 'y,x\n1,1\n'].map((text, place) => {
+    const path = join(directory, `part-${place}.csv`);
+    writeFileSync(path, text);
+    return path;
+  }) as [string, string, string];
+  const table = joinTables([await openTable(one), await openTable(two)]);
+  const { rows } = await evaluate(await loadCore(), table, REQUEST, QUIET);
+  expect(rows).toBe(3);
+  const wrong = [await openTable(one), await openTable(other)] as const;
+  expect(() => joinTables(wrong)).toThrow(/columns y, x.*expected.*x, y/s);
 });
 
 describe.skipIf(!existsSync(DATA))('on recorded data (skipped where ../shared/data is absent)', () => {

@@ -185,13 +185,18 @@ impl Evaluation {
         Ok(())
     }
 
+    /// Makes the class of a row known, and those before it: the caller numbers classes as it likes, so the first one to
+    /// appear need not be class 0.
     fn known_class(&mut self, target: f64) -> Result<()> {
         let index = target as usize;
-        if target < 0.0 || index as f64 != target || index > self.learner.classes() {
+        if target < 0.0 || index as f64 != target {
             return Err(CoreError::Corrupt);
         }
-        if index == self.learner.classes() {
-            self.learner.intern_class(&index.to_string())?;
+        if index >= self.spec.classes_max {
+            return Err(CoreError::Limit);
+        }
+        for class in self.learner.classes()..=index {
+            self.learner.intern_class(&class.to_string())?;
         }
         Ok(())
     }

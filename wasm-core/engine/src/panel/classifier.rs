@@ -9,7 +9,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{exp, exp_each, hold, ln, ln_each, sigmoid};
+use crate::panel::number::{exp, exp_each, hold, ln, ln_each, sigmoid, tenth_power_each};
 use crate::panel::passive_aggressive::PassiveAggressive;
 use crate::panel::prior::Prior;
 use crate::panel::row::{PanelRow, gather};
@@ -22,10 +22,12 @@ use crate::release::ReleaseModel;
 
 /// No expert's probability leaves [1e-6, 1 - 1e-6].
 const PROBABILITY_MIN: f64 = 1e-6;
-/// Rate of the likelihood and share of each lane; the first three are for labels that come at once, the slow ones for
-/// late labels. The last is the lane that averages logits.
-const LANE_RATES: [usize; 6] = [0, 0, 0, 1, 2, 1];
-const RATES: [f64; 3] = [1.0, 0.1, 0.01];
+/// Speed and share of each lane. A lane's rate is the slowest one times ten to the power of its speed: 0.01, 0.1 or 1; the
+/// fast ones are for labels that come at once, the slow ones for late labels. The last lane averages logits.
+const RATE_SLOWEST: f64 = 0.01;
+const SPEEDS: usize = 3;
+const FASTEST: usize = SPEEDS - 1;
+const LANE_SPEEDS: [usize; 6] = [2, 2, 2, 1, 0, 1];
 const LANE_SHARES: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-4];
 const LANE_COUNT: usize = LANE_SHARES.len();
 const LOGIT_LANE: usize = LANE_COUNT - 1;
@@ -347,15 +349,20 @@ impl Classifier {
             *loss += (f64::from(u8::from(beaten)) - *loss) * counted;
         }
         let likelihood = &mut self.scratch.likelihood;
-        for (place, rate) in RATES.into_iter().enumerate() {
-            likelihood.clear();
-            if rate == 1.0 {
-                likelihood.extend_from_slice(&row.predictions[class * experts..][..experts]);
-            } else {
-                likelihood.extend(row.logs[class * experts..][..experts].iter().map(|&log| rate * log));
-                exp_each(likelihood);
+        likelihood.clear();
+        likelihood.extend(
+            row.logs[class * experts..][..experts]
+                .iter()
+                .map(|&log| RATE_SLOWEST * log),
+        );
+        exp_each(likelihood);
+        for speed in 0..SPEEDS {
+            match speed {
+                0 => {}
+                FASTEST => likelihood.copy_from_slice(&row.predictions[class * experts..][..experts]),
+                _ => tenth_power_each(likelihood),
             }
-            for (lane, _) in LANE_RATES.iter().enumerate().filter(|&(_, &of)| of == place) {
+            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
                 self.shares.update(lane, likelihood);
             }
         }

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::panel::column::Columns;
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{exp_each, hold};
+use crate::panel::number::{exp_each, hold, tenth_power_each};
 use crate::panel::row::{PanelRow, gather};
 use crate::panel::second_order::SecondOrder;
 use crate::panel::sgd::{LANES, SgdLanes};
@@ -26,10 +26,11 @@ const LAST: usize = 1;
 const NEAR: usize = 2;
 const MEMORY: usize = 3;
 
-/// How each lane weighs (place in `RATES`), averages (mean or weighted median) and shares; the slow rates are for late
-/// labels.
-const RATES: [f64; 3] = [0.5, 0.05, 0.005];
-const LANE_RATES: [usize; 7] = [0, 0, 0, 1, 2, 0, 0];
+/// How each lane weighs, averages (mean, then two by weighted median) and shares. A lane's rate is the slowest one times
+/// ten to the power of its speed: 0.005, 0.05 or 0.5; the slow ones are for late labels.
+const RATE_SLOWEST: f64 = 0.005;
+const SPEEDS: usize = 3;
+const LANE_SPEEDS: [usize; 7] = [2, 2, 2, 1, 0, 2, 2];
 const LANE_SHARES: [f64; 7] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-2, 1e-3];
 const LANE_COUNT: usize = LANE_SHARES.len();
 const MEDIAN_FIRST: usize = 5;
@@ -284,13 +285,11 @@ impl Regressor {
             row.mixes.push(dot(self.shares.lane(lane), &row.predictions));
         }
         let order = &mut self.scratch.order;
-        order.clear();
-        order.extend(0..row.predictions.len() as u32);
-        order.sort_unstable_by(|&a, &b| {
-            row.predictions[a as usize]
-                .total_cmp(&row.predictions[b as usize])
-                .then(a.cmp(&b))
-        });
+        if order.len() != row.predictions.len() {
+            order.clear();
+            order.extend(0..row.predictions.len() as u32);
+        }
+        sort_nearly_sorted(order, &row.predictions);
         for lane in MEDIAN_FIRST..LANE_COUNT {
             let weights = self.shares.lane(lane);
             let mut sum = 0.0;
@@ -348,15 +347,18 @@ impl Regressor {
             }
         }
         let unit = 1.0 / if least > ERROR_MIN { least } else { ERROR_MIN };
-        for (place, rate) in RATES.into_iter().enumerate() {
-            let likelihood = &mut self.scratch.likelihood;
-            likelihood.clear();
-            likelihood.extend(row.predictions.iter().map(|prediction| {
-                let loss = (y - prediction).abs() * unit;
-                -rate * if loss < LOSS_MAX { loss } else { LOSS_MAX }
-            }));
-            exp_each(likelihood);
-            for (lane, _) in LANE_RATES.iter().enumerate().filter(|&(_, &of)| of == place) {
+        let likelihood = &mut self.scratch.likelihood;
+        likelihood.clear();
+        likelihood.extend(row.predictions.iter().map(|prediction| {
+            let loss = (y - prediction).abs() * unit;
+            -RATE_SLOWEST * if loss < LOSS_MAX { loss } else { LOSS_MAX }
+        }));
+        exp_each(likelihood);
+        for speed in 0..SPEEDS {
+            if speed > 0 {
+                tenth_power_each(likelihood);
+            }
+            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
                 self.shares.update(lane, likelihood);
             }
         }
@@ -571,6 +573,25 @@ fn huber(residual: f64, error: f64) -> f64 {
         most / size
     } else {
         1.0
+    }
+}
+
+/// Sorts expert numbers by prediction, then number; quick when they are nearly in order, as they are from the last row.
+fn sort_nearly_sorted(order: &mut [u32], predictions: &[f64]) {
+    for end in 1..order.len() {
+        let expert = order[end];
+        let value = predictions[expert as usize];
+        let mut place = end;
+        while place > 0 {
+            let other = order[place - 1];
+            let above = predictions[other as usize];
+            if above < value || (above == value && other < expert) {
+                break;
+            }
+            order[place] = other;
+            place -= 1;
+        }
+        order[place] = expert;
     }
 }
 

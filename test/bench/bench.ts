@@ -13,6 +13,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'CPU per message, latency and memory of the intake, against MQTT.js in the same run',
     load: () => import('./ingest/main.ts'),
   },
+  learn: {
+    about: 'the learner that nobody tunes, against River and Vowpal Wabbit on the same rows',
+    load: () => import('./learn/main.ts'),
+  },
 };
 
 function help(): string {

@@ -144,6 +144,7 @@ function tableOf(result: EvaluationResult, task: EvaluationSpec['kind'], labelDe
       value === null ? 'none' : value.toPrecision(5),
     ]),
     ['engine CPU per row', `${result.us_per_row.toFixed(2)} µs`],
+    ['process CPU per row', `${result.process_us_per_row.toFixed(2)} µs`],
     ['digest', result.digest.slice(0, 16)],
   ];
   const experts = [...result.panel].sort((a, b) => b.weight - a.weight).slice(0, 5);

@@ -1,0 +1,125 @@
+/** The bench's outcome as tables: per task every contender, best first, and at the end ours beside the best peer. */
+import type { EvaluationResult } from '../../../edge-agent/src/evaluate/evaluation.ts';
+import type { PeerResult } from './peers.ts';
+import type { Scores } from './scores.ts';
+
+/** What came out for one task and delay. */
+export interface Outcome {
+  task: string;
+  kind: 'classification' | 'regression';
+  rows: number;
+  classes: number;
+  label_delay: number;
+  ours: EvaluationResult;
+  last_label: Scores;
+  /** Of answering with the label's own current value, where that is a column. */
+  current_value?: Scores;
+  peers: PeerResult[];
+}
+
+interface Contender {
+  name: string;
+  scores: Scores;
+  cpu: string;
+}
+
+const OURS = 'rivulet, default';
+
+/** The score that decides: accuracy or, for numbers, mean absolute error. */
+function better(kind: Outcome['kind'], a: Scores, b: Scores): number {
+  return kind === 'classification' ? (b.accuracy ?? 0) - (a.accuracy ?? 0) : (a.mae ?? 0) - (b.mae ?? 0);
+}
+
+/** Every contender of one task. */
+export function taskTable(outcome: Outcome): string {
+  const { ours, kind } = outcome;
+  const contenders: Contender[] = [
+    {
+      name: OURS,
+      scores: oursOf(outcome),
+      cpu: `${ours.us_per_row.toFixed(1)} (process ${ours.process_us_per_row.toFixed(1)})`,
+    },
+    { name: 'last label', scores: outcome.last_label, cpu: '' },
+    ...(outcome.current_value === undefined ? [] : [{ name: 'current value', scores: outcome.current_value, cpu: '' }]),
+    ...outcome.peers.map(({ spec, scores, us_per_row }) => ({
+      name: spec,
+      scores,
+      cpu: us_per_row.toFixed(us_per_row < 100 ? 1 : 0),
+    })),
+  ].sort((a, b) => better(kind, a.scores, b.scores));
+  const heads = kind === 'classification' ? ['accuracy', 'log loss', 'kappa'] : ['MAE', 'RMSE'];
+  const lines = contenders.map(({ name, scores, cpu }) => [
+    name,
+    ...(kind === 'classification'
+      ? [shown(scores.accuracy), shown(scores.log_loss), shown(scores.kappa)]
+      : [shown(scores.mae), shown(scores.rmse)]),
+    cpu,
+  ]);
+  const late = outcome.label_delay === 0 ? 'labels at once' : `labels ${outcome.label_delay} rows late`;
+  const about = `${outcome.task}: ${outcome.rows} rows, ${outcome.classes > 0 ? `${outcome.classes} classes, ` : ''}${late}`;
+  return `${about}\n${aligned([['', ...heads, 'CPU µs/row'], ...lines])}`;
+}
+
+/** Ours beside the best peer of each task, chosen in hindsight, and the cheapest that comes near it. */
+export function summary(outcomes: readonly Outcome[]): string {
+  const lines = outcomes.map((outcome) => {
+    const { kind, peers } = outcome;
+    const score = kind === 'classification' ? 'accuracy' : 'mae';
+    const raw = best(
+      peers.filter(({ spec }) => !spec.startsWith('+ours')),
+      kind,
+    );
+    const given = best(
+      peers.filter(({ spec }) => spec.startsWith('+ours')),
+      kind,
+    );
+    const ours = oursOf(outcome);
+    const rival = [raw?.scores, outcome.last_label, outcome.current_value].filter((one) => one !== undefined);
+    const ahead = rival.every((one) => better(kind, ours, one) <= 0);
+    return [
+      `${outcome.task} ${outcome.label_delay}`,
+      score,
+      shown(ours[score]),
+      kind === 'classification' ? shown(ours.log_loss) : '',
+      shown((outcome.current_value ?? outcome.last_label)[score]),
+      raw === undefined ? '' : `${shown(raw.scores[score])} ${raw.spec}`,
+      given === undefined ? '' : `${shown(given.scores[score])} ${given.spec.slice('+ours '.length)}`,
+      outcome.ours.us_per_row.toFixed(1),
+      raw === undefined ? '' : raw.us_per_row.toFixed(1),
+      ahead ? 'ahead' : 'behind',
+    ];
+  });
+  const head = ['task, delay', '', 'ours', '(log loss)', 'last label*', 'best peer', 'best peer on our inputs'];
+  const table = aligned([[...head, 'our µs', 'its µs', ''], ...lines]);
+  return outcomes.some(({ current_value }) => current_value !== undefined)
+    ? `${table}\n* where a column is the label's own current value: that value`
+    : table;
+}
+
+function best(peers: readonly PeerResult[], kind: Outcome['kind']): PeerResult | undefined {
+  return [...peers].sort((a, b) => better(kind, a.scores, b.scores))[0];
+}
+
+function oursOf({ ours: { metrics }, kind }: Outcome): Scores {
+  return kind === 'classification'
+    ? { accuracy: metrics.accuracy ?? 0, log_loss: metrics.log_loss ?? null, kappa: metrics.kappa ?? null }
+    : { mae: metrics.mae ?? 0, rmse: metrics.rmse ?? 0 };
+}
+
+function shown(value: number | null | undefined): string {
+  if (value === undefined || value === null) return '–';
+  if (!Number.isFinite(value) || Math.abs(value) >= 1e6) return value.toExponential(1);
+  return Math.abs(value) < 1 ? value.toFixed(4) : value.toPrecision(5);
+}
+
+function aligned(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -28,6 +28,7 @@ import {
   RivuletError,
   topicFilter,
   toRivuletError,
+  type Wanted,
 } from '@rivulet/host';
 import { createCheckpoints } from './checkpoints.ts';
 import { ingest } from './fold.ts';
@@ -102,8 +103,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       connected: () => doors[0]?.connected() ?? false,
       publish: (topic, payload, done) => doors[0]?.publish(topic, payload, done),
     });
+    const wanted: Wanted = (kind, subject) => kind === 'quarantine' || documenter.wants(kind, subject);
     const publish = (outputs: readonly Output[]): void => {
-      for (const message of outputs.flatMap(documenter)) {
+      for (const message of outputs.flatMap(documenter.messages)) {
         publisher.send(message);
       }
     };
@@ -113,7 +115,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       intervalMs: config.log.commitMs,
       now: () => performance.now(),
       fold(blocks) {
-        const outputs = ingest(engine, blocks);
+        const outputs = ingest(engine, blocks, wanted);
         return () => {
           quarantine.keep(outputs, blocks);
           publish(outputs);

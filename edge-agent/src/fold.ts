@@ -18,6 +18,7 @@ import {
   RivuletError,
   replaceFile,
   toRivuletError,
+  type Wanted,
 } from '@rivulet/host';
 
 /** More blocks than this that cannot be folded mean that the core or the disk is broken, not the blocks. */
@@ -91,10 +92,10 @@ async function tryFold(options: FoldOptions, suspect: { from: number; to: number
   return { engine };
 }
 
-/** One call into the core; the outputs are decoded before the next call overwrites them. */
-export function ingest(engine: Engine, blocks: Buffer): Output[] {
+/** One call into the core; the outputs (those that are `wanted`) are decoded before the next call overwrites them. */
+export function ingest(engine: Engine, blocks: Buffer, wanted?: Wanted): Output[] {
   const bytes = engine.ingest(blocks);
-  return bytes.length === 0 ? [] : [...decodeOutputs(bytes)];
+  return bytes.length === 0 ? [] : [...decodeOutputs(bytes, wanted)];
 }
 
 /** Where each block of a batch stands, and its sequence. */

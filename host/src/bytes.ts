@@ -19,6 +19,8 @@ export interface ByteReader {
   /** An i64 that must be a safe integer. */
   i64(): number;
   f64(): number;
+  /** Goes on behind that many bytes. */
+  skip(length: number): void;
   raw(length: number): Buffer;
   /** A u32 length, at most `maximum`, and that many bytes. */
   bytes(maximum: number): Buffer;
@@ -44,14 +46,27 @@ export function byteReader(bytes: Uint8Array, what: string, start = 0, end = byt
     at += length;
     return from;
   };
-  const safe = (value: bigint): number => {
-    const number = Number(value);
-    if (!Number.isSafeInteger(number))
+  const safe = (value: number): number => {
+    if (!Number.isSafeInteger(value))
       throw new RivuletError('RIV_CORRUPT', {
         found: `${what} holds ${value} at byte ${at - start - 8}`,
         expected: 'an integer below 2^53',
       });
-    return number;
+    return value;
+  };
+  // Whether it is exact does not matter beyond 2^53: there it is refused.
+  const u64 = (): number => {
+    const from = take(8);
+    return safe(buffer.readUInt32LE(from) + buffer.readUInt32LE(from + 4) * 0x1_0000_0000);
+  };
+  const announced = (maximum: number): number => {
+    const length = reader.u32();
+    if (length > maximum)
+      throw new RivuletError('RIV_TOO_LARGE', {
+        found: `${what} announces ${length} bytes at byte ${at - start - 4}`,
+        expected: `at most ${maximum}`,
+      });
+    return length;
   };
   const reader: ByteReader = {
     get at() {
@@ -64,27 +79,25 @@ export function byteReader(bytes: Uint8Array, what: string, start = 0, end = byt
     u16: () => buffer.readUInt16LE(take(2)),
     u32: () => buffer.readUInt32LE(take(4)),
     i32: () => buffer.readInt32LE(take(4)),
-    u64: () => safe(buffer.readBigUInt64LE(take(8))),
+    u64,
     bigU64: () => buffer.readBigUInt64LE(take(8)),
-    i64: () => safe(buffer.readBigInt64LE(take(8))),
+    i64: () => safe(Number(buffer.readBigInt64LE(take(8)))),
     f64: () => buffer.readDoubleLE(take(8)),
+    skip: (length) => {
+      take(length);
+    },
     raw: (length) => {
       const from = take(length);
       return buffer.subarray(from, from + length);
     },
-    bytes: (maximum) => {
-      const length = reader.u32();
-      if (length > maximum)
-        throw new RivuletError('RIV_TOO_LARGE', {
-          found: `${what} announces ${length} bytes at byte ${at - start - 4}`,
-          expected: `at most ${maximum}`,
-        });
-      return reader.raw(length);
-    },
+    bytes: (maximum) => reader.raw(announced(maximum)),
     str: (maximum) => {
-      const raw = reader.bytes(maximum);
+      const length = announced(maximum);
+      const from = take(length);
+      // Names are short and mostly ASCII: no view, no decoder.
+      if (isAscii(buffer, from, at)) return buffer.toString('latin1', from, at);
       try {
-        return utf8.decode(raw);
+        return utf8.decode(buffer.subarray(from, at));
       } catch {
         throw new RivuletError('RIV_CORRUPT', {
           found: `${what} holds text that is not UTF-8 before byte ${at - start}`,
@@ -97,6 +110,11 @@ export function byteReader(bytes: Uint8Array, what: string, start = 0, end = byt
     },
   };
   return reader;
+}
+
+function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) if ((bytes[at] as number) > 0x7f) return false;
+  return true;
 }
 
 /**

@@ -66,6 +66,7 @@ export {
   type Output,
   type Prediction,
   type Quarantined,
+  type Wanted,
   type WindowResult,
 } from './outputs.ts';
 export { topicFilter } from './patterns.ts';

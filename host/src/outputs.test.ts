@@ -71,6 +71,18 @@ describe('outputs of the core', () => {
     ]);
   });
 
+  test('that_nobody_wants_are_passed_over', () => {
+    const asked: string[] = [];
+    const found = [
+      ...decodeOutputs(all, (kind, subject) => {
+        asked.push(`${kind} ${subject}`);
+        return kind === 'window' || kind === 'quarantine';
+      }),
+    ];
+    expect(found.map(({ kind }) => kind)).toEqual(['window', 'quarantine']);
+    expect(asked).toEqual(['prediction 3', 'window 3', 'alarm 3', 'late 3', 'quarantine 3']);
+  });
+
   test('without_a_release_say_so', () => {
     const bytes = Buffer.from(prediction);
     bytes.fill(0, bytes.length - 8);

@@ -86,26 +86,47 @@ export type Output = Prediction | WindowResult | Alarm | LateReading | Quarantin
 /** Longest key, field or class name: an MQTT topic is at most this long, and names are made of topics. */
 const NAME_BYTES_MAX = 65_536;
 
+/** The kinds by their number in the format. */
+const KINDS: readonly (Output['kind'] | undefined)[] = [
+  undefined,
+  'prediction',
+  'window',
+  'alarm',
+  'late',
+  'quarantine',
+];
+
+/** Says whether somebody wants outputs of a kind about a subject. */
+export type Wanted = (kind: Output['kind'], subject: number) => boolean;
+
 /**
  * Decodes records one by one; nothing of `bytes` is kept.
+ * @param wanted records that nobody wants are passed over, which costs next to nothing; default: all are wanted
  * @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_CORRUPT
  */
-export function* decodeOutputs(bytes: Uint8Array): Generator<Output, void, void> {
-  for (let at = 0; at < bytes.length; ) {
-    const length = byteReader(bytes, 'the outputs', at).u32();
+export function* decodeOutputs(bytes: Uint8Array, wanted: Wanted = () => true): Generator<Output, void, void> {
+  // One reader for all: there are hundreds of records in a batch.
+  const reader = byteReader(bytes, 'the outputs');
+  while (reader.remaining > 0) {
+    const at = reader.at;
+    const length = reader.u32();
     if (length < 4 || length > bytes.length - at)
       throw new RivuletError('RIV_CORRUPT', { found: `an output of ${length} bytes at byte ${at}` });
-    const reader = byteReader(bytes, 'an output', at + 4, at + length);
-    yield decodeRecord(reader);
-    reader.finish();
-    at += length;
+    const kind = reader.u8();
+    reader.u8(); // flags: none defined in version 1
+    const subject = reader.u16();
+    const name = KINDS[kind];
+    if (name === undefined || wanted(name, subject)) yield decodeRecord(reader, kind, subject);
+    else reader.skip(Math.max(at + length - reader.at, 0));
+    if (reader.at !== at + length)
+      throw new RivuletError('RIV_CORRUPT', {
+        found: `an output of ${reader.at - at} bytes at byte ${at}`,
+        expected: `${length} bytes, as it says`,
+      });
   }
 }
 
-function decodeRecord(reader: ByteReader): Output {
-  const kind = reader.u8();
-  reader.u8(); // flags: none defined in version 1
-  const subject = reader.u16();
+function decodeRecord(reader: ByteReader, kind: number, subject: number): Output {
   const offset = reader.u64();
   const ordinal = reader.u32();
   const caused: Caused = { subject, offset, ordinal, id: `${offset}-${ordinal}` };

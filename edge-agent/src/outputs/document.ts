@@ -3,7 +3,7 @@
  * epoch milliseconds; `id` is the offset of the message that caused it and an ordinal, so that a consumer can drop a
  * repeat after a crash. A number that is not known yet is null.
  */
-import type { Alarm, Config, Output, OutputConfig, Prediction, WindowResult } from '@rivulet/host';
+import type { Alarm, Config, Output, OutputConfig, Prediction, Wanted, WindowResult } from '@rivulet/host';
 import { fillTopic } from './topic.ts';
 
 /** A message ready to be published. */
@@ -12,8 +12,13 @@ export interface OutboundMessage {
   payload: string;
 }
 
-/** Turns outputs into messages: none, one, or several when the configuration names several topics. */
-export type Documenter = (output: Output) => OutboundMessage[];
+/** What the configuration makes of outputs. */
+export interface Documenter {
+  /** None, one, or several messages when the configuration names several topics. */
+  messages(output: Output): OutboundMessage[];
+  /** False for outputs that make no message, so that they need not even be decoded. */
+  wants: Wanted;
+}
 
 export function createDocumenter(config: Config): Documenter {
   const { gateway } = config;
@@ -25,7 +30,7 @@ export function createDocumenter(config: Config): Documenter {
   const alarmTopics = config.tasks.map((task) => topicsOf('alarms', task.name));
   const windowTopics = config.windows.map((window) => topicsOf('windows', window.name));
 
-  function messages(templates: string[] | undefined, values: Record<string, string>, document: object) {
+  function publish(templates: string[] | undefined, values: Record<string, string>, document: object) {
     if (templates === undefined || templates.length === 0) {
       return [];
     }
@@ -33,27 +38,43 @@ export function createDocumenter(config: Config): Documenter {
     return templates.map((template) => ({ topic: fillTopic(template, { gateway, ...values }), payload }));
   }
 
-  return (output) => {
+  function wants(kind: Output['kind'], subject: number): boolean {
+    switch (kind) {
+      case 'prediction':
+        return (predictionTopics[subject]?.length ?? 0) > 0;
+      case 'alarm':
+        return (alarmTopics[subject]?.length ?? 0) > 0;
+      case 'window':
+        return (windowTopics[subject]?.length ?? 0) > 0;
+      case 'late':
+      case 'quarantine':
+        return false;
+    }
+  }
+
+  function messages(output: Output): OutboundMessage[] {
     switch (output.kind) {
       case 'prediction': {
         const task = config.tasks[output.subject]?.name ?? '';
         const document = predictionDocument(task, output);
-        return messages(predictionTopics[output.subject], { task, key: output.key }, document);
+        return publish(predictionTopics[output.subject], { task, key: output.key }, document);
       }
       case 'alarm': {
         const task = config.tasks[output.subject]?.name ?? '';
-        return messages(alarmTopics[output.subject], { task, key: output.key }, alarmDocument(task, output));
+        return publish(alarmTopics[output.subject], { task, key: output.key }, alarmDocument(task, output));
       }
       case 'window': {
         const window = config.windows[output.subject]?.name ?? '';
         const document = windowDocument(window, config.windows[output.subject]?.stats ?? [], output);
-        return messages(windowTopics[output.subject], { window, key: output.key, field: output.field }, document);
+        return publish(windowTopics[output.subject], { window, key: output.key, field: output.field }, document);
       }
       case 'late':
       case 'quarantine':
         return [];
     }
-  };
+  }
+
+  return { messages, wants };
 }
 
 function predictionDocument(task: string, output: Prediction): object {

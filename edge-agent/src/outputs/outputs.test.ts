@@ -44,7 +44,7 @@ describe('topics of outputs', () => {
 
 describe('documents of outputs', () => {
   it('say a prediction with its interval, error so far, release and id', () => {
-    const [message] = createDocumenter(config)(prediction);
+    const [message] = createDocumenter(config).messages(prediction);
     expect(message?.topic).toBe('rivulet/plant-7/temp_in_30m/r_1');
     expect(JSON.parse(message?.payload ?? '')).toEqual({
       task: 'temp_in_30m',
@@ -62,7 +62,7 @@ describe('documents of outputs', () => {
   });
 
   it('say a class and its probability for a classification', () => {
-    const [message] = createDocumenter(config)({ ...prediction, subject: 1, class: 'on', value: 0.9 });
+    const [message] = createDocumenter(config).messages({ ...prediction, subject: 1, class: 'on', value: 0.9 });
     expect(JSON.parse(message?.payload ?? '')).toMatchObject({ task: 'occupied', class: 'on', probability: 0.9 });
   });
 
@@ -71,7 +71,7 @@ describe('documents of outputs', () => {
       ...{ kind: 'window', subject: 0, offset: 3, ordinal: 1, id: '3-1', key: 'k', field: 'co2', start: 0, end: 300 },
       ...{ count: 2, sum: 4, mean: 2, min: 1, max: 3, std: Number.NaN, last: 3, revision: 0, final: true },
     } as Output;
-    const [message] = createDocumenter(config)(window);
+    const [message] = createDocumenter(config).messages(window);
     expect(message?.topic).toBe('rivulet/plant-7/windows/room_5m/k/co2');
     expect(JSON.parse(message?.payload ?? '')).toEqual({
       ...{ window: 'room_5m', key: 'k', field: 'co2', start: 0, end: 300, count: 2, mean: 2, std: null },
@@ -80,9 +80,11 @@ describe('documents of outputs', () => {
   });
 
   it('go where the configuration says, and nowhere when it names other tasks', () => {
+    expect(createDocumenter(config).wants('alarm', 0)).toBe(false);
+    expect(createDocumenter(config).wants('window', 0)).toBe(true);
     const only = { ...config, outputs: [{ what: 'predictions', of: 'occupied', topic: 'x/{key}' }] } as Config;
-    expect(createDocumenter(only)(prediction)).toEqual([]);
-    expect(createDocumenter(only)({ ...prediction, subject: 1 })[0]?.topic).toBe('x/r_1');
+    expect(createDocumenter(only).messages(prediction)).toEqual([]);
+    expect(createDocumenter(only).messages({ ...prediction, subject: 1 })[0]?.topic).toBe('x/r_1');
   });
 });
 

@@ -7,27 +7,21 @@ import { type Core, type ExpertStatus, planForEvaluation, RivuletError } from '@
 import { profileOf } from '../table/profile.ts';
 import type { Table, TableRow } from '../table/table.ts';
 import { columnsFor, type EvaluationRequest } from './columns.ts';
+import { createPace } from './pace.ts';
 import { encodeRows } from './rows.ts';
 import { f1Of } from './scores.ts';
 
 /** Rows per call of the engine: enough to make the call's price vanish, few enough for a lively progress bar. */
 const BATCH_ROWS = 512;
 
-/**
- * Before the clock counts, a throw-away engine takes the first batch again and again, this many rows in all or for this
- * long: the compiler of WebAssembly gives fast code only to what has run for a while, as a live gateway's core has.
- */
-const WARM_UP_ROWS = 20_000;
-const WARM_UP_MS_MAX = 300;
-
 /** The outcome; the JSON of `rivulet evaluate --json`. */
 export interface EvaluationResult {
   rows: number;
   metrics: Record<string, number | null>;
   panel: ExpertStatus[];
-  /** CPU microseconds in the engine per row, its code being warm. */
+  /** CPU microseconds in the engine per row, its code being warm (`pace.ts`). */
   us_per_row: number;
-  /** CPU microseconds of the whole process per row: the engine, reading and coding the rows, garbage. */
+  /** CPU microseconds of the whole process per row, its code cold: engine, compiler, reading and coding the rows, garbage. */
   process_us_per_row: number;
   /** SHA-256 of the engine's final state, hex. */
   digest: string;
@@ -62,19 +56,13 @@ export async function evaluate(
   const engine = core.newEngine();
   engine.open(plan);
 
+  const pace = createPace(core, plan);
   let done = 0;
-  let engineUs = 0;
-  let processBegan = process.cpuUsage();
+  const processBegan = process.cpuUsage();
   for await (const batch of batches(table, settings.limit)) {
     const bytes = encodeRows(columns, batch);
-    if (done === 0) {
-      warmUp(core, plan, bytes, batch.length);
-      processBegan = process.cpuUsage();
-    }
-    const began = process.threadCpuUsage();
     engine.rows(bytes);
-    const { user, system } = process.threadCpuUsage(began);
-    engineUs += user + system;
+    pace.keep(bytes, batch.length);
     done += batch.length;
     settings.progress(done, all);
   }
@@ -91,19 +79,10 @@ export async function evaluate(
     rows: report.rows,
     metrics,
     panel: report.panel,
-    us_per_row: engineUs / done,
+    us_per_row: pace.usPerRow(),
     process_us_per_row: (spent.user + spent.system) / done,
     digest: createHash('sha256').update(engine.checkpoint()).digest('hex'),
   };
-}
-
-function warmUp(core: Core, plan: Uint8Array, bytes: Uint8Array, rows: number): void {
-  const engine = core.newEngine();
-  engine.open(plan);
-  const began = performance.now();
-  for (let taken = 0; taken < WARM_UP_ROWS && performance.now() - began < WARM_UP_MS_MAX; taken += rows) {
-    engine.rows(bytes);
-  }
 }
 
 async function* batches(table: Table, limit: number): AsyncGenerator<TableRow[]> {

@@ -55,9 +55,11 @@ export function createDocumenter(config: Config): Documenter {
   function messages(output: Output): OutboundMessage[] {
     switch (output.kind) {
       case 'prediction': {
-        const task = config.tasks[output.subject]?.name ?? '';
-        const document = predictionDocument(task, output);
-        return publish(predictionTopics[output.subject], { task, key: output.key }, document);
+        const task = config.tasks[output.subject];
+        // Before the first label no class has a name yet: there is nothing to say.
+        if (task === undefined || (task.kind === 'classification' && output.class === '')) return [];
+        const document = predictionDocument(task.name, output);
+        return publish(predictionTopics[output.subject], { task: task.name, key: output.key }, document);
       }
       case 'alarm': {
         const task = config.tasks[output.subject]?.name ?? '';

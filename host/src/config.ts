@@ -37,9 +37,11 @@ export interface SourceConfig {
   /** Only messages of this door; null: of any. */
   door: number | null;
   format: 'auto' | 'json' | 'number';
-  /** Template over the captures. */
+  /** Template over the captures of the topic and the payload. */
   key: string;
   fields: { name: string; path: string }[];
+  /** Values of the payload that keys and field names are made of. */
+  captures: { name: string; path: string }[];
   time: string | null;
   seq: string | null;
   latenessMs: number;

@@ -15,7 +15,8 @@ import type {
 } from './config.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { nearestName } from './nearest.ts';
-import { checkTemplate, checkTopicPattern, isPath, templateNames } from './patterns.ts';
+import { checkMapping, parsePath } from './paths.ts';
+import { checkTemplate, checkTopicPattern, templateNames } from './patterns.ts';
 import { formatDuration } from './units.ts';
 
 /** Readings may come this much after later ones of the same key: networks re-order over seconds, not minutes. */
@@ -49,6 +50,7 @@ const SYNC_EVERY_MS = 5 * 60_000;
 
 const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
+const CAPTURE_NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 const NAME_EXPECTED = 'letters, digits, dash and underscore, at most 64';
 const STATS: readonly WindowStat[] = ['count', 'sum', 'mean', 'min', 'max', 'std', 'last'];
 
@@ -178,6 +180,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     'topic',
     'door',
     'format',
+    'captures',
     'key',
     'fields',
     'time',
@@ -186,10 +189,9 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     'clock_skew_max',
     'idle',
   ]);
-  const topicNode = map.need('topic');
-  const { topic, captures } = topicPattern(topicNode);
+  const { topic, captures: topicCaptures } = topicPattern(map.need('topic'));
   const name = map.get('name')?.text(/^.{1,128}$/, 'at most 128 characters') ?? topic;
-  const fields = parseFields(map.get('fields'), captures);
+  const fields = parseFields(map.get('fields'));
   const doorName = map.get('door')?.word(['mqtt', 'broker']) ?? null;
   const door = doorName === null ? null : doors.find(({ kind }) => kind === doorName);
   if (door === undefined)
@@ -199,15 +201,27 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     map
       .need('fields')
       .fail('RIV_CONFIG_VALUE', 'a path into a payload that is one number', 'empty paths, or another format');
+  const mapping = { fields, time: path(map.get('time')), seq: path(map.get('seq')), captures: parseCaptures(map) };
+  const checked = checkMapping(mapping);
+  if ('wrong' in checked)
+    return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `the fields have ${checked.wrong}`);
+  const twice = checked.captures.flat().find((capture) => topicCaptures.includes(capture));
+  if (twice !== undefined)
+    return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `topic and payload both capture {${twice}}`);
+  const known = checked.captures.map((captures) => [...topicCaptures, ...captures]);
+  for (const [index, field] of fields.entries()) {
+    const wrong = checkTemplate(field.name, known[index] ?? []);
+    if (wrong !== null)
+      map.need('fields').fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(field.name)} holds ${wrong}`);
+  }
+  const shared = (known[0] ?? topicCaptures).filter((capture) => known.every((names) => names.includes(capture)));
   return {
     name,
     topic,
     door: door?.door ?? null,
     format,
-    key: template(map.get('key'), captures) ?? defaultKey(captures, fields, name),
-    fields,
-    time: path(map.get('time')),
-    seq: path(map.get('seq')),
+    key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
+    ...mapping,
     latenessMs: map.get('lateness')?.durationMs(0) ?? LATENESS_MS,
     clockSkewMaxMs: map.get('clock_skew_max')?.durationMs(0) ?? CLOCK_SKEW_MAX_MS,
     idleMs: map.get('idle')?.durationMs(1) ?? IDLE_MS,
@@ -215,20 +229,30 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
 }
 
 /** Fields as a map from name to path. Without any: one field `value`, which is the payload itself. */
-function parseFields(node: ConfigNode | null, captures: readonly string[]): SourceConfig['fields'] {
+function parseFields(node: ConfigNode | null): SourceConfig['fields'] {
   if (node === null) return [{ name: 'value', path: '' }];
   const entries = node.entries();
   if (entries.length === 0) node.fail('RIV_CONFIG_MISSING', '`fields` is empty', 'a map from field to path');
   if (entries.length > FIELDS_PER_SOURCE_MAX)
     node.fail('RIV_CONFIG_VALUE', `${entries.length} fields`, `at most ${FIELDS_PER_SOURCE_MAX} per source`);
+  return entries.map(({ key: name, value }) => ({ name, path: path(value) ?? '' }));
+}
+
+/** Captures of the payload as a map from name to path. */
+function parseCaptures(map: { get(key: 'captures'): ConfigNode | null }): SourceConfig['captures'] {
+  const entries = map.get('captures')?.entries() ?? [];
   return entries.map(({ key: name, value }) => {
-    const wrong = checkTemplate(name, captures);
-    if (wrong !== null) value.fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(name)} holds ${wrong}`);
+    if (!CAPTURE_NAME_PATTERN.test(name))
+      value.fail(
+        'RIV_CONFIG_VALUE',
+        `the capture ${JSON.stringify(name)}`,
+        'a letter, then letters, digits, underscores',
+      );
     return { name, path: path(value) ?? '' };
   });
 }
 
-/** What the topic captures and no field name uses; without captures the source is one thing, named like it. */
+/** What topic and payload capture and no field name uses; without captures the source is one thing, named like it. */
 function defaultKey(captures: readonly string[], fields: SourceConfig['fields'], name: string): string {
   const used = new Set(fields.flatMap((field) => templateNames(field.name)));
   const free = captures.filter((capture) => !used.has(capture));
@@ -400,8 +424,8 @@ function parseLabel(node: ConfigNode, sources: readonly SourceConfig[]): LabelCo
   return {
     topic,
     key: template(map.get('key'), captures) ?? labelKey(node, captures, sources),
-    path: path(map.get('path')) ?? '',
-    time: path(map.get('time')),
+    path: singlePath(map.get('path')) ?? '',
+    time: singlePath(map.get('time')),
   };
 }
 
@@ -533,12 +557,20 @@ function template(node: ConfigNode | null, names: readonly string[]): string | n
 function path(node: ConfigNode | null): string | null {
   if (node === null || node.empty) return null;
   const text = node.text();
-  if (!isPath(text))
+  if (parsePath(text) === null)
     node.fail(
       'RIV_CONFIG_VALUE',
       `\`${node.path}\` is ${JSON.stringify(text.slice(0, 80))}`,
-      'a path such as a.b[0].c',
+      'a path such as a.b[0].c, devices.{dev}.temp or [?n=voltage].v',
     );
+  return text;
+}
+
+/** A path that leads to one value. */
+function singlePath(node: ConfigNode | null): string | null {
+  const text = path(node);
+  if (text !== null && parsePath(text)?.some(({ kind }) => kind === 'each'))
+    node?.fail('RIV_CONFIG_VALUE', `\`${node.path}\` has a wildcard`, 'a path to one value');
   return text;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { nearestName } from './nearest.ts';
-import { checkTemplate, checkTopicPattern, isPath, templateNames, topicFilter } from './patterns.ts';
+import { checkTemplate, checkTopicPattern, templateNames, topicFilter } from './patterns.ts';
 
 test.each([
   ['a/b', []],
@@ -37,23 +37,6 @@ test('a_template_may_use_what_its_topic_captures', () => {
   expect(checkTemplate('x-{a}', ['a'])).toBeNull();
   expect(checkTemplate('{b}', ['a'])).toContain('{b}');
   expect(checkTemplate('{a', ['a'])).toContain('brace');
-});
-
-test.each(['', 'a', 'a.b', 'a[0]', 'a.b[0].c', '[0]', '[0][1].x', 'ä ö.x-y_z'])('%j_is_a_path', (path) => {
-  expect(isPath(path)).toBe(true);
-});
-
-test.each(['.', 'a.', '.a', 'a..b', 'a[', 'a[x]', 'a[0]b', 'a]', '[0]a', `a${'.b'.repeat(32)}`])(
-  '%j_is_no_path',
-  (path) => {
-    expect(isPath(path)).toBe(false);
-  },
-);
-
-test('paths_are_checked_in_linear_time', () => {
-  const started = performance.now();
-  for (const hostile of ['a[0]'.repeat(20_000), `${'a.'.repeat(40_000)}.`, `${'[0]'.repeat(30_000)}x`]) isPath(hostile);
-  expect(performance.now() - started).toBeLessThan(1000);
 });
 
 test.each([

@@ -1,20 +1,12 @@
-// The three small languages of a configuration (FORMATS.md section 3): topic patterns that capture levels, templates over
-// the captures, and paths into a payload. Only their syntax is checked here; the core follows them.
+// Two of the three small languages of a configuration (FORMATS.md section 3): topic patterns that capture levels and
+// templates over the captures; the third, paths into a payload, is in paths.ts. Only their syntax is checked here; the core
+// follows them.
 
 /** Names of captures: `{room}`. */
 const CAPTURE = /\{([A-Za-z][A-Za-z0-9_]{0,31})\}/g;
 const CAPTURE_LEVEL = /^\{([A-Za-z][A-Za-z0-9_]{0,31})\}$/;
-/** Levels of a topic pattern and steps of a path that the core follows (wasm-core/engine/src: route, decode). */
+/** Levels of a topic pattern that the core follows (wasm-core/engine/src/route.rs). */
 const LEVELS_MAX = 64;
-const STEPS_MAX = 32;
-const STEP = String.raw`[^.[\]]+(?:\[\d{1,6}\])*`;
-
-const PATH_PATTERN = new RegExp(String.raw`^(?:(?:\[\d{1,6}\])+(?:\.${STEP})*|${STEP}(?:\.${STEP})*)?$`);
-
-/** True for a path such as `a.b[0].c`; empty is the payload itself. */
-export function isPath(text: string): boolean {
-  return PATH_PATTERN.test(text) && (text.match(/[.[]/g)?.length ?? 0) < STEPS_MAX;
-}
 
 /** What is wrong with a topic pattern, or the names it captures, in order. */
 export function checkTopicPattern(pattern: string): { captures: string[] } | { wrong: string } {

@@ -62,6 +62,8 @@ function source(config: SourceConfig) {
     topic: config.topic,
     door: config.door,
     format: config.format,
+    // Left out when there are none, as it was before payloads had captures: the plans of then stay as they are.
+    ...(config.captures.length > 0 ? { captures: config.captures.map(({ name, path }) => ({ name, path })) } : {}),
     key: config.key,
     fields: config.fields.map(({ name, path }) => ({ name, path })),
     time: config.time,

@@ -10,7 +10,7 @@ mod message;
 mod report;
 
 use crate::codec::{Reader, Writer};
-use crate::decode::{Found, Path};
+use crate::decode::Decoded;
 use crate::error::{CoreError, Result};
 use crate::ledger::{Fate, Ledger};
 use crate::output::Outputs;
@@ -40,7 +40,6 @@ pub struct Engine {
 /// All that a checkpoint holds, and what follows from its plan.
 struct State {
     plan: Plan,
-    paths: Paths,
     clock: Clock,
     idle: Idle,
     /// Offset of the next message, and of the next block the least sequence.
@@ -56,37 +55,13 @@ struct State {
     messages: u64,
     used: u64,
     releases_refused: u64,
-    /// Readings of the message at hand, reused.
+    /// Rows of the message at hand and their readings, reused.
+    rows: Vec<message::Row>,
     readings: Vec<message::Reading>,
+    /// A name made of the message at hand, reused.
+    name: String,
     /// Text of the label at hand, reused.
     label_text: String,
-}
-
-/// The paths of every source and of every task's label, in the order their values are wanted.
-struct Paths {
-    /// Per source: fields, then time, then device number, the last two if it has them.
-    sources: Vec<Vec<Path>>,
-    /// Per task: label, then time; empty without label topic.
-    labels: Vec<Vec<Path>>,
-}
-
-impl Paths {
-    fn new(plan: &Plan) -> Self {
-        let sources = plan.sources.iter().map(|source| {
-            let fields = source.fields.iter().map(|field| &field.path);
-            fields.chain(&source.time).chain(&source.seq).cloned().collect()
-        });
-        let labels = plan.tasks.iter().map(|task| {
-            let label = task.label.as_ref();
-            label.map_or_else(Vec::new, |label| {
-                core::iter::once(&label.path).chain(&label.time).cloned().collect()
-            })
-        });
-        Self {
-            sources: sources.collect(),
-            labels: labels.collect(),
-        }
-    }
 }
 
 impl Engine {
@@ -110,11 +85,11 @@ impl Engine {
     pub fn ingest(&mut self, blocks: &[u8], out: &mut Writer) -> Result<()> {
         self.check(blocks)?;
         let mut outputs = Outputs::new(out);
-        // The longest list of paths sets how many values one message can give.
-        let mut found = Vec::new();
+        // What the messages of this call say, one after the other.
+        let mut decoded = Decoded::default();
         let mut reader = Reader::new(blocks);
         while reader.remaining() > 0 {
-            self.block(&wire::block(&mut reader)?, &mut found, &mut outputs)?;
+            self.block(&wire::block(&mut reader)?, &mut decoded, &mut outputs)?;
         }
         Ok(())
     }
@@ -142,7 +117,7 @@ impl Engine {
         Ok(())
     }
 
-    fn block<'a>(&mut self, block: &Block<'a>, found: &mut Vec<Found<'a>>, outputs: &mut Outputs) -> Result<()> {
+    fn block<'a>(&mut self, block: &Block<'a>, decoded: &mut Decoded<'a>, outputs: &mut Outputs) -> Result<()> {
         let state = &mut self.state;
         if block.first_offset != state.next_offset {
             state.clock_ordinal = CLOCK_ORDINALS;
@@ -152,8 +127,8 @@ impl Engine {
         state.close_idle(outputs);
         state.clock_ordinal = outputs.ordinal();
         match block.kind {
-            Kind::MessagesV4 => self.messages(block, false, found, outputs),
-            Kind::MessagesV5 => self.messages(block, true, found, outputs),
+            Kind::MessagesV4 => self.messages(block, false, decoded, outputs),
+            Kind::MessagesV5 => self.messages(block, true, decoded, outputs),
             Kind::Plan => self.change_plan(plan_of(block)?)?,
             Kind::Session => state.doors.session(block.door, &wire::session(block.payload)?),
             Kind::Tick => {}
@@ -169,7 +144,7 @@ impl Engine {
     }
 
     /// Every message that the header counts gets a fate, also one that the payload does not hold.
-    fn messages<'a>(&mut self, block: &Block<'a>, properties: bool, found: &mut Vec<Found<'a>>, outputs: &mut Outputs) {
+    fn messages<'a>(&mut self, block: &Block<'a>, properties: bool, decoded: &mut Decoded<'a>, outputs: &mut Outputs) {
         let state = &mut self.state;
         let mut packets = Packets::new(block.payload, properties);
         let mut met = 0;
@@ -194,7 +169,7 @@ impl Engine {
                     self.router.route(publish.topic, &state.plan),
                     block,
                     &publish,
-                    found,
+                    decoded,
                     outputs,
                 ),
                 Err(error) => (state.ledger.of_none(), Fate::Quarantined(error)),
@@ -270,7 +245,6 @@ impl State {
     fn new(plan: Plan) -> Self {
         let mut table = Table::default();
         Self {
-            paths: Paths::new(&plan),
             clock: Clock::default(),
             idle: Idle::new(plan.sources.len()),
             next_offset: 0,
@@ -288,7 +262,9 @@ impl State {
             messages: 0,
             used: 0,
             releases_refused: 0,
+            rows: Vec::new(),
             readings: Vec::new(),
+            name: String::new(),
             label_text: String::new(),
             plan,
         }
@@ -329,7 +305,6 @@ impl State {
                 None => Task::new(definition, plan, &mut self.table),
             });
         }
-        self.paths = Paths::new(plan);
     }
 
     fn delta(&self, out: &mut Writer) {

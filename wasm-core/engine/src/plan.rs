@@ -2,7 +2,7 @@
 //! in every default; here each value is checked against its range, and a plan that passed can be followed without further
 //! questions.
 
-use crate::decode::{PATHS_MAX, Path};
+use crate::decode::{Format, Mapping, PATHS_MAX, Path, Selection, is_capture_name};
 use crate::error::{CoreError, Result};
 use crate::evaluate::{EvaluationKind, EvaluationSpec};
 use crate::json::{self, Value};
@@ -54,24 +54,11 @@ pub struct Limits {
     pub classes: usize,
 }
 
-/// How a source's payloads are read.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Format {
-    /// JSON, else a raw number.
-    Auto,
-    /// JSON.
-    Json,
-    /// A raw number, `true` or `false`.
-    Number,
-}
-
 /// A field of a source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Its name.
     pub name: Template,
-    /// Where its value stands.
-    pub path: Path,
 }
 
 /// A source of readings.
@@ -89,10 +76,8 @@ pub struct Source {
     pub key: Template,
     /// What it measures.
     pub fields: Vec<Field>,
-    /// Where the event time stands; `None`: arrival time.
-    pub time: Option<Path>,
-    /// Where the device's own counter stands.
-    pub seq: Option<Path>,
+    /// Where fields, event time, the device's counter and captures of the payload stand.
+    pub mapping: Mapping,
     /// How much later than the newest a reading may come where no window says otherwise.
     pub lateness_ms: f64,
     /// How far event time may run ahead of the wall clock; 0: any.
@@ -155,10 +140,12 @@ pub struct LabelPlan {
     pub topic: Pattern,
     /// The key a label is for.
     pub key: Template,
-    /// Where the label stands.
-    pub path: Path,
-    /// Where the time it is for stands; `None`: it is for the latest prediction.
-    pub time: Option<Path>,
+    /// Where the label stands, then the time it is for if it has one; else it is for the latest prediction.
+    pub selection: Selection,
+    /// True when the label has a time.
+    pub has_time: bool,
+    /// True when the payload is the label.
+    pub is_whole: bool,
     /// The path of the label as written: the target's name in the schema.
     pub path_text: String,
 }
@@ -264,13 +251,22 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
 impl Source {
     fn parse(value: &Value) -> Result<Self> {
         let topic = Pattern::parse(&string(value, "topic")?)?;
-        let fields = list(value, "fields", PATHS_MAX - 2)?.iter().map(|field| {
+        let format = Format::parse(member(value, "format")?)?;
+        let mapping = mapping(value, &format)?;
+        let names = Template::names(&topic, mapping.names())?;
+        let key = Template::parse(&string(value, "key")?, &names)?;
+        let fields = list(value, "fields", PATHS_MAX)?.iter().map(|field| {
             Ok(Field {
-                name: Template::parse(&string(field, "name")?, &topic)?,
-                path: path(field, "path")?,
+                name: Template::parse(&string(field, "name")?, &names)?,
             })
         });
         let fields: Vec<Field> = fields.collect::<Result<_>>()?;
+        for (index, field) in fields.iter().enumerate() {
+            let mut captures = key.payload_captures().chain(field.name.payload_captures());
+            if !captures.all(|capture| mapping.has(capture, index)) {
+                return Err(CoreError::BadPlan);
+            }
+        }
         let door = member(value, "door")?;
         Ok(Self {
             name: string(value, "name")?,
@@ -282,22 +278,43 @@ impl Source {
                         .expect("checked above"),
                 )
             },
-            format: match string(value, "format")?.as_str() {
-                "auto" => Format::Auto,
-                "json" => Format::Json,
-                "number" if fields.iter().all(|field| field.path.is_whole()) => Format::Number,
-                _ => return Err(CoreError::BadPlan),
-            },
-            key: Template::parse(&string(value, "key")?, &topic)?,
+            format,
+            key,
             fields,
-            time: optional_path(value, "time")?,
-            seq: optional_path(value, "seq")?,
+            mapping,
             lateness_ms: duration(value, "lateness_ms")?,
             clock_skew_max_ms: duration(value, "clock_skew_max_ms")?,
             idle_ms: duration(value, "idle_ms")?,
             topic,
         })
     }
+}
+
+/// Where a source looks for its fields, its time, its counter and its captures, each as its format lays payloads out.
+fn mapping(value: &Value, format: &Format) -> Result<Mapping> {
+    let place = |path: Path| format.place(path);
+    let fields = list(value, "fields", PATHS_MAX)?.iter();
+    let fields: Vec<Path> = fields
+        .map(|field| path(field, "path").and_then(place))
+        .collect::<Result<_>>()?;
+    if *format == Format::Number && !fields.iter().all(Path::is_whole) {
+        return Err(CoreError::BadPlan);
+    }
+    let time = optional_path(value, "time")?.map(place).transpose()?;
+    let counter = optional_path(value, "seq")?.map(place).transpose()?;
+    let captures = match value.get("captures") {
+        Some(_) => list(value, "captures", PATHS_MAX)?,
+        None => &[],
+    };
+    let captures = captures.iter().map(|capture| {
+        let name = string(capture, "name")?;
+        if !is_capture_name(&name) {
+            return Err(CoreError::BadPlan);
+        }
+        Ok((name, place(path(capture, "path")?)?))
+    });
+    let captures: Vec<(String, Path)> = captures.collect::<Result<_>>()?;
+    Mapping::new(&fields, time.as_ref(), counter.as_ref(), &captures)
 }
 
 impl Window {
@@ -363,10 +380,17 @@ impl TaskPlan {
 impl LabelPlan {
     fn parse(value: &Value) -> Result<Self> {
         let topic = Pattern::parse(&string(value, "topic")?)?;
+        let (label, time) = (path(value, "path")?, optional_path(value, "time")?);
+        let (has_time, is_whole) = (time.is_some(), label.is_whole());
+        let paths: Vec<Path> = core::iter::once(label).chain(time).collect();
+        if !paths.iter().all(Path::is_single) {
+            return Err(CoreError::BadPlan);
+        }
         Ok(Self {
-            key: Template::parse(&string(value, "key")?, &topic)?,
-            path: path(value, "path")?,
-            time: optional_path(value, "time")?,
+            key: Template::parse(&string(value, "key")?, &Template::names(&topic, [].into_iter())?)?,
+            selection: Selection::new(&paths)?,
+            has_time,
+            is_whole,
             path_text: string(value, "path")?,
             topic,
         })
@@ -520,6 +544,9 @@ pub mod tests {
             ("\"path\":\"value\"", "\"path\":\"a..b\""),
             ("\"name\":\"{sensor}\"", "\"name\":\"{nothing}\""),
             ("\"format\":\"auto\"", "\"format\":\"number\""),
+            ("\"key\":\"{room}\"", "\"key\":\"{dev}\""),
+            ("\"path\":\"value\"", "\"path\":\"{room}.value\""),
+            ("\"time\":\"ts\"", "\"time\":\"*.ts\""),
             ("\"door\":null", "\"door\":64"),
         ] {
             let bad = good.replacen(from, to, 1);

@@ -94,22 +94,45 @@ impl Pattern {
 #[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(String),
-    /// Position among the captures of the pattern.
-    Capture(usize),
+    /// Position among the captures of the topic.
+    Topic(usize),
+    /// Position among the captures of the payload.
+    Payload(usize),
 }
 
-/// Text in which `{name}` stands for a capture of a pattern.
+/// The captures that a template may use.
+pub struct Names<'a> {
+    topic: Vec<&'a str>,
+    payload: Vec<&'a str>,
+}
+
+/// Text in which `{name}` stands for a capture of the topic or the payload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template {
     parts: Vec<Part>,
 }
 
 impl Template {
-    /// Reads a template for the captures of `pattern`.
+    /// The names of all captures.
+    ///
+    /// # Errors
+    /// `BadPlan` when topic and payload capture the same name.
+    pub fn names<'a>(topic: &'a Pattern, payload: impl Iterator<Item = &'a str>) -> Result<Names<'a>> {
+        let names = Names {
+            topic: topic.captures().collect(),
+            payload: payload.collect(),
+        };
+        if names.payload.iter().any(|name| names.topic.contains(name)) {
+            return Err(CoreError::BadPlan);
+        }
+        Ok(names)
+    }
+
+    /// Reads a template.
     ///
     /// # Errors
     /// `BadPlan` for an unknown capture or a brace without its partner.
-    pub fn parse(text: &str, pattern: &Pattern) -> Result<Self> {
+    pub fn parse(text: &str, names: &Names) -> Result<Self> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some(open) = rest.find(['{', '}']) {
@@ -118,11 +141,10 @@ impl Template {
             }
             let inner = rest[open..].strip_prefix('{').ok_or(CoreError::BadPlan)?;
             let close = inner.find('}').ok_or(CoreError::BadPlan)?;
-            let place = pattern
-                .captures()
-                .position(|name| name == &inner[..close])
-                .ok_or(CoreError::BadPlan)?;
-            parts.push(Part::Capture(place));
+            let place = |names: &[&str]| names.iter().position(|name| *name == &inner[..close]);
+            let topic = place(&names.topic).map(Part::Topic);
+            let part = topic.or_else(|| place(&names.payload).map(Part::Payload));
+            parts.push(part.ok_or(CoreError::BadPlan)?);
             rest = &inner[close + 1..];
         }
         if !rest.is_empty() {
@@ -131,21 +153,52 @@ impl Template {
         Ok(Self { parts })
     }
 
-    /// The text for these captures.
+    /// Positions of the payload's captures that it uses.
+    pub fn payload_captures(&self) -> impl Iterator<Item = usize> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Payload(place) => Some(*place),
+            Part::Text(_) | Part::Topic(_) => None,
+        })
+    }
+
+    /// Appends the text for these captures of the topic; `payload` appends a capture of the payload and says whether it is
+    /// there. False when one is not.
+    ///
+    /// # Errors
+    /// Those of `payload`.
+    pub fn append(
+        &self,
+        topic: &[String],
+        mut payload: impl FnMut(usize, &mut String) -> Result<bool>,
+        out: &mut String,
+    ) -> Result<bool> {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Topic(place) => out.push_str(&topic[*place]),
+                Part::Payload(place) => {
+                    if !payload(*place, out)? {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The text for these captures of the topic, when it needs no other.
     #[must_use]
-    pub fn fill(&self, captured: &[&str]) -> String {
-        let parts = self.parts.iter().map(|part| match part {
-            Part::Text(text) => text.as_str(),
-            Part::Capture(place) => captured[*place],
-        });
-        parts.collect()
+    pub fn fill(&self, topic: &[String]) -> Option<String> {
+        let mut text = String::new();
+        let filled = self.append(topic, |_, _| Ok(false), &mut text);
+        (filled == Ok(true)).then_some(text)
     }
 
     /// The text, when it has no captures.
     #[must_use]
     pub fn constant(&self) -> Option<String> {
-        let captures = self.parts.iter().any(|part| matches!(part, Part::Capture(_)));
-        (!captures).then(|| self.fill(&[]))
+        let captures = self.parts.iter().any(|part| !matches!(part, Part::Text(_)));
+        if captures { None } else { self.fill(&[]) }
     }
 }
 
@@ -163,13 +216,15 @@ pub struct SourceRoute {
     pub source: usize,
     /// The door it listens at; `None`: all.
     pub door: Option<u16>,
-    /// The key's name.
-    pub key_name: String,
-    /// The names of its fields.
-    pub field_names: Vec<String>,
-    /// Index of the key, once a message was used.
+    /// What the topic's captures hold.
+    pub captured: Vec<String>,
+    /// The key's name; `None` when each payload says it.
+    pub key_name: Option<String>,
+    /// The names of its fields; `None` for one that each payload says.
+    pub field_names: Vec<Option<String>>,
+    /// Index of the key that does not depend on the payload, once a message was used.
     pub key: u32,
-    /// Index of the series of each field, once it had a reading.
+    /// Index of the series of each field that does not depend on the payload, once it had a reading.
     pub series: Vec<u32>,
     /// Index of the device's number stream, once it was needed.
     pub stream: u32,
@@ -218,7 +273,9 @@ impl Router {
 impl Route {
     fn new(topic: &str, plan: &Plan) -> Self {
         let sources = plan.sources.iter().enumerate().filter_map(|(source, definition)| {
-            let captured = definition.topic.matches(topic)?;
+            let captured: Vec<String> = (definition.topic.matches(topic)?.into_iter())
+                .map(String::from)
+                .collect();
             Some(SourceRoute {
                 source,
                 door: definition.door,
@@ -228,6 +285,7 @@ impl Route {
                     .iter()
                     .map(|field| field.name.fill(&captured))
                     .collect(),
+                captured,
                 key: NONE,
                 series: vec![NONE; definition.fields.len()],
                 stream: NONE,
@@ -235,10 +293,10 @@ impl Route {
         });
         let labels = plan.tasks.iter().enumerate().filter_map(|(task, definition)| {
             let label = definition.label.as_ref()?;
-            let captured = label.topic.matches(topic)?;
+            let captured: Vec<String> = label.topic.matches(topic)?.into_iter().map(String::from).collect();
             Some(LabelRoute {
                 task,
-                key_name: label.key.fill(&captured),
+                key_name: label.key.fill(&captured)?,
                 key: NONE,
             })
         });
@@ -281,16 +339,22 @@ mod tests {
     #[test]
     fn captures_fill_templates() {
         let pattern = Pattern::parse("building/{room}/+/{sensor}").unwrap();
-        let captured = pattern.matches("building/7a/x/co2").unwrap();
-        assert_eq!(
-            Template::parse("r-{room}.{sensor}!", &pattern).unwrap().fill(&captured),
-            "r-7a.co2!"
-        );
-        assert_eq!(
-            Template::parse("all", &pattern).unwrap().constant().as_deref(),
-            Some("all")
-        );
-        assert_eq!(Template::parse("{room}", &pattern).unwrap().constant(), None);
+        let captured = captures("building/{room}/+/{sensor}", "building/7a/x/co2").unwrap();
+        let names = Template::names(&pattern, ["dev"].into_iter()).unwrap();
+        let parse = |text: &str| Template::parse(text, &names).unwrap();
+        assert_eq!(parse("r-{room}.{sensor}!").fill(&captured).unwrap(), "r-7a.co2!");
+        assert_eq!(parse("all").constant().as_deref(), Some("all"));
+        assert_eq!(parse("{room}").constant(), None);
+        let with_payload = parse("{room}/{dev}");
+        assert_eq!(with_payload.fill(&captured), None);
+        let mut text = String::new();
+        let payload = |place: usize, out: &mut String| {
+            out.push_str(&place.to_string());
+            Ok(true)
+        };
+        assert_eq!(with_payload.append(&captured, payload, &mut text), Ok(true));
+        assert_eq!(text, "7a/0");
+        assert!(Template::names(&pattern, ["room"].into_iter()).is_err());
     }
 
     #[test]
@@ -299,8 +363,9 @@ mod tests {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
         let pattern = Pattern::parse("{x}").unwrap();
+        let names = Template::names(&pattern, [].into_iter()).unwrap();
         for text in ["{y}", "{x", "x}", "{"] {
-            assert!(Template::parse(text, &pattern).is_err(), "{text}");
+            assert!(Template::parse(text, &names).is_err(), "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! everything has one order, so that equal states give equal bytes and their hash can name them.
 
 use super::idle::Idle;
-use super::{CLOCK_ORDINALS, Paths, State};
+use super::{CLOCK_ORDINALS, State};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::ledger::Ledger;
@@ -74,7 +74,6 @@ impl State {
         let tasks = tasks.collect::<Result<_>>()?;
         reader.finish()?;
         Ok(Self {
-            paths: Paths::new(&plan),
             clock,
             idle,
             next_offset,
@@ -88,7 +87,9 @@ impl State {
             messages,
             used,
             releases_refused,
+            rows: Vec::new(),
             readings: Vec::new(),
+            name: String::new(),
             label_text: String::new(),
             plan,
         })

@@ -1,25 +1,23 @@
 //! The journey of one message, from its topic to its fate.
 
 use super::State;
-use crate::decode::{self, Found, Path, unescape_into};
+use crate::decode::{self, Decoded, Format, Found, Text};
 use crate::error::{CoreError, Result};
-use crate::json;
 use crate::ledger::Fate;
 use crate::names::NONE;
-use crate::number;
 use crate::output::Outputs;
-use crate::plan::{Format, Source, TaskKind};
+use crate::plan::TaskKind;
 use crate::repeat::{Verdict, device_number};
-use crate::route::{LabelRoute, Route, SourceRoute};
+use crate::route::{LabelRoute, Route, SourceRoute, Template};
 use crate::series::Table;
 use crate::task::{Label, Moment};
 use crate::time::event_time_ms;
 use crate::wire::{Block, Publish};
 
-/// Largest magnitude of a reading: beyond it squares and sums of a window are not finite, and nothing measures it.
-const VALUE_MAX: f64 = 1e100;
 /// Bytes of a class name.
 const CLASS_BYTES_MAX: usize = 256;
+/// Bytes of a key or field name that a payload says; names that topics say are bounded by MQTT.
+const NAME_BYTES_MAX: usize = 1024;
 
 /// One number of a message.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +28,26 @@ pub(super) struct Reading {
     late: bool,
 }
 
-/// What a source's payload says.
-struct Decoded {
+/// What a message says about one key at one time.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    /// Its instance in what was decoded.
+    instance: usize,
+    key: u32,
     /// The event time, and whether the device gave it.
     time_ms: f64,
     own_time: bool,
+    /// The device's number.
     number: Option<u64>,
+    /// Its readings.
+    from: usize,
+    to: usize,
+}
+
+impl Row {
+    fn own_time_ms(&self) -> Option<f64> {
+        self.own_time.then_some(self.time_ms)
+    }
 }
 
 impl State {
@@ -46,7 +58,7 @@ impl State {
         route: &mut Route,
         block: &Block,
         publish: &Publish<'a>,
-        found: &mut Vec<Found<'a>>,
+        decoded: &mut Decoded<'a>,
         outputs: &mut Outputs,
     ) -> (usize, Fate) {
         let repeated = self.doors.repeated(block.door, block.epoch, publish);
@@ -62,7 +74,7 @@ impl State {
         if publish.retain {
             if let Some(source) = source {
                 // What cannot be read sets nothing; it was no example either way.
-                let _ = self.retained(source, block, publish, found);
+                let _ = self.retained(source, block, publish, decoded);
             }
             return (account, Fate::Retained);
         }
@@ -75,7 +87,7 @@ impl State {
         let mut fate = None;
         if let Some(source) = source {
             let outcome = self
-                .readings(source, block, publish, found, outputs)
+                .readings(source, block, publish, decoded, outputs)
                 .unwrap_or_else(Fate::Quarantined);
             if outcome == Fate::Duplicate {
                 return (account, outcome);
@@ -83,36 +95,65 @@ impl State {
             fate = Some(outcome);
         }
         for label in &mut route.labels {
-            let outcome = self.label(label, publish, found);
+            let outcome = self.label(label, publish, decoded);
             fate = fate.or(Some(outcome.map_or_else(Fate::Quarantined, |()| Fate::Used)));
         }
         (account, fate.expect("a message without source has a label"))
     }
 
-    /// Folds the readings of a message.
+    /// Folds the rows of a message. It is used whole or, when any of it is wrong, not at all.
     fn readings<'a>(
         &mut self,
         route: &mut SourceRoute,
         block: &Block,
         publish: &Publish<'a>,
-        found: &mut Vec<Found<'a>>,
+        decoded: &mut Decoded<'a>,
         outputs: &mut Outputs,
     ) -> Result<Fate> {
-        let decoded = self.decode(route.source, block, publish, found)?;
-        self.resolve(route)?;
-        if let Some(number) = decoded.number
-            && self.is_repeat(route, publish, number, &decoded)?
+        self.decode(route.source, block, publish, decoded)?;
+        self.resolve(route, decoded)?;
+        let mapping = &self.plan.sources[route.source].mapping;
+        let counts_messages = mapping.counts_messages();
+        if counts_messages
+            && let Some(number) = self.rows[0].number
+            && self.is_repeat(route, publish, number, self.rows[0].own_time_ms())?
         {
             return Ok(Fate::Duplicate);
         }
-        let source = &self.plan.sources[route.source];
-        let (key, time_ms) = (route.key, decoded.time_ms);
-        self.idle.heard(route.source, time_ms, &self.clock);
+        let (mut used, mut late) = (false, false);
+        for index in 0..self.rows.len() {
+            let row = self.rows[index].clone();
+            if !counts_messages
+                && let Some(number) = row.number
+                && self.is_repeated_row(route, publish, number, &row)?
+            {
+                continue;
+            }
+            if self.row(route.source, &row, outputs) {
+                self.used += u64::from(!core::mem::replace(&mut used, true));
+                self.learn(&row, outputs);
+            } else {
+                late = true;
+            }
+        }
+        Ok(match (used, late) {
+            (true, _) => Fate::Used,
+            (false, true) => Fate::Late,
+            (false, false) => Fate::Duplicate,
+        })
+    }
+
+    /// Adds a row's readings to the series; false when all of them are late.
+    fn row(&mut self, source_index: usize, row: &Row, outputs: &mut Outputs) -> bool {
+        let source = &self.plan.sources[source_index];
+        let (key, time_ms) = (row.key, row.time_ms);
+        self.idle.heard(source_index, time_ms, &self.clock);
         let entry = &mut self.table.keys[key as usize];
-        entry.source = u32::try_from(route.source).expect("at most SOURCES_MAX");
+        entry.source = u32::try_from(source_index).expect("at most SOURCES_MAX");
         entry.heard_us = self.clock.now_us;
+        let readings = &mut self.readings[row.from..row.to];
         let mut late = 0;
-        for reading in &mut self.readings {
+        for reading in &mut *readings {
             reading.late = self
                 .table
                 .is_late(reading.place, time_ms, source.lateness_ms, &self.plan.windows);
@@ -121,28 +162,26 @@ impl State {
                 put_out_late(&self.table, reading, time_ms, outputs);
             }
         }
-        if late == self.readings.len() {
-            return Ok(Fate::Late);
+        if late == readings.len() {
+            return false;
         }
         let entry = &mut self.table.keys[key as usize];
         if time_ms > entry.newest_ms {
             entry.newest_ms = time_ms;
         }
         self.table.complete(key, time_ms, &self.plan.windows, outputs);
-        for reading in self.readings.iter().filter(|reading| !reading.late) {
+        for reading in readings.iter().filter(|reading| !reading.late) {
             self.table
                 .add(reading.place, time_ms, reading.value, &self.plan.windows);
         }
         if self.table.keys[key as usize].closes_ms < f64::INFINITY {
             self.idle.watch(source.idle_ms, self.clock.now_us);
         }
-        self.used += 1;
-        self.learn(key, time_ms, outputs);
-        Ok(Fate::Used)
+        true
     }
 
-    /// Lets every task see the message just added.
-    fn learn(&mut self, key: u32, time_ms: f64, outputs: &mut Outputs) {
+    /// Lets every task see the row just added.
+    fn learn(&mut self, row: &Row, outputs: &mut Outputs) {
         let Self {
             tasks,
             readings,
@@ -151,6 +190,7 @@ impl State {
             used,
             ..
         } = self;
+        let readings = &readings[row.from..row.to];
         for (index, task) in tasks.iter_mut().enumerate() {
             let target = task.target();
             let own = readings.iter().find(|reading| {
@@ -165,8 +205,8 @@ impl State {
                 plan,
                 table,
                 task: index,
-                key,
-                time_ms,
+                key: row.key,
+                time_ms: row.time_ms,
             };
             match own {
                 _ if label_topic => task.message(&moment, outputs),
@@ -182,78 +222,136 @@ impl State {
         route: &mut SourceRoute,
         block: &Block,
         publish: &Publish<'a>,
-        found: &mut Vec<Found<'a>>,
+        decoded: &mut Decoded<'a>,
     ) -> Result<()> {
         if publish.payload.len() > self.plan.limits.payload_bytes {
             return Err(CoreError::Limit);
         }
-        let decoded = self.decode(route.source, block, publish, found)?;
-        self.resolve(route)?;
-        let own_time_ms = decoded.own_time.then_some(decoded.time_ms);
-        for reading in &self.readings {
-            self.table.series[reading.place as usize].set_retained(own_time_ms, reading.value);
+        self.decode(route.source, block, publish, decoded)?;
+        self.resolve(route, decoded)?;
+        for row in &self.rows {
+            for reading in &self.readings[row.from..row.to] {
+                self.table.series[reading.place as usize].set_retained(row.own_time_ms(), reading.value);
+            }
         }
         Ok(())
     }
 
-    /// Fills `readings` with the numbers of a payload, by the position of their field.
+    /// Fills `rows` and `readings` with what a payload says, readings by the position of their field.
     fn decode<'a>(
         &mut self,
         source_index: usize,
         block: &Block,
         publish: &Publish<'a>,
-        found: &mut Vec<Found<'a>>,
-    ) -> Result<Decoded> {
+        decoded: &mut Decoded<'a>,
+    ) -> Result<()> {
         let source = &self.plan.sources[source_index];
-        let paths = &self.paths.sources[source_index];
-        found.clear();
-        found.resize(paths.len(), Found::Absent);
-        scan_as(source, publish.payload, paths, found)?;
-        self.readings.clear();
-        for (place, found) in (0..).zip(&found[..source.fields.len()]) {
-            if let Some(value) = found.number().filter(|value| value.abs() <= VALUE_MAX) {
-                self.readings.push(Reading {
-                    place,
-                    value,
-                    late: false,
-                });
-            }
-        }
-        if self.readings.is_empty() {
-            return Err(CoreError::NoReading);
-        }
-        let mut rest = &found[source.fields.len()..];
+        let mapping = &source.mapping;
+        decode::decode(&source.format, publish.payload, &mapping.selection, decoded)?;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
         let wall_ms = block.wall_ms as f64;
-        let mut time_ms = wall_ms;
-        if source.time.is_some() {
-            time_ms = event_time_ms(&rest[0]).ok_or(CoreError::BadTime)?;
-            rest = &rest[1..];
-        }
-        if source.clock_skew_max_ms > 0.0 && time_ms > wall_ms + source.clock_skew_max_ms {
-            return Err(CoreError::BadTime);
-        }
-        let number = rest.first().and_then(|found| device_number(found.number()));
-        Ok(Decoded {
-            time_ms,
-            own_time: source.time.is_some(),
-            number,
-        })
-    }
-
-    /// Puts the series in the place of the fields, making key and series if they are new.
-    fn resolve(&mut self, route: &mut SourceRoute) -> Result<()> {
-        if route.key == NONE {
-            route.key = self.table.key(&route.key_name, &self.plan)?;
-        }
-        for reading in &mut self.readings {
-            let place = reading.place as usize;
-            if route.series[place] == NONE {
-                route.series[place] = self.table.series(route.key, &route.field_names[place], &self.plan)?;
+        let rows = &decoded.rows;
+        self.rows.clear();
+        self.readings.clear();
+        for instance in 0..rows.len() {
+            let from = self.readings.len();
+            for &field in mapping.fields(rows, instance) {
+                if let Some(value) = rows.value(&mapping.selection, instance, field).reading()? {
+                    self.readings.push(Reading {
+                        place: u32::try_from(field).expect("at most PATHS_MAX"),
+                        value,
+                        late: false,
+                    });
+                }
             }
-            reading.place = route.series[place];
+            if self.readings.len() == from {
+                continue;
+            }
+            let time = mapping.time(rows, instance);
+            let time_ms = match &time {
+                Some(found) => event_time_ms(found).ok_or(CoreError::BadTime)?,
+                None => wall_ms,
+            };
+            if source.clock_skew_max_ms > 0.0 && time_ms > wall_ms + source.clock_skew_max_ms {
+                return Err(CoreError::BadTime);
+            }
+            let number = mapping.counter(rows, instance);
+            self.rows.push(Row {
+                instance,
+                key: NONE,
+                time_ms,
+                own_time: time.is_some(),
+                number: number.and_then(|found| device_number(found.number())),
+                from,
+                to: self.readings.len(),
+            });
+        }
+        if self.rows.is_empty() {
+            return Err(CoreError::NoReading);
         }
         Ok(())
+    }
+
+    /// Puts the key in every row and the series in the place of the fields, making them if they are new. A row for which the
+    /// payload does not say all that its key and field names are made of is none.
+    fn resolve(&mut self, route: &mut SourceRoute, decoded: &Decoded) -> Result<()> {
+        let mut rows = core::mem::take(&mut self.rows);
+        let mut failed = None;
+        rows.retain_mut(|row| {
+            failed.is_none()
+                && self.resolve_row(route, decoded, row).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    false
+                })
+        });
+        self.rows = rows;
+        match failed {
+            Some(error) => Err(error),
+            None if self.rows.is_empty() => Err(CoreError::NoReading),
+            None => Ok(()),
+        }
+    }
+
+    fn resolve_row(&mut self, route: &mut SourceRoute, decoded: &Decoded, row: &mut Row) -> Result<bool> {
+        let source = &self.plan.sources[route.source];
+        let name = |template: &Template, out: &mut String| {
+            out.clear();
+            let capture = |capture: usize, out: &mut String| {
+                source.mapping.append_capture(&decoded.rows, row.instance, capture, out)
+            };
+            match template.append(&route.captured, capture, out)? {
+                true if out.len() > NAME_BYTES_MAX => Err(CoreError::Limit),
+                there => Ok(there),
+            }
+        };
+        row.key = match &route.key_name {
+            Some(_) if route.key != NONE => route.key,
+            Some(key_name) => self.table.key(key_name, &self.plan)?,
+            None if name(&source.key, &mut self.name)? => self.table.key(&self.name, &self.plan)?,
+            None => return Ok(false),
+        };
+        let same_key = route.key_name.is_some();
+        if same_key {
+            route.key = row.key;
+        }
+        for reading in &mut self.readings[row.from..row.to] {
+            let place = reading.place as usize;
+            reading.place = match &route.field_names[place] {
+                Some(_) if same_key && route.series[place] != NONE => route.series[place],
+                Some(field_name) => {
+                    let series = self.table.series(row.key, field_name, &self.plan)?;
+                    if same_key {
+                        route.series[place] = series;
+                    }
+                    series
+                }
+                None if name(&source.fields[place].name, &mut self.name)? => {
+                    self.table.series(row.key, &self.name, &self.plan)?
+                }
+                None => return Ok(false),
+            };
+        }
+        Ok(true)
     }
 
     /// Judges the device's number.
@@ -262,9 +360,8 @@ impl State {
         route: &mut SourceRoute,
         publish: &Publish,
         number: u64,
-        decoded: &Decoded,
+        own_time_ms: Option<f64>,
     ) -> Result<bool> {
-        let own_time_ms = decoded.own_time.then_some(decoded.time_ms);
         let (index, verdict) = if route.stream == NONE {
             let name = format!("{}\n{}", self.plan.sources[route.source].name, publish.topic);
             self.streams
@@ -273,42 +370,59 @@ impl State {
             self.streams.offer(Some(route.stream), "", number, own_time_ms)?
         };
         route.stream = index;
-        match verdict {
-            Verdict::Duplicate => Ok(true),
-            Verdict::New(gaps) => {
-                self.ledger.account(route.source).book_gaps(gaps);
-                Ok(false)
-            }
+        Ok(self.is_duplicate(route.source, &verdict))
+    }
+
+    /// Judges the number that a device gave for one row: each key counts for itself.
+    fn is_repeated_row(&mut self, route: &SourceRoute, publish: &Publish, number: u64, row: &Row) -> Result<bool> {
+        let key_name = self.table.key_names.name(row.key);
+        self.name.clear();
+        for piece in [
+            &self.plan.sources[route.source].name,
+            "\n",
+            publish.topic,
+            "\n",
+            key_name,
+        ] {
+            self.name.push_str(piece);
         }
+        let index = self.streams.find(&self.name);
+        let (_, verdict) = self.streams.offer(index, &self.name, number, row.own_time_ms())?;
+        Ok(self.is_duplicate(route.source, &verdict))
+    }
+
+    fn is_duplicate(&mut self, source: usize, verdict: &Verdict) -> bool {
+        if let Verdict::New(gaps) = *verdict {
+            self.ledger.account(source).book_gaps(gaps);
+        }
+        *verdict == Verdict::Duplicate
     }
 
     /// Hands a label to its task.
-    fn label<'a>(&mut self, route: &mut LabelRoute, publish: &Publish<'a>, found: &mut Vec<Found<'a>>) -> Result<()> {
+    fn label<'a>(&mut self, route: &mut LabelRoute, publish: &Publish<'a>, decoded: &mut Decoded<'a>) -> Result<()> {
         let definition = &self.plan.tasks[route.task];
         let label = definition
             .label
             .as_ref()
             .expect("the router asks only tasks with labels");
-        let paths = &self.paths.labels[route.task];
-        found.clear();
-        found.resize(paths.len(), Found::Absent);
-        if let Err(error) = decode::scan(publish.payload, paths, found) {
+        if let Err(error) = decode::decode(&Format::Json, publish.payload, &label.selection, decoded) {
             // A payload that is the label itself may be bare text.
             let bare = publish.payload.trim_ascii();
-            if !label.path.is_whole() || label.time.is_some() || bare.is_empty() {
+            if !label.is_whole || label.has_time || bare.is_empty() {
                 return Err(error);
             }
-            found[0] = Found::Text(bare);
+            decoded.set_whole(&label.selection, Found::Text(Text::plain(bare)));
         }
-        let time_ms = match &label.time {
-            Some(_) => Some(event_time_ms(&found[1]).ok_or(CoreError::BadTime)?),
-            None => None,
+        let found = decoded.whole(&label.selection, 0);
+        let time_ms = if label.has_time {
+            Some(event_time_ms(&decoded.whole(&label.selection, 1)).ok_or(CoreError::BadTime)?)
+        } else {
+            None
         };
         let value = if definition.kind == TaskKind::Classification {
-            Label::Class(class_name(&found[0], &mut self.label_text)?)
+            Label::Class(class_name(&found, &mut self.label_text)?)
         } else {
-            let number = found[0].number().filter(|value| value.abs() <= VALUE_MAX);
-            Label::Number(number.ok_or(CoreError::NoReading)?)
+            Label::Number(found.reading()?.ok_or(CoreError::NoReading)?)
         };
         if route.key == NONE {
             route.key = self.table.key_names.find(&route.key_name).unwrap_or(NONE);
@@ -319,36 +433,10 @@ impl State {
     }
 }
 
-/// Reads a payload in its source's format.
-fn scan_as<'a>(source: &Source, payload: &'a [u8], paths: &[Path], found: &mut [Found<'a>]) -> Result<()> {
-    let raw = |found: &mut [Found<'a>]| {
-        let value = match payload.trim_ascii() {
-            b"true" => Found::Bool(true),
-            b"false" => Found::Bool(false),
-            text => Found::Number(number::whole(text).ok_or(CoreError::NoReading)?),
-        };
-        for (found, path) in found.iter_mut().zip(paths) {
-            *found = if path.is_whole() { value } else { Found::Absent };
-        }
-        Ok(())
-    };
-    match source.format {
-        Format::Json => decode::scan(payload, paths, found),
-        Format::Number => raw(found),
-        Format::Auto => decode::scan(payload, paths, found).or_else(|error| raw(found).map_err(|_: CoreError| error)),
-    }
-}
-
 /// The class that a label names: its text, or the shortest text of its number.
 fn class_name<'a>(found: &Found, text: &'a mut String) -> Result<&'a str> {
     text.clear();
-    match *found {
-        Found::Number(number) if number.is_finite() => json::write_f64(text, number),
-        Found::Bool(bool) => text.push_str(if bool { "true" } else { "false" }),
-        Found::Text(raw) => unescape_into(raw, text)?,
-        Found::Number(_) | Found::Absent | Found::Other => return Err(CoreError::NoReading),
-    }
-    if text.is_empty() {
+    if !found.append_name(text)? || text.is_empty() {
         return Err(CoreError::NoReading);
     }
     if text.len() > CLASS_BYTES_MAX {

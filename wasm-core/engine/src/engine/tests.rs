@@ -754,3 +754,84 @@ proptest! {
         let _ = engine.ingest(&bytes, &mut Writer::new());
     }
 }
+
+/// A plan with one source, written as JSON without its bounds on time.
+fn source_plan(source: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"plan":1,"gateway":"g","limits":{{"keys":4,"fields":20,"pending_per_key":50,"payload_bytes":4096,"classes":8}},"#,
+            r#""sources":[{{"name":"s","topic":"t/{{site}}","door":null,{},"#,
+            r#""lateness_ms":5000,"clock_skew_max_ms":0,"idle_ms":60000}}],"#,
+            r#""windows":[{{"name":"m","every_ms":60000,"of":[],"stats":["mean"],"lateness_ms":0}}],"tasks":[]}}"#
+        ),
+        source
+    )
+}
+
+/// The latest value of every series, as `key/field=value`.
+fn latest(engine: &Engine) -> Vec<String> {
+    let table = &engine.state.table;
+    let series = table.series.iter().map(|series| {
+        let (key, field) = (table.key_names.name(series.key), table.field_names.name(series.field));
+        format!("{key}/{field}={}", series.last)
+    });
+    series.collect()
+}
+
+const GATEWAY: &str = r#""format":"json","captures":[{"name":"unit","path":"devices.*.unit"}],"key":"{site}/{dev}","fields":[{"name":"{unit}","path":"devices.{dev}.v"},{"name":"battery","path":"devices.{dev}.b"}],"time":"ts","seq":"devices.*.n""#;
+
+#[test]
+fn a_message_about_several_devices_is_a_row_for_each() {
+    let mut log = Log::new();
+    let ts = DAY + MINUTE;
+    log.message(
+        "t/x",
+        &format!(r#"{{"devices":{{"a":{{"unit":"C","v":1,"b":9,"n":1}},"b":{{"v":2,"unit":"F","n":1}},"c":{{"w":1}}}},"ts":{ts}}}"#),
+    );
+    // The number of a is a repeat, that of b is not; d has a reading without its unit, so that its name is not known.
+    log.message(
+        "t/x",
+        &format!(
+            r#"{{"ts":{ts},"devices":{{"a":{{"unit":"C","v":5,"n":1}},"b":{{"v":6,"unit":"F","n":3}},"d":{{"v":7}}}}}}"#
+        ),
+    );
+    log.message(
+        "t/x",
+        &format!(r#"{{"ts":{ts},"devices":{{"a":{{"unit":"C","v":5,"n":1}}}}}}"#),
+    );
+    let (engine, _) = run(&source_plan(GATEWAY), &log);
+    assert_eq!(latest(&engine), ["x/a/C=1", "x/a/battery=9", "x/b/F=6"]);
+    assert_eq!(fates(&engine, 0), [2, 0, 1, 0, 0, 0]);
+    assert_eq!(number(&report(&engine), "sources.0.gaps"), 1.0);
+}
+
+#[test]
+fn a_message_is_used_whole_or_not_at_all() {
+    let mut log = Log::new();
+    for payload in [
+        r#"{"ts":1760000000000,"devices":{"a":{"unit":"C","v":1},"b":{"unit":"C","v":1e300}}}"#,
+        r#"{"ts":1760000000000,"devices":{"a":{"unit":"C","v":1},"b":"#,
+        r#"{"ts":"never","devices":{"a":{"unit":"C","v":1}}}"#,
+        r#"{"ts":1760000000000,"devices":{"a":{"unit":{},"v":1}}}"#,
+    ] {
+        log.message("t/x", payload);
+    }
+    let (engine, _) = run(&source_plan(GATEWAY), &log);
+    assert_eq!(fates(&engine, 0), [0, 0, 0, 0, 0, 4]);
+    assert!(latest(&engine).is_empty());
+}
+
+#[test]
+fn a_flood_of_new_keys_is_refused_with_its_code_and_the_known_go_on() {
+    let mut log = Log::new();
+    let plan = source_plan(
+        r#""format":"json","captures":[{"name":"id","path":"id"}],"key":"{id}","fields":[{"name":"v","path":"v"}],"time":null,"seq":null"#,
+    );
+    for id in 0..100 {
+        log.message("t/x", &format!(r#"{{"id":{id},"v":1}}"#));
+    }
+    log.message("t/x", r#"{"id":2,"v":5}"#);
+    let (engine, _) = run(&plan, &log);
+    assert_eq!(fates(&engine, 0), [5, 0, 0, 0, 0, 96]);
+    assert_eq!(latest(&engine), ["0/v=1", "1/v=1", "2/v=5", "3/v=1"]);
+}

@@ -15,6 +15,7 @@ import { BLOCK_KIND, type BlockDraft, encodeSession, type MqttDoor, RivuletError
 import { type IClientOptions, MqttClient } from 'mqtt';
 import { createDiverter, type Diverted, type Diverter } from './diverter.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
+import { createOutbound, lowerPacketIds } from './outbound.ts';
 
 /** Bytes taken in one read: a beat of 10,000 messages/s fits many times over. */
 const READ_BYTES = 131_072;
@@ -59,6 +60,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   const address = parseAddress(config.url);
   const clientId = config.door === 1 ? `rivulet-${context.gateway}` : `rivulet-${context.gateway}-${config.door}`;
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  const outbound = createOutbound();
   let connection: Connection | null = null;
   let subscribed = false;
   let attempts = 0;
@@ -74,6 +76,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     reconnectOnConnackError: true,
     resubscribe: false,
     queueQoSZero: false,
+    messageIdProvider: lowerPacketIds(),
     log: () => undefined,
     ...(config.user === null ? {} : { username: config.user }),
     ...(config.password === null ? {} : { password: config.password }),
@@ -99,6 +102,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       protocol,
       packetBytesMax: Math.min(context.payloadBytesMax + PACKET_OVERHEAD_BYTES, BROKER_PACKET_BYTES_MAX),
       connected: (sessionPresent) => begin(opened, sessionPresent),
+      answered: outbound.acknowledged,
       diverted: (batch) => take(opened, batch),
     });
     const opened: Connection = { socket, diverter, protocol, epoch: 0, heldSinceMs: null };
@@ -125,7 +129,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     context.put({
       seal: () => draft,
       ackable: () => batch.ackable,
-      durable: () => opened.diverter.acknowledge(batch.acks),
+      durable: () => opened.diverter.send(batch.acks),
       proceed: () => {
         if (!quiet && !opened.socket.destroyed) {
           opened.heldSinceMs = null;
@@ -143,6 +147,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     }
     if (connection === closed) {
       connection = null;
+      outbound.disconnected();
     }
   }
 
@@ -164,6 +169,12 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   }
 
   client.on('connect', (connack) => {
+    if (connection !== null) {
+      const { protocol, diverter } = connection;
+      const { sessionPresent, properties } = connack;
+      const receiveMaximum = properties?.receiveMaximum ?? 65_535;
+      outbound.connected({ protocol, sessionPresent, receiveMaximum, write: diverter.send });
+    }
     if (subscribed && connack.sessionPresent) {
       return;
     }
@@ -207,9 +218,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
 
   return {
     connected: () => client.connected,
-    publish: (topic, payload, done) => {
-      client.publish(topic, payload, { qos: 1 }, (error) => done(error ?? null));
-    },
+    publish: outbound.publish,
     quiesce: () => {
       quiet = true;
     },
@@ -228,6 +237,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
         socket.destroy();
         await once(socket, 'close');
       }
+      outbound.close();
     },
   };
 }

@@ -22,7 +22,7 @@ export interface Diverted {
   count: number;
   /** How many of them are acknowledged. */
   ackable: number;
-  /** To be given to `acknowledge` once the packets are durable. */
+  /** To be given to `send` once the packets are durable. */
   acks: Buffer;
 }
 
@@ -33,6 +33,8 @@ export interface DiverterOptions {
   packetBytesMax: number;
   /** A successful CONNACK went by; called before anything behind it is handed over. */
   connected(sessionPresent: boolean): void;
+  /** The broker answered a publish; false: it is not one of the agent's own, MQTT.js wants to know. */
+  answered(packetId: number, reason: number): boolean;
   /** Packets were taken out. */
   diverted(batch: Diverted): void;
 }
@@ -45,8 +47,11 @@ export interface Diverter {
    * no further until the beat says so.
    */
   received(bytes: Buffer): boolean;
-  /** Sends acknowledgements; thrown away when the connection is gone. */
-  acknowledge(acks: Buffer): void;
+  /**
+   * Sends acknowledgements or publishes of the agent's own; thrown away when the connection is gone. What is sent in one
+   * turn leaves in one write: each costs as much as receiving a hundred messages.
+   */
+  send(bytes: Buffer): void;
 }
 
 /** @param socket the transport; its reading is driven by the caller, its end and errors are passed on */
@@ -56,6 +61,7 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
   let passed: Buffer[] = [];
   let ackable = 0;
   let count = 0;
+  let gathering = false;
 
   const visitor: PacketVisitor = {
     packet(bytes, start, body, end) {
@@ -75,6 +81,12 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
         }
         acks.pubrel(bytes.readUInt16BE(body));
         taken.add(bytes, start, end);
+      } else if (
+        type === PACKET_TYPE.puback &&
+        end - body >= 2 &&
+        options.answered(bytes.readUInt16BE(body), end - body > 2 ? (bytes[body + 2] as number) : 0)
+      ) {
+        return;
       } else {
         if (type === PACKET_TYPE.connack && end - body >= 2 && bytes[body + 1] === 0) {
           options.connected(((bytes[body] as number) & 1) === 1);
@@ -147,10 +159,19 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
   return {
     stream,
     received,
-    acknowledge(bytes) {
-      if (bytes.length > 0 && !socket.destroyed && socket.writable) {
-        socket.write(bytes);
+    send(bytes) {
+      if (bytes.length === 0 || socket.destroyed || !socket.writable) {
+        return;
       }
+      if (!gathering) {
+        gathering = true;
+        socket.cork();
+        process.nextTick(() => {
+          gathering = false;
+          socket.uncork();
+        });
+      }
+      socket.write(bytes);
     },
   };
 }

@@ -5,7 +5,7 @@
 import { MalformedStream } from './framer.ts';
 
 /** Packet types in the high half of the first byte. */
-export const PACKET_TYPE = { connack: 2, publish: 3, pubrel: 6 } as const;
+export const PACKET_TYPE = { connack: 2, publish: 3, puback: 4, pubrel: 6 } as const;
 
 const PUBACK = 0x40;
 const PUBREC = 0x50;
@@ -105,6 +105,31 @@ export function encodePublish(packet: ParsedPublish, payloadBytesMax: number): B
     at = bytes.writeUInt16BE(packet.messageId as number, at);
   }
   payload.copy(bytes, at);
+  return bytes;
+}
+
+/** Writes one of our own publishes: QoS 1, not retained, no properties. */
+export function encodeOwnPublish(message: {
+  id: number;
+  topic: string;
+  payload: string;
+  protocol: 4 | 5;
+  dup: boolean;
+}): Buffer {
+  const { id, topic, payload, protocol, dup } = message;
+  const topicLength = Buffer.byteLength(topic);
+  const length = 2 + topicLength + 2 + (protocol === 5 ? 1 : 0) + Buffer.byteLength(payload);
+  const header = encodeLength(length);
+  const bytes = Buffer.allocUnsafe(1 + header.length + length);
+  let at = bytes.writeUInt8((PACKET_TYPE.publish << 4) | (dup ? FLAG_DUP : 0) | (1 << 1), 0);
+  at += header.copy(bytes, at);
+  at = bytes.writeUInt16BE(topicLength, at);
+  at += bytes.write(topic, at);
+  at = bytes.writeUInt16BE(id, at);
+  if (protocol === 5) {
+    at = bytes.writeUInt8(0, at);
+  }
+  bytes.write(payload, at);
   return bytes;
 }
 

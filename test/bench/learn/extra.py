@@ -16,7 +16,7 @@ import random
 import sys
 import zipfile
 
-ROWS = 20_000
+ROWS = 10_000
 SEED = 7
 
 
@@ -115,7 +115,7 @@ def sensors():
     """Sixty sensors of one room, three of which matter; scales differ by 10⁶ and 5 % of the values are missing."""
     rng = random.Random(SEED)
     scales = [10 ** rng.uniform(-3, 3) for _ in range(60)]
-    for _ in range(ROWS // 2):
+    for _ in range(ROWS):
         z = [rng.gauss(0, 1) for _ in range(60)]
         x = {
             f"s{i}": "" if rng.random() < 0.05 else scales[i] * (v + 5)
@@ -127,7 +127,7 @@ def sensors():
 def heavy_tails():
     """A line with Cauchy-like noise: one label in a hundred is far out."""
     rng = random.Random(SEED)
-    for _ in range(ROWS // 2):
+    for _ in range(ROWS):
         a, b = rng.gauss(0, 1), rng.gauss(0, 1)
         noise = rng.gauss(0, 1) / max(abs(rng.gauss(0, 1)), 0.02)
         yield {"a": a, "b": b}, 4 * a - b + 0.3 * noise
@@ -145,7 +145,7 @@ def rare_alarm():
 def product():
     """The label is a product of two readings: nothing linear is in it."""
     rng = random.Random(SEED)
-    for _ in range(ROWS // 2):
+    for _ in range(ROWS):
         a, b, c = (rng.gauss(0, 1) for _ in range(3))
         yield {"a": a, "b": b, "c": c}, a * b + 0.3 * c + 0.1 * rng.gauss(0, 1)
 
@@ -154,7 +154,7 @@ def devices():
     """Two hundred devices with offsets of their own, numbered in one column."""
     rng = random.Random(SEED)
     offsets = [rng.gauss(0, 10) for _ in range(200)]
-    for _ in range(ROWS // 2):
+    for _ in range(ROWS):
         device, load = rng.randrange(200), rng.random()
         yield {
             "device": device,
@@ -165,7 +165,7 @@ def devices():
 def weekly():
     """Hourly load: daily and weekly waves with a slow trend, to be told from hour and weekday alone."""
     rng = random.Random(SEED)
-    for at in range(ROWS // 2):
+    for at in range(ROWS):
         hour, day = at % 24, (at // 24) % 7
         level = 50 + 20 * math.sin(hour / 24 * 2 * math.pi) * (0.4 if day > 4 else 1)
         yield {"hour": hour, "weekday": day}, level + at / 500 + rng.gauss(0, 2)
@@ -279,7 +279,7 @@ TASKS = {
         ),
     ),
     "mixed": (CLASSES, stream(lambda: synth("Mixed", seed=SEED))),
-    "friedman": (NUMBERS, stream(lambda: synth("Friedman", seed=SEED), ROWS // 2)),
+    "friedman": (NUMBERS, stream(lambda: synth("Friedman", seed=SEED), ROWS)),
     "friedman_drift": (
         NUMBERS,
         stream(
@@ -292,8 +292,8 @@ TASKS = {
             )
         ),
     ),
-    "planes": (NUMBERS, stream(lambda: synth("Planes2D", seed=SEED), ROWS // 2)),
-    "mv": (NUMBERS, stream(lambda: synth("Mv", seed=SEED), ROWS // 2)),
+    "planes": (NUMBERS, stream(lambda: synth("Planes2D", seed=SEED), ROWS)),
+    "mv": (NUMBERS, stream(lambda: synth("Mv", seed=SEED), ROWS)),
     # made here
     "sensors": (NUMBERS, sensors),
     "heavy_tails": (NUMBERS, heavy_tails),

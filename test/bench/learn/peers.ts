@@ -26,6 +26,7 @@ const CLASSIFIERS: readonly [spec: string, rowsMax: number][] = [
   ['+ours river lr lr=0.03', ALL_ROWS],
   ['river pa C=1', ALL_ROWS],
   ['river pa C=0.01', ALL_ROWS],
+  ['+ours river pa C=1', ALL_ROWS],
   ['river nb', ALL_ROWS],
   ['river tree', ALL_ROWS],
   ['river knn n_neighbors=5', MANY_ROWS],
@@ -41,7 +42,9 @@ const CLASSIFIERS: readonly [spec: string, rowsMax: number][] = [
 const REGRESSORS: readonly [spec: string, rowsMax: number][] = [
   ['river lr lr=0.01', ALL_ROWS],
   ['river lr_scaled lr=0.01', ALL_ROWS],
+  ['river lr_scaled lr=0.001', ALL_ROWS],
   ['+ours river lr_scaled lr=0.01', ALL_ROWS],
+  ['+ours river lr_scaled lr=0.001', ALL_ROWS],
   ['river pa C=1', ALL_ROWS],
   ['river knn n_neighbors=5', MANY_ROWS],
   ['river tree', ALL_ROWS],

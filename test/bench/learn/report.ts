@@ -25,6 +25,9 @@ interface Contender {
 
 const OURS = 'rivulet, default';
 
+/** Rows from which our CPU per row is worth printing. */
+const ROWS_TIMED_MIN = 5_000;
+
 /** The score that decides: accuracy or, for numbers, mean absolute error. */
 function better(kind: Outcome['kind'], a: Scores, b: Scores): number {
   return kind === 'classification' ? (b.accuracy ?? 0) - (a.accuracy ?? 0) : (a.mae ?? 0) - (b.mae ?? 0);
@@ -37,7 +40,7 @@ export function taskTable(outcome: Outcome): string {
     {
       name: OURS,
       scores: oursOf(outcome),
-      cpu: `${ours.us_per_row.toFixed(1)} (process ${ours.process_us_per_row.toFixed(1)})`,
+      cpu: ourCpu(outcome, `${ours.us_per_row.toFixed(1)} (process ${ours.process_us_per_row.toFixed(1)})`),
     },
     { name: 'last label', scores: outcome.last_label, cpu: '' },
     ...(outcome.current_value === undefined ? [] : [{ name: 'current value', scores: outcome.current_value, cpu: '' }]),
@@ -84,7 +87,7 @@ export function summary(outcomes: readonly Outcome[]): string {
       shown((outcome.current_value ?? outcome.last_label)[score]),
       raw === undefined ? '' : `${shown(raw.scores[score])} ${raw.spec}`,
       given === undefined ? '' : `${shown(given.scores[score])} ${given.spec.slice('+ours '.length)}`,
-      outcome.ours.us_per_row.toFixed(1),
+      ourCpu(outcome, outcome.ours.us_per_row.toFixed(1)),
       raw === undefined ? '' : raw.us_per_row.toFixed(1),
       ahead ? 'ahead' : 'behind',
     ];
@@ -104,6 +107,11 @@ function oursOf({ ours: { metrics }, kind }: Outcome): Scores {
   return kind === 'classification'
     ? { accuracy: metrics.accuracy ?? 0, log_loss: metrics.log_loss ?? null, kappa: metrics.kappa ?? null }
     : { mae: metrics.mae ?? 0, rmse: metrics.rmse ?? 0 };
+}
+
+/** Ours is counted in ticks of the kernel's clock, some milliseconds: a short table says nothing. */
+function ourCpu({ rows }: Outcome, text: string): string {
+  return rows >= ROWS_TIMED_MIN ? text : '–';
 }
 
 function shown(value: number | null | undefined): string {

@@ -10,20 +10,28 @@ const RIDGE = 1e-4;
 /** Largest model read back from the core, in bytes. */
 const MODEL_BYTES_MAX = 16 * 1024 * 1024;
 
-const OPERATION = { open: 1, put: 2, solve: 4 } as const;
+const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5 } as const;
 
-export interface Solved {
+/** What a merge holds. */
+export interface Measured {
   readonly gateways: number;
   readonly rows: number;
-  readonly model: Buffer;
   /** Digest of the root of the merge tree: the same set of statistics gives the same digest. */
   readonly digest: Buffer;
+}
+
+export interface Solved extends Measured {
+  readonly model: Buffer;
 }
 
 export interface Merge {
   /** Takes a gateway's statistics in, in place of its earlier ones. Throws a coded error when the core refuses them. */
   put(gateway: string, statistics: Uint8Array): void;
+  /** Takes a gateway out: what is left is the merge of a fleet that never had it. */
+  remove(gateway: string): void;
   solve(): Solved;
+  /** Also when there is too little to solve; without gateways the digest is zeros. */
+  measure(): Measured;
 }
 
 /** Makes an empty merge for a schema. */
@@ -37,6 +45,7 @@ export function mergesBy(core: Core): OpenMerge {
     return {
       put: (gateway, statistics) =>
         void engine.merge(writeBytes([{ u8: OPERATION.put }, { raw: leafOf(gateway) }, { bytes: statistics }])),
+      remove: (gateway) => void engine.merge(writeBytes([{ u8: OPERATION.remove }, { raw: leafOf(gateway) }])),
       solve() {
         const reader = byteReader(
           engine.merge(writeBytes([{ u8: OPERATION.solve }, { f64: RIDGE }])),
@@ -50,6 +59,12 @@ export function mergesBy(core: Core): OpenMerge {
         };
         reader.finish();
         return solved;
+      },
+      measure() {
+        const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.measure }])), 'a measured merge');
+        const measured = { gateways: reader.u32(), rows: reader.f64(), digest: reader.raw(32) };
+        reader.finish();
+        return measured;
       },
     };
   };

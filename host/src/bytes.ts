@@ -120,7 +120,7 @@ function isAscii(bytes: Uint8Array, from: number, to: number): boolean {
 /**
  * Reads the magic and version that begin every blob, and tells foreign from too new. `version` is the newest one known.
  */
-export function readMagic(reader: ByteReader, magic: string, version: number, what: string): void {
+export function readMagic(reader: ByteReader, magic: string, version: number, what: string): number {
   const found = reader.raw(4).toString('latin1');
   if (found !== magic)
     throw new RivuletError('RIV_FOREIGN', {
@@ -134,6 +134,7 @@ export function readMagic(reader: ByteReader, magic: string, version: number, wh
       expected: `at most ${version}`,
     });
   if (foundVersion === 0) throw new RivuletError('RIV_CORRUPT', { found: `${what} has format version 0` });
+  return foundVersion;
 }
 
 /** A field for `writeBytes`: how it is laid down is in its name. */

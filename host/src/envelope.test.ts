@@ -92,6 +92,7 @@ describe('a release', () => {
     task: 'temp',
     schemaHash: sha256(schema),
     parent: Buffer.alloc(32, 4),
+    line: Buffer.alloc(32, 6),
     kernelHash: Buffer.alloc(32, 5),
     gateways: 3,
     rows: 1234,
@@ -103,6 +104,13 @@ describe('a release', () => {
   test('is_read_back_as_it_was_written_and_named_by_its_bytes', () => {
     expect(decodeRelease(bytes)).toEqual(release);
     expect(releaseHash(bytes)).toEqual(sha256(bytes));
+  });
+
+  test('of_the_first_version_begins_a_line_of_its_own', () => {
+    const at = bytes.indexOf(Buffer.alloc(32, 6));
+    const first = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 32)]);
+    first.writeUInt16LE(1, 4);
+    expect(decodeRelease(first)).toEqual({ ...release, line: Buffer.alloc(32) });
   });
 
   test('cut_anywhere_longer_or_contradicting_itself_is_refused', () => {

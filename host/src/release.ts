@@ -7,14 +7,21 @@ import { RivuletError } from './errors.ts';
 import { sha256 } from './signing.ts';
 
 const RELEASE_MAGIC = 'RVRL';
-const RELEASE_VERSION = 1;
+/** Version 1 had no line: its releases begin one each. */
+const RELEASE_VERSION = 2;
+const NO_LINE = Buffer.alloc(32);
 const NAME_BYTES_MAX = 256;
 
-/** The fields of a release. Hashes are 32 bytes; a `parent` of zeros means none. */
+/** The fields of a release. Hashes are 32 bytes; a `parent` or `line` of zeros means none. */
 export interface Release {
   task: string;
   schemaHash: Uint8Array;
   parent: Uint8Array;
+  /**
+   * The first release of its line (zeros: it begins one). Along a line every release holds the statistics of the one
+   * before and what was added since, so what one has earned in a panel is the next one's too.
+   */
+  line: Uint8Array;
   kernelHash: Uint8Array;
   /** How many gateways' statistics are in it, and over how many rows. */
   gateways: number;
@@ -32,6 +39,7 @@ export function encodeRelease(release: Release): Buffer {
     { str: release.task },
     { raw: release.schemaHash },
     { raw: release.parent },
+    { raw: release.line },
     { raw: release.kernelHash },
     { u32: release.gateways },
     { f64: release.rows },
@@ -46,12 +54,13 @@ export function encodeRelease(release: Release): Buffer {
  */
 export function decodeRelease(bytes: Uint8Array): Release {
   const reader = byteReader(bytes, 'a release');
-  readMagic(reader, RELEASE_MAGIC, RELEASE_VERSION, 'a release');
+  const version = readMagic(reader, RELEASE_MAGIC, RELEASE_VERSION, 'a release');
   reader.u16();
   const release: Release = {
     task: reader.str(NAME_BYTES_MAX),
     schemaHash: reader.raw(32),
     parent: reader.raw(32),
+    line: version === 1 ? NO_LINE : reader.raw(32),
     kernelHash: reader.raw(32),
     gateways: reader.u32(),
     rows: reader.f64(),

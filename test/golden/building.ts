@@ -118,6 +118,7 @@ function release(): Buffer {
     task: 'co2_in_5m',
     schemaHash: createHash('sha256').update(schema).digest(),
     parent: Buffer.alloc(32),
+    line: Buffer.alloc(32),
     kernelHash: Buffer.alloc(32, 7),
     gateways: 5,
     rows: 1e4,

@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { decodeRelease, publicKeyBytes, publicKeyFromBytes, RivuletError, releaseHash } from '@rivulet/host';
+import {
+  decodeRelease,
+  publicKeyBytes,
+  publicKeyFromBytes,
+  RivuletError,
+  releaseHash,
+  systemClock,
+} from '@rivulet/host';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordinatorUnderTest, startCoordinator, until } from '../../../test/support/coordinator.ts';
 import {
@@ -204,12 +211,13 @@ describe('a delta', () => {
     };
     expect(await refusal(envelope)).toEqual([503, 'RIV_STORE']);
     broken.atomically = atomically;
+    learnRows(south, temperature, 30);
     expect((await send(envelopeOf(south, temperature))).receipt.outcome).toBe('accepted');
-    await until(() => {
-      const stored = cloud.store.heads.get(schemaHash(temperature));
-      return stored !== null && stored.releaseOffset === stored.offset;
-    }, 'the model to be looked at');
-    expect(await headOf(temperature)).toBe(head);
+    const next = await until(async () => {
+      const now = await headOf(temperature);
+      return now !== head && now;
+    }, 'the next release');
+    expect(cloud.coordinator.lineage(next)).toMatchObject({ gateways: 1, rows: 90 });
     expect((await send(envelope)).receipt.outcome).toBe('accepted');
   });
 
@@ -297,16 +305,37 @@ describe('the merge', () => {
     expect(Buffer.from(decodeRelease(bytes).parent).toString('hex')).toBe(first);
   });
 
-  it('makes no release when what came changed nothing', async () => {
-    await send(envelopeOf(north, temperature));
-    const head = await headOf(temperature);
-    expect((await send(envelopeOf(north, temperature))).receipt.outcome).toBe('accepted');
-    await until(() => {
-      const stored = cloud.store.heads.get(schemaHash(temperature));
-      return stored !== null && stored.releaseOffset === stored.offset;
-    }, 'the model to be looked at');
-    expect(await headOf(temperature)).toBe(head);
-    expect(cloud.store.counter('releases')).toBe(1);
+  it('makes no release when what came changed nothing or little, until an hour has passed', async () => {
+    const clock = systemClock();
+    let laterMs = 0;
+    const timed = await startCoordinator({ clock: { ...clock, wallMs: () => clock.wallMs() + laterMs } });
+    await postEnrolment(timed.url, north);
+    const sent = async () =>
+      expect((await send(envelopeOf(north, temperature), timed)).receipt.outcome).toBe('accepted');
+    const lookedAt = () =>
+      until(() => {
+        const stored = timed.store.heads.get(schemaHash(temperature));
+        return stored !== null && stored.releaseOffset === stored.offset;
+      }, 'the model to be looked at');
+    await sent();
+    const head = await headOf(temperature, timed);
+    laterMs = 3_600_000;
+    await sent(); // the same rows again
+    await lookedAt();
+    expect(await headOf(temperature, timed)).toBe(head);
+    laterMs = 0;
+    learnRows(north, temperature, 1);
+    await sent();
+    await new Promise((resume) => setTimeout(resume, 100));
+    expect(await headOf(temperature, timed)).toBe(head);
+    laterMs = 3_600_000;
+    await sent();
+    await lookedAt();
+    const next = await headOf(temperature, timed);
+    expect(timed.coordinator.lineage(next)).toMatchObject({ parent: head, rows: 61 });
+    const line = Buffer.from(decodeRelease(timed.coordinator.release(next)).line).toString('hex');
+    expect(line).toBe(head);
+    await timed.stop();
   });
 });
 

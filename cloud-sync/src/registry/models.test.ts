@@ -26,6 +26,8 @@ const merges: OpenMerge = () => {
       if (word === 'bad') throw new RivuletError('RIV_CORE_BAD_NUMBERS', 'numbers that do not add up');
       parts.set(gateway, word);
     },
+    remove: (gateway) => void parts.delete(gateway),
+    measure: () => ({ gateways: parts.size, rows: 0, digest: Buffer.alloc(32) }),
     solve() {
       const words = [...parts].sort().map(([, word]) => word);
       return { gateways: words.length, rows: 0, model: Buffer.from(words.join(' ')), digest: Buffer.alloc(32) };

@@ -4,7 +4,7 @@
  */
 import { RivuletError } from '@rivulet/host';
 import type { Contribution, Form, Store } from '../drivers/store.ts';
-import type { Merge, OpenMerge, Solved } from '../merge.ts';
+import type { Measured, Merge, OpenMerge, Solved } from '../merge.ts';
 
 /** Merges in memory at a time: each is an instance of the core. The one used longest ago makes way, and comes back when needed. */
 const LIVE_MAX = 64;
@@ -13,6 +13,7 @@ export interface Models {
   /** Takes a gateway's statistics in. Throws the core's refusal; the model is then as it was before. */
   put(model: ModelSource, gateway: string, statistics: Uint8Array): void;
   solve(model: ModelSource): Solved;
+  measure(model: ModelSource): Measured;
   /** Drops the instance: the next use rebuilds it from the store. */
   forget(schema: string): void;
   /** Brings the stored models back; statistics that the core now refuses are withdrawn and kept in quarantine. */
@@ -86,6 +87,7 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   return {
     put: (model, gateway, statistics) => guarded(model, (merge) => merge.put(gateway, statistics)),
     solve: (model) => guarded(model, (merge) => merge.solve()),
+    measure: (model) => guarded(model, (merge) => merge.measure()),
     forget: (schema) => void live.delete(schema),
     rebuild() {
       const newestLast = store.heads.list().toSorted((a, b) => a.offset - b.offset);

@@ -11,11 +11,12 @@ import {
   releaseHash,
   toRivuletError,
 } from '@rivulet/host';
-import type { Head, ReleaseRecord, Store } from '../drivers/store.ts';
-import { releaseDecision } from './due.ts';
+import type { Head, LineageEntry, ReleaseRecord, Store } from '../drivers/store.ts';
+import { type ReleaseChange, releaseDecision } from './due.ts';
+import { continuesLine, membersChanged } from './line.ts';
 import type { Models } from './models.ts';
 
-const NO_PARENT = Buffer.alloc(32);
+const NO_HASH = Buffer.alloc(32);
 
 export interface ReleaserParts {
   readonly store: Store;
@@ -54,7 +55,19 @@ export function openReleaser(parts: ReleaserParts): Releaser {
       lastMonoMs: lastMonoMs.get(head.schema) ?? null,
       nowMonoMs: clock.monoUs() / 1000,
       everyMs,
+      change: () => changeSince(head),
     });
+  }
+
+  function changeSince(head: Head): ReleaseChange | null {
+    const released = head.release === null ? null : store.releases.get(head.release);
+    if (released === null) return null;
+    return {
+      rowsReleased: released.rows,
+      rowsNow: models.measure(head).rows,
+      membersChanged: membersChanged(released.lineage, store.deltas.lineage(head.schema)),
+      ageMs: clock.wallMs() - released.createdMs,
+    };
   }
 
   function attempt(head: Head): void {
@@ -73,6 +86,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
   function make(head: Head): ReleaseRecord | null {
     const solved = models.solve(head);
     const parentBytes = head.release === null ? null : store.blobs.get(head.release);
+    const lineage = store.deltas.lineage(head.schema);
     const content = {
       task: head.task,
       schemaHash: Buffer.from(head.schema, 'hex'),
@@ -88,7 +102,8 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     }
     const bytes = encodeRelease({
       ...content,
-      parent: head.release === null ? NO_PARENT : Buffer.from(head.release, 'hex'),
+      parent: head.release === null ? NO_HASH : Buffer.from(head.release, 'hex'),
+      line: lineAfter(head.release, parentBytes, lineage),
     });
     const record: ReleaseRecord = {
       hash: releaseHash(bytes).toString('hex'),
@@ -99,13 +114,21 @@ export function openReleaser(parts: ReleaserParts): Releaser {
       gateways: solved.gateways,
       rows: solved.rows,
       createdMs: clock.wallMs(),
-      lineage: store.deltas.lineage(head.schema),
+      lineage,
     };
     store.blobs.put(record.hash, bytes);
     store.releases.add(record);
     store.count('releases');
     advance(head, { release: record.hash, releaseOffset: head.offset, releases: head.releases + 1 });
     return record;
+  }
+
+  /** The line that a release of `lineage` goes on with; zeros: it begins one. */
+  function lineAfter(parent: string | null, parentBytes: Uint8Array | null, lineage: readonly LineageEntry[]) {
+    const record = parent === null ? null : store.releases.get(parent);
+    if (record === null || parentBytes === null || !continuesLine(record.lineage, lineage)) return NO_HASH;
+    const { line } = decodeRelease(parentBytes);
+    return NO_HASH.equals(line) ? Buffer.from(record.hash, 'hex') : line;
   }
 
   function advance(head: Head, change: Partial<Head>): void {
@@ -119,7 +142,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     for (const listed of store.heads.list()) {
       const decision = decide(listed);
       if (decision.kind === 'release') attempt(listed);
-      if (decision.kind === 'wait') next = Math.min(next, decision.ms);
+      if (decision.kind === 'wait' || decision.kind === 'little_new') next = Math.min(next, decision.ms);
     }
     if (next < Number.POSITIVE_INFINITY) arm(next);
   }
@@ -140,7 +163,8 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     waitMs(schema) {
       const head = store.heads.get(schema);
       const decision = head === null ? null : decide(head);
-      return decision === null || decision.kind === 'nothing_new' ? 0 : decision.kind === 'wait' ? decision.ms : 1;
+      if (decision === null || decision.kind === 'nothing_new') return 0;
+      return decision.kind === 'release' ? 1 : decision.ms;
     },
     wake: () => arm(0),
     run,
@@ -152,7 +176,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
 }
 
 /** True when a release of this content would differ from its parent in nothing but its place in the chain. */
-function sameModel(parentBytes: Uint8Array, content: Omit<Release, 'parent'>): boolean {
+function sameModel(parentBytes: Uint8Array, content: Omit<Release, 'parent' | 'line'>): boolean {
   const parent = decodeRelease(parentBytes);
-  return encodeRelease({ ...content, parent: parent.parent }).equals(parentBytes);
+  return encodeRelease({ ...content, parent: parent.parent, line: parent.line }).equals(parentBytes);
 }

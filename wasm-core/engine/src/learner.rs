@@ -15,7 +15,7 @@ use crate::panel::interval::Interval;
 use crate::panel::number::hold;
 use crate::panel::regressor::Regressor;
 use crate::panel::row::PanelRow;
-use crate::release::ReleaseModel;
+use crate::release::{Descent, ReleaseModel};
 use crate::statistics::{ClassStatistics, CoMoments, Statistics};
 
 /// What is predicted: a number or one of several classes.
@@ -120,7 +120,7 @@ enum Panel {
 
 #[derive(Clone, Debug)]
 struct Installed {
-    hash: [u8; 32],
+    descent: Descent,
     model: ReleaseModel,
     /// Per label of the model its class index here; `u32::MAX`: not known here.
     classes: Vec<u32>,
@@ -415,12 +415,13 @@ impl Learner {
         &self.statistics
     }
 
-    /// Puts a global model into the panel as the expert `release`, in place of an earlier one. Its classes become known
-    /// here, as far as `classes_max` allows.
+    /// Puts a global model into the panel as the expert `release`, in place of an earlier one: with the weight and the
+    /// error of that one when it continues its line, else with a new expert's. Its classes become known here, as far as
+    /// `classes_max` allows.
     ///
     /// # Errors
     /// `SchemaMismatch` for a model of another kind or another number of features.
-    pub fn install(&mut self, model: ReleaseModel, hash: [u8; 32]) -> Result<()> {
+    pub fn install(&mut self, model: ReleaseModel, descent: Descent) -> Result<()> {
         let fits = match model {
             ReleaseModel::Ridge { .. } => self.spec.kind == LearnerKind::Regression,
             ReleaseModel::Lda { .. } => self.spec.kind == LearnerKind::Classification,
@@ -431,18 +432,21 @@ impl Learner {
         for label in model.labels() {
             let _ = self.intern_class(label);
         }
+        let earlier = self.release.as_ref().map(|installed| installed.descent);
         let mut installed = Installed {
-            hash,
+            descent,
             model,
             classes: Vec::new(),
         };
         installed.meet(&self.class_index);
         self.release = Some(installed);
-        match &mut self.panel {
-            Panel::Numbers(panel) => panel.install(),
-            Panel::Classes(panel) => {
-                panel.grow(self.classes.len());
-                panel.install();
+        if let Panel::Classes(panel) = &mut self.panel {
+            panel.grow(self.classes.len());
+        }
+        if !earlier.is_some_and(|earlier| descent.continues(&earlier)) {
+            match &mut self.panel {
+                Panel::Numbers(panel) => panel.install(self.serial),
+                Panel::Classes(panel) => panel.install(self.serial),
             }
         }
         Ok(())
@@ -451,7 +455,7 @@ impl Learner {
     /// The hash of the installed release.
     #[must_use]
     pub fn release(&self) -> Option<[u8; 32]> {
-        self.release.as_ref().map(|installed| installed.hash)
+        self.release.as_ref().map(|installed| installed.descent.hash)
     }
 
     /// The panel, with today's weights.
@@ -508,7 +512,9 @@ impl Learner {
         self.statistics.save(writer);
         writer.bool(self.release.is_some());
         if let Some(installed) = &self.release {
-            writer.raw(&installed.hash);
+            writer.raw(&installed.descent.hash);
+            writer.raw(&installed.descent.line);
+            writer.f64(installed.descent.rows);
             let mut bytes = Writer::new();
             installed.model.encode(&mut bytes);
             writer.bytes(bytes.as_slice());
@@ -560,10 +566,15 @@ impl Learner {
         learner.interval.load(reader)?;
         learner.statistics = Statistics::load(reader)?;
         if reader.bool()? {
-            let hash = reader.raw(32)?.try_into().map_err(|_| CoreError::Corrupt)?;
+            let mut hash = || reader.raw(32)?.try_into().map_err(|_| CoreError::Corrupt);
+            let descent = Descent {
+                hash: hash()?,
+                line: hash()?,
+                rows: reader.f64()?,
+            };
             let model = ReleaseModel::decode(reader.bytes()?)?;
             let mut installed = Installed {
-                hash,
+                descent,
                 model,
                 classes: Vec::new(),
             };

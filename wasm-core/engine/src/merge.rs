@@ -19,6 +19,7 @@ const OPEN: u8 = 1;
 const PUT: u8 = 2;
 const REMOVE: u8 = 3;
 const SOLVE: u8 = 4;
+const MEASURE: u8 = 5;
 
 /// A merge of one schema; empty until it is opened.
 #[derive(Default)]
@@ -39,7 +40,7 @@ impl Merge {
         Self::default()
     }
 
-    /// Carries out one operation; only *solve* writes to `out`. A refused operation changes nothing.
+    /// Carries out one operation; only *solve* and *measure* write to `out`. A refused operation changes nothing.
     ///
     /// # Errors
     /// `NotOpen` before *open*; `Foreign` for an unknown operation or form; the errors of decoding; for *put*
@@ -51,6 +52,7 @@ impl Merge {
             PUT => self.open_fleet()?.put(reader),
             REMOVE => self.open_fleet()?.remove(reader),
             SOLVE => self.open_fleet()?.solve(reader, out),
+            MEASURE => self.open_fleet()?.measure(&reader, out),
             _ => Err(CoreError::Foreign),
         }
     }
@@ -105,14 +107,35 @@ impl Fleet {
         };
         let mut model_bytes = Writer::new();
         model.encode(&mut model_bytes);
-        let mut root_bytes = Writer::new();
-        root.encode(&mut root_bytes);
-        out.u32(u32::try_from(gateways).expect("a gateway takes more than one byte of a 4 GiB address space"));
+        out.u32(count(gateways));
         out.f64(root.n());
         out.bytes(model_bytes.as_slice());
-        out.raw(&Sha256::digest(root_bytes.as_slice()));
+        out.raw(&digest(root));
         Ok(())
     }
+
+    /// What there is, without a model of it: also when it is too little for one.
+    fn measure(&mut self, reader: &Reader, out: &mut Writer) -> Result<()> {
+        if reader.remaining() > 0 {
+            return Err(CoreError::Corrupt);
+        }
+        let gateways = self.tree.gateways();
+        let root = self.tree.root();
+        out.u32(count(gateways));
+        out.f64(root.map_or(0.0, Statistics::n));
+        out.raw(&root.map_or([0; 32], digest));
+        Ok(())
+    }
+}
+
+fn count(gateways: usize) -> u32 {
+    u32::try_from(gateways).expect("a gateway takes more than one byte of a 4 GiB address space")
+}
+
+fn digest(root: &Statistics) -> [u8; 32] {
+    let mut bytes = Writer::new();
+    root.encode(&mut bytes);
+    Sha256::digest(bytes.as_slice()).into()
 }
 
 fn gateway(reader: &mut Reader) -> Result<GatewayHash> {

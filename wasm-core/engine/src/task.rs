@@ -304,7 +304,7 @@ impl Task {
             return false;
         }
         let installed =
-            ReleaseModel::decode(release.model).and_then(|model| learning.learner.install(model, release.hash));
+            ReleaseModel::decode(release.model).and_then(|model| learning.learner.install(model, release.descent()));
         self.counts.releases += u64::from(installed.is_ok());
         installed.is_ok()
     }

@@ -132,6 +132,10 @@ impl Fleet {
         .unwrap();
     }
 
+    fn measure(&mut self) -> Vec<u8> {
+        self.operate(|input| input.u8(5)).unwrap()
+    }
+
     fn solve(&mut self) -> Result<Vec<u8>, CoreError> {
         self.operate(|input| {
             input.u8(4);
@@ -551,4 +555,22 @@ fn opening_again_forgets_the_fleet() {
         input.u8(1);
     };
     assert_eq!(fleet.operate(unreadable), Err(CoreError::Corrupt));
+}
+
+#[test]
+fn a_measure_tells_rows_and_digest_also_when_there_is_too_little_for_a_model() {
+    for form in FORMS {
+        let mut fleet = Fleet::open(form, 4);
+        assert_eq!(fleet.measure(), [0; 44], "no gateways");
+        fleet.put(1, &statistics(form, 4, 3, 1));
+        let measured = fleet.measure();
+        assert_eq!(fleet.solve(), Err(CoreError::TooFewRows));
+        assert_eq!(measured[..4], 1_u32.to_le_bytes());
+        assert_eq!(measured[4..12], 3_f64.to_le_bytes());
+        fleet.put(2, &statistics(form, 4, 50, 2));
+        let solved = fleet.solve().unwrap();
+        assert_eq!(fleet.measure()[12..], solved[solved.len() - 32..]);
+        fleet.remove(2);
+        assert_eq!(fleet.measure(), measured, "as if the second had never been there");
+    }
 }

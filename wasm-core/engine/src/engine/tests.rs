@@ -626,11 +626,11 @@ fn a_release_joins_the_panel_of_the_task_with_its_schema_only() {
     model.encode(&mut model_bytes);
     let mut release = Writer::new();
     release.raw(b"RVRL");
-    release.u16(1);
+    release.u16(2);
     release.u16(0);
     release.str("co2_1m");
     release.raw(engine.state.tasks[0].schema().unwrap().1);
-    release.raw(&[0; 64]);
+    release.raw(&[0; 96]);
     release.u32(3);
     release.f64(10.0);
     release.bytes(schema);

@@ -312,7 +312,7 @@ fn a_good_release_is_found_and_a_bad_one_ignored() {
             intercept: 20.15,
             residual_sd: 0.1,
         };
-        learner.install(model, [7; 32]).expect("it fits");
+        learner.install(model, release(7, 7, 1000.0)).expect("it fits");
         let (error, alone) = (
             fold(&mut learner, kind, &mut Vec::new(), 0, 150, 0),
             fold(&mut without, kind, &mut Vec::new(), 0, 150, 0),
@@ -336,6 +336,94 @@ fn a_good_release_is_found_and_a_bad_one_ignored() {
         }
         assert!(restored(&learner).release().is_some());
     }
+}
+
+fn release(hash: u8, line: u8, rows: f64) -> Descent {
+    Descent {
+        hash: [hash; 32],
+        line: [line; 32],
+        rows,
+    }
+}
+
+fn release_line(learner: &Learner) -> ExpertReport {
+    let listed = learner.experts().into_iter().find(|expert| expert.name == "release");
+    listed.expect("it is listed")
+}
+
+/// A model that knows most of what there is to learn in the rows of `kind`.
+fn good_model(kind: Kind) -> ReleaseModel {
+    if kind.classes == 0 {
+        let shift = if kind.residual { 0.15 } else { 20.15 };
+        let mut coefficients = vec![0.0; kind.columns];
+        (coefficients[0], coefficients[1], coefficients[3]) = (1.0, 1.0, -0.7);
+        return ReleaseModel::Ridge {
+            n: 1000.0,
+            coefficients,
+            intercept: shift,
+            residual_sd: 0.1,
+        };
+    }
+    let mut coefficients = vec![0.0; 2 * kind.columns];
+    coefficients[kind.columns + 1] = 2.0;
+    ReleaseModel::Lda {
+        d: kind.columns,
+        labels: vec!["class 0".to_owned(), "class 1".to_owned()],
+        coefficients,
+        intercepts: vec![0.0, -1.0],
+    }
+}
+
+#[test]
+fn a_release_that_continues_its_line_keeps_weight_and_error_and_an_unrelated_one_begins_anew() {
+    for kind in [KINDS[0], KINDS[1], KINDS[2]] {
+        let mut learner = Learner::new(spec(kind));
+        fold(&mut learner, kind, &mut Vec::new(), 0, 100, 0);
+        learner
+            .install(good_model(kind), release(1, 1, 500.0))
+            .expect("it fits");
+        let fresh = release_line(&learner);
+        assert_eq!(fresh.error, 0.0);
+        // A new release after every few labels, as a busy fleet makes them: what counts is the line.
+        for (part, at) in (100..500).step_by(20).enumerate() {
+            fold(&mut learner, kind, &mut Vec::new(), at, at + 20, 0);
+            let before = release_line(&learner);
+            let next = release(2 + part as u8, 1, 501.0 + part as f64);
+            learner.install(good_model(kind), next).expect("it fits");
+            assert_eq!(release_line(&learner), before, "{kind:?}");
+        }
+        let earned = release_line(&learner);
+        if kind.classes == 0 {
+            assert!(earned.weight > 0.3 && earned.error < 0.4, "{earned:?} of {kind:?}");
+        }
+        let kept = restored(&learner);
+        assert_eq!(digest(&kept), digest(&learner));
+        assert_eq!(release_line(&kept), earned);
+        for unrelated in [release(90, 90, 2000.0), release(1, 1, 500.0)] {
+            let mut other = kept.clone();
+            other.install(good_model(kind), unrelated).expect("it fits");
+            let anew = release_line(&other);
+            assert_eq!(anew.error, 0.0, "another line, or a step back: {kind:?}");
+            assert!((anew.weight - fresh.weight).abs() < 0.02, "{anew:?} against {fresh:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_served_without_a_release_say_nothing_about_its_error() {
+    let kind = KINDS[0];
+    let mut learner = Learner::new(spec(kind));
+    fold(&mut learner, kind, &mut Vec::new(), 0, 60, 0);
+    let (key, x, base, label) = row(kind, &mut Random(3), 3);
+    let early = learner.serve(&Query { key, x: &x, base }).expect("there is room");
+    learner
+        .install(good_model(kind), release(1, 1, 500.0))
+        .expect("it fits");
+    let late = learner.serve(&Query { key, x: &x, base }).expect("there is room");
+    learner.learn(early.slot, label + 100.0);
+    assert_eq!(release_line(&learner).error, 0.0);
+    learner.learn(late.slot, label);
+    assert!(release_line(&learner).error < 1.0);
 }
 
 #[test]

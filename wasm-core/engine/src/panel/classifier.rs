@@ -12,7 +12,7 @@ use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{exp, exp_each, hold, ln, ln_each, sigmoid, tenth_power_each};
 use crate::panel::passive_aggressive::PassiveAggressive;
 use crate::panel::prior::Prior;
-use crate::panel::row::{PanelRow, gather};
+use crate::panel::row::{Line, PanelRow, gather};
 use crate::panel::second_order::SecondOrder;
 use crate::panel::sgd::{LANES, SgdLanes};
 use crate::panel::shares::Shares;
@@ -64,6 +64,7 @@ pub struct Classifier {
     stacks: Vec<SecondOrder>,
     top: Top,
     losses: Vec<f64>,
+    line: Line,
     scratch: Scratch,
 }
 
@@ -128,6 +129,7 @@ impl Classifier {
             losses: vec![0.0; experts],
             members,
             names,
+            line: Line::default(),
             scratch: Scratch::default(),
         }
     }
@@ -169,11 +171,13 @@ impl Classifier {
         }
     }
 
-    /// A release has come, with the weight of one expert among the others.
-    pub fn install(&mut self) {
+    /// A release of a line that is new here has come, with the weight of one expert among the others. Rows up to
+    /// `serial` were served without it and say nothing about its error.
+    pub fn install(&mut self, serial: u64) {
         let release = self.names.len() - 1;
         self.shares.join(release);
         self.losses[release] = 0.0;
+        self.line = Line { serial, labels: 0.0 };
     }
 
     /// Predicts: fills the row's predictions, mixes and served probabilities from its inputs. `release` comes with the
@@ -343,7 +347,17 @@ impl Classifier {
     fn learn_weights(&mut self, row: &PanelRow, class: usize) {
         let (classes, experts) = (self.classes, self.names.len());
         let counted = 1.0 / (self.prior.n() + 1.0);
+        let release = self.names.len() - 1;
+        let with_release = self.line.counts(row);
         for (expert, loss) in self.losses.iter_mut().enumerate() {
+            if expert == release && !with_release {
+                continue;
+            }
+            let counted = if expert == release {
+                1.0 / self.line.labels
+            } else {
+                counted
+            };
             let truth = row.predictions[class * experts + expert];
             let beaten = (0..classes).any(|other| other != class && row.predictions[other * experts + expert] >= truth);
             *loss += (f64::from(u8::from(beaten)) - *loss) * counted;
@@ -472,6 +486,7 @@ impl Classifier {
         self.shares.save(writer);
         self.top.save(writer);
         save_numbers(&self.losses, writer);
+        self.line.save(writer);
         for stack in &self.stacks {
             stack.save(writer);
         }
@@ -500,6 +515,7 @@ impl Classifier {
         self.shares.load(reader)?;
         self.top.load(reader)?;
         load_numbers(&mut self.losses, reader)?;
+        self.line = Line::load(reader)?;
         for stack in &mut self.stacks {
             stack.load(reader)?;
         }

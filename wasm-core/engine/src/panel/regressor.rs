@@ -11,7 +11,7 @@ use crate::panel::column::Columns;
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{exp_each, hold, tenth_power_each};
-use crate::panel::row::{PanelRow, gather};
+use crate::panel::row::{Line, PanelRow, gather};
 use crate::panel::second_order::SecondOrder;
 use crate::panel::sgd::{LANES, SgdLanes};
 use crate::panel::shares::Shares;
@@ -87,6 +87,7 @@ pub struct Regressor {
     /// Recent mean errors of the stacks' offset and of what is served.
     offset_error: f64,
     served_error: f64,
+    line: Line,
     scratch: Scratch,
 }
 
@@ -162,6 +163,7 @@ impl Regressor {
             served_error: 0.0,
             members,
             names,
+            line: Line::default(),
             scratch: Scratch::default(),
         }
     }
@@ -194,11 +196,13 @@ impl Regressor {
         }
     }
 
-    /// A release has come, with the weight of one expert among the others.
-    pub fn install(&mut self) {
+    /// A release of a line that is new here has come, with the weight of one expert among the others. Rows up to
+    /// `serial` were served without it and say nothing about its error.
+    pub fn install(&mut self, serial: u64) {
         let release = self.names.len() - 1;
         self.shares.join(release);
         self.errors[release] = [0.0; 2];
+        self.line = Line { serial, labels: 0.0 };
     }
 
     /// Predicts: fills the row's bases, predictions, mixes and served value from its inputs.
@@ -337,11 +341,22 @@ impl Regressor {
         } else {
             1.0 / self.n
         };
+        let release = self.names.len() - 1;
+        let with_release = self.line.counts(row);
         let mut least = f64::INFINITY;
         for (expert, (error, prediction)) in self.errors.iter_mut().zip(&row.predictions).enumerate() {
             let miss = (y - prediction).abs();
-            error[0] += (miss - error[0]) * recent;
-            error[1] += (miss - error[1]) / self.n;
+            if expert != release {
+                error[0] += (miss - error[0]) * recent;
+                error[1] += (miss - error[1]) / self.n;
+            } else if with_release {
+                // Over its own labels: a mean that begins at 0 would pass for the least error of all for a hundred labels.
+                let share = 1.0 / self.line.labels;
+                error[0] += (miss - error[0]) * if share > ERROR_RATE { share } else { ERROR_RATE };
+                error[1] += (miss - error[1]) * share;
+            } else {
+                continue;
+            }
             if self.shares.started(expert) && error[0] < least {
                 least = error[0];
             }
@@ -486,6 +501,7 @@ impl Regressor {
         self.shares.save(writer);
         self.top.save(writer);
         save_numbers(self.errors.as_flattened(), writer);
+        self.line.save(writer);
         for stack in &self.stacks {
             stack.save(writer);
         }
@@ -512,6 +528,7 @@ impl Regressor {
         self.shares.load(reader)?;
         self.top.load(reader)?;
         load_numbers(self.errors.as_flattened_mut(), reader)?;
+        self.line = Line::load(reader)?;
         for stack in &mut self.stacks {
             stack.load(reader)?;
         }

@@ -25,13 +25,12 @@ import {
   openIdentity,
   openLog,
   openSlots,
-  RivuletError,
+  type RivuletError,
   topicFilter,
   toRivuletError,
   type Wanted,
 } from '@rivulet/host';
 import { createCheckpoints } from './checkpoints.ts';
-import { ingest } from './fold.ts';
 import { createBeat } from './ingest/beat.ts';
 import { openBrokerDoor } from './ingest/broker_door.ts';
 import { openClientDoor } from './ingest/client_door.ts';
@@ -40,9 +39,10 @@ import { takeLock } from './lock.ts';
 import { createNotices } from './notices.ts';
 import { createDocumenter } from './outputs/document.ts';
 import { createPublisher } from './outputs/publisher.ts';
-import { openQuarantine } from './quarantine.ts';
-import { recover } from './recovery.ts';
+import { openQuarantine } from './quarantine/quarantine.ts';
+import { type Recovered, recover } from './recovery.ts';
 import { agentStatus } from './status.ts';
+import { asideNotice, createSupervisor } from './supervisor.ts';
 import { type Sync, startSync } from './sync/sync.ts';
 import { createTicks } from './ticks.ts';
 
@@ -90,20 +90,34 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const log = await openLog({ directory: join(directory, 'log'), keepBytes: config.log.keepBytes });
     undo.push(() => log.close());
     const slots = await openSlots(join(directory, 'checkpoint'));
-    const quarantine = await openQuarantine(join(directory, 'quarantine'), () => performance.now());
+    const quarantine = await openQuarantine(join(directory, 'quarantine'), config, () => performance.now());
     const plan = compilePlan(config);
-    const recovered = await recover({ core, plan, log, slots, quarantine: join(directory, 'quarantine') });
-    const { engine } = recovered;
+    const recovery = { core, plan, log, slots, quarantine: join(directory, 'quarantine') };
+    const recovered = await recover(recovery);
+    const setAside = (found: Recovered['setAside']): void => {
+      for (const { aside, block } of found) {
+        quarantine.keepAside(aside, block);
+      }
+      notices.add(asideNotice(found, recovery.quarantine));
+    };
+    const documenter = createDocumenter(config);
+    const wanted: Wanted = (kind, subject) => kind === 'quarantine' || documenter.wants(kind, subject);
+    const supervisor = createSupervisor({
+      engine: recovered.engine,
+      async rebuild(publishedTo) {
+        await checkpoints.idle();
+        return recover({ ...recovery, publishedTo });
+      },
+      ...{ setAside, notice: notices.add, wanted },
+    });
     const takenBefore = log.nextOffset;
 
-    const documenter = createDocumenter(config);
     const doors: FrontDoor[] = [];
     // Outputs leave through the door that the configuration names first.
     const publisher = createPublisher({
       connected: () => doors[0]?.connected() ?? false,
       publish: (topic, payload, done) => doors[0]?.publish(topic, payload, done),
     });
-    const wanted: Wanted = (kind, subject) => kind === 'quarantine' || documenter.wants(kind, subject);
     const publish = (outputs: readonly Output[]): void => {
       for (const message of outputs.flatMap(documenter.messages)) {
         publisher.send(message);
@@ -115,8 +129,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       intervalMs: config.log.commitMs,
       now: () => performance.now(),
       fold(blocks) {
-        const outputs = ingest(engine, blocks, wanted);
-        return () => {
+        const folded = supervisor.fold(blocks);
+        return async () => {
+          const outputs = await folded();
           quarantine.keep(outputs, blocks);
           publish(outputs);
         };
@@ -151,14 +166,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       );
     const ticks = createTicks(
       clock,
-      () => engine.nextDueMs(),
+      () => supervisor.nextDueMs(),
       () => void put(BLOCK_KIND.tick, Buffer.alloc(0)),
     );
-    const checkpoints = createCheckpoints({ core, plan, clock, engine, log, slots, notice: notices.add });
+    const checkpoints = createCheckpoints({ core, plan, clock, engine: supervisor, log, slots, notice: notices.add });
 
-    if (recovered.setAside > 0) {
-      const found = `${recovered.setAside} blocks that the core cannot fold were set aside`;
-      notices.add(new RivuletError('RIV_CORE_TRAPPED', { found, where: join(directory, 'quarantine') }));
+    if (recovered.setAside.length > 0) {
+      setAside(recovered.setAside);
     }
     if (recovered.planIsNew) {
       void put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, plan));
@@ -182,7 +196,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const status = (): AgentStatus => {
       const { user, system } = process.cpuUsage(cpuAtStart);
       return agentStatus({
-        ...{ config, core, report: engine.report(), wallMs: clock.wallMs() },
+        ...{ config, core, report: supervisor.report(), wallMs: clock.wallMs() },
         uptimeMs: performance.now() - startedMs,
         cpuUs: user + system,
         messagesTaken: log.nextOffset - takenBefore,
@@ -197,7 +211,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       sync = await startSync(config.sync, {
         ...{ config, directory, core, status, random: options.random, wallMs: clock.wallMs },
         identity: await openIdentity(join(directory, 'identity'), { newIncarnation: recovered.stateIsNew }),
-        deltas: () => new Promise((resolve) => whenSettled(() => resolve(engine.delta()))),
+        deltas: () => new Promise((resolve) => whenSettled(() => resolve(supervisor.delta()))),
         accept: (release) => put(BLOCK_KIND.release, release),
         notice: notices.add,
         well: () => notices.clear('RIV_SYNC_'),

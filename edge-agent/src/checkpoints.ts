@@ -19,7 +19,7 @@ export interface CheckpointContext {
   core: Pick<Core, 'kernelHash'>;
   plan: Uint8Array;
   clock: Clock;
-  engine: Engine;
+  engine: Pick<Engine, 'checkpoint'>;
   log: Log;
   slots: Slots;
   notice(error: RivuletError): void;
@@ -28,6 +28,8 @@ export interface CheckpointContext {
 export interface Checkpoints {
   /** Takes one now, unless one is under way or nothing has come since the last; call it only when all is durable. */
   take(): void;
+  /** Resolves when none is under way. */
+  idle(): Promise<void>;
   /** The last one, when nothing comes any more; answers the digest of the state. */
   last(): Promise<string>;
 }
@@ -58,10 +60,21 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
     take() {
       if (running === null && log.nextSequence !== taken) {
         taken = log.nextSequence;
-        running = save(slot()).finally(() => {
+        let snapshot: Slot;
+        try {
+          snapshot = slot();
+        } catch (error) {
+          // The next fold finds the instance dead and rebuilds it.
+          context.notice(toRivuletError(error));
+          return;
+        }
+        running = save(snapshot).finally(() => {
           running = null;
         });
       }
+    },
+    async idle() {
+      await running;
     },
     async last() {
       await running;

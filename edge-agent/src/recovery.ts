@@ -14,7 +14,9 @@ import {
   RivuletError,
   type Slots,
 } from '@rivulet/host';
-import { blocksOf, firstPlan, foldLog, planIn, readSkipped, writeSkipped } from './fold.ts';
+import { firstPlan, foldLog, planIn } from './fold.ts';
+import { openBlock } from './packets.ts';
+import { type Aside, blocksOf, readSetAside, writeSetAside } from './set_aside.ts';
 
 export interface RecoveryFacts {
   /** The newest slot that verifies; null: none. */
@@ -67,8 +69,10 @@ export interface RecoverContext {
   plan: Uint8Array;
   log: Log;
   slots: Slots;
-  /** Directory of the quarantine, which holds the list of blocks that cannot be folded. */
+  /** Directory of the quarantine, which holds the list of what was set aside. */
   quarantine: string;
+  /** What came out of blocks before this one has been published: by default, of those the newest checkpoint holds. */
+  publishedTo?: number;
 }
 
 /** The state as it is after everything durable was folded. */
@@ -80,8 +84,8 @@ export interface Recovered {
   stateIsNew: boolean;
   /** What came out of the log behind the newest checkpoint: a crash may have left it unpublished. */
   unpublished: Output[];
-  /** Blocks that were newly set aside since the core could not fold them. */
-  setAside: number;
+  /** What was newly set aside since it traps the core, each with its block. */
+  setAside: { aside: Aside; block: Buffer }[];
 }
 
 /** More outputs than this are not published again after a crash: the oldest are left out. */
@@ -91,7 +95,8 @@ const UNPUBLISHED_MAX = 10_000;
  * Carries the decision out: an engine that has folded the log to its end.
  * @throws RIV_CHECKPOINT_LOST, and what the log and the core throw
  */
-export async function recover({ core, plan, log, slots, quarantine }: RecoverContext): Promise<Recovered> {
+export async function recover(context: RecoverContext): Promise<Recovered> {
+  const { core, plan, log, slots, quarantine } = context;
   const slot = await slots.load();
   const sameKernel = slot !== null && core.kernelHash.equals(slot.kernelHash);
   const samePlan = slot !== null && planHash(plan).equals(slot.planHash);
@@ -103,14 +108,15 @@ export async function recover({ core, plan, log, slots, quarantine }: RecoverCon
   if (decision.kind === 'refuse') {
     throw new RivuletError('RIV_CHECKPOINT_LOST', { found: decision.why });
   }
-  const skipped = await readSkipped(quarantine);
-  const skippedBefore = skipped.size;
+  const setAside = await readSetAside(quarantine);
+  const newlyAside: Recovered['setAside'] = [];
   const current = encodePlanPayload(core.kernelHash, plan);
   const resumed = decision.kind === 'resume' ? (slot as LoadedSlot) : null;
+  const publishedTo = context.publishedTo ?? slot?.nextSequence ?? 0;
   let unpublished: Output[] = [];
   let lastPlan: Buffer | null = null;
   const engine = await foldLog({
-    ...{ core, log, skipped },
+    ...{ core, log, setAside },
     start:
       resumed === null
         ? { plan: decision.kind === 'begin' ? plan : (await firstPlan(log)).plan }
@@ -120,24 +126,38 @@ export async function recover({ core, plan, log, slots, quarantine }: RecoverCon
       lastPlan = resumed !== null && samePlan && sameKernel ? current : null;
     },
     folded(outputs, blocks) {
-      const lastSequence = [...blocksOf(blocks)].at(-1)?.sequence ?? 0;
       const changed = planIn(blocks);
       if (changed !== null) {
         // What came out before counts tasks and windows by another plan.
         lastPlan = changed;
         unpublished = [];
-      } else if (lastSequence >= (slot?.nextSequence ?? 0)) {
-        unpublished = [...unpublished, ...outputs].slice(-UNPUBLISHED_MAX);
+      } else if (outputs.length > 0) {
+        unpublished = [...unpublished, ...behind(outputs, blocks, publishedTo)].slice(-UNPUBLISHED_MAX);
       }
     },
+    blamed: (aside, block) => newlyAside.push({ aside, block: Buffer.from(block) }),
   });
-  if (skipped.size > skippedBefore) {
-    await writeSkipped(quarantine, skipped);
+  if (newlyAside.length > 0) {
+    await writeSetAside(quarantine, setAside);
   }
   const planIsNew = lastPlan === null || !current.equals(lastPlan);
   const stateIsNew = decision.kind === 'begin';
   return {
-    ...{ engine, planIsNew, stateIsNew, setAside: skipped.size - skippedBefore },
+    ...{ engine, planIsNew, stateIsNew, setAside: newlyAside },
     unpublished: planIsNew ? [] : unpublished,
   };
+}
+
+/** Outputs of a stretch that come from blocks at or behind a place of the log. */
+function behind(outputs: readonly Output[], blocks: Buffer, sequence: number): readonly Output[] {
+  const sequences = [...blocksOf(blocks)];
+  if ((sequences[0]?.sequence ?? 0) >= sequence) {
+    return outputs;
+  }
+  const first = sequences.find((block) => block.sequence >= sequence);
+  if (first === undefined) {
+    return [];
+  }
+  const { firstOffset } = openBlock(blocks.subarray(first.at, first.end));
+  return outputs.filter(({ offset }) => offset >= firstOffset);
 }

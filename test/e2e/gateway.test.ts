@@ -205,7 +205,7 @@ describe('a gateway', () => {
     await sensor.client.publishAsync('elsewhere', '1', { qos: 1 });
     const stopped = await agent.stop();
     expect(stopped.ledger).toMatchObject({ received: 3, used: 1, quarantined: 1, filtered: 1 });
-    const kept = (await readdir(join(directory, 'state', 'quarantine'))).filter((name) => name.endsWith('.packet'));
+    const kept = (await readdir(join(directory, 'state', 'quarantine'))).filter((name) => name.endsWith('.rvqr'));
     expect(kept.length).toBe(1);
   }, 30_000);
 

@@ -25,11 +25,14 @@ export interface AgentProcess {
   ended(): Promise<number | null>;
 }
 
-/** @param before a command in front of node's, such as `prlimit` */
-export function startAgentProcess(config: string, options: { before?: string[]; more?: string[] } = {}): AgentProcess {
+/** @param options a command in front of node's (such as `prlimit`), node's own options, and more of the agent's */
+export function startAgentProcess(
+  config: string,
+  options: { before?: string[]; node?: string[]; more?: string[] } = {},
+): AgentProcess {
   const command = [
     ...(options.before ?? []),
-    ...[process.execPath, COMMAND, 'run', '--config', config, '--status-json', '100ms'],
+    ...[process.execPath, ...(options.node ?? []), COMMAND, 'run', '--config', config, '--status-json', '100ms'],
     ...(options.more ?? []),
   ];
   const child: ChildProcess = spawn(command[0] as string, command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -19,6 +19,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     summary: 'fold a log again from its start and print its digest',
     load: () => import('./replay.ts'),
   },
+  quarantine: {
+    summary: 'list, show and try again what could not be used',
+    load: () => import('./quarantine.ts'),
+  },
   publish: {
     summary: 'publish a feed: this machine, a simulated building, recorded tables',
     load: () => import('./publish.ts'),
@@ -67,7 +71,7 @@ function report(thrown: unknown): number {
 }
 
 function help(): string {
-  const lines = Object.entries(SUBCOMMANDS).map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`);
+  const lines = Object.entries(SUBCOMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`);
   return `Usage: rivulet SUBCOMMAND [options]\n\n${lines.join('\n')}\n\n\`rivulet SUBCOMMAND --help\` says more. --version prints the version.`;
 }
 

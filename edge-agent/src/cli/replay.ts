@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Core, decodePlanPayload, loadCore, openLogReader, RivuletError, sha256 } from '@rivulet/host';
-import { firstPlan, foldLog, planIn, readSkipped } from '../fold.ts';
+import { firstPlan, foldLog, planIn } from '../fold.ts';
+import { readSetAside } from '../set_aside.ts';
 import { coreBuild } from './run.ts';
 
 const HELP = `Usage: rivulet replay STATE_DIR [options]
@@ -52,10 +53,10 @@ async function replay(directory: string, core: Core) {
       });
     }
     const { plan } = await firstPlan(log);
-    const skipped = await readSkipped(join(directory, 'quarantine'));
+    const setAside = await readSetAside(join(directory, 'quarantine'));
     let kernelIsSame = true;
     const engine = await foldLog({
-      ...{ core, log, skipped, start: { plan } },
+      ...{ core, log, setAside, start: { plan } },
       folded(_, blocks) {
         const payload = planIn(blocks);
         if (payload !== null) {

@@ -48,9 +48,9 @@ export interface BeatOptions {
   log: BeatLog;
   /**
    * Folds the blocks just handed to the log, while they are being written; returns what may be done once they are
-   * durable (sending outputs).
+   * durable (sending outputs). The next commit waits for what that returns.
    */
-  fold(bytes: Buffer): () => void;
+  fold(bytes: Buffer): () => unknown;
   /** The longest a beat may be, the user's `log.commit`. */
   intervalMs: number;
   /** Monotonic milliseconds. */
@@ -142,7 +142,7 @@ export function createBeat(options: BeatOptions): Beat {
     }
   }
 
-  function written(entries: Entry[], release: () => void, started: number): void {
+  async function written(entries: Entry[], release: () => unknown, started: number): Promise<void> {
     if (state === 'dead') {
       return;
     }
@@ -150,7 +150,7 @@ export function createBeat(options: BeatOptions): Beat {
     for (const entry of entries) {
       entry.durable?.();
     }
-    release();
+    await release();
     state = 'due';
     options.settled?.();
     const wait = started + beatLength(history, intervalMs) - options.now();

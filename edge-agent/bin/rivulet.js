@@ -1,6 +1,7 @@
-#!/usr/bin/env -S node --max-semi-space-size=1 --max-old-space-size=96
+#!/usr/bin/env -S node --max-semi-space-size=1 --max-old-space-size=96 --no-flush-bytecode
 // The command `rivulet`. JavaScript's heap is kept small, 1 MiB for young objects and 96 for old ones (some 25 are in use):
-// an agent holds little for long, and a gateway has better uses for garbage that is not yet collected.
+// an agent holds little for long, and a gateway has better uses for garbage that is not yet collected. Compiled functions
+// stay: a small heap is collected often, and each collection would throw away what runs only on the commit's beat.
 import { launch } from '@rivulet/host/launch';
 
 await launch(import.meta.url, async () => (await import('../src/cli/main.ts')).run);

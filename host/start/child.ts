@@ -10,7 +10,7 @@ import { verdictOn } from './restart.ts';
 /** Longest line of standard error that is kept for display. */
 const LINE_LENGTH_MAX = 300;
 /** Eight processes share the machine: small heaps, as `edge-agent/bin/rivulet.js` asks for, keep each near what it holds. */
-const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96'];
+const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96', '--no-flush-bytecode'];
 
 /** How to run it and what to tell whom. */
 export interface ChildSpec {

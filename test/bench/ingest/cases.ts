@@ -50,7 +50,7 @@ function isMeasured(subject: Subject, { qos, rate }: Omit<Case, 'subject'>): boo
 
 /** How much is played: long enough for a few checkpoints (paced), or for a few seconds at what the fastest can take. */
 export function messagesOf({ from, rate, subject }: Case, short: boolean): number {
-  if (rate > 0) return rate * (short ? 5 : 10);
+  if (rate > 0) return rate * (short ? 6 : 12);
   const fast = from === 'feeder' && !subject.startsWith('mqttjs');
   return (fast ? 1_000_000 : 250_000) / (short ? 2 : 1);
 }

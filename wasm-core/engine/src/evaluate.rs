@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::json::write_f64;
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 
 /// Classes up to which the confusion matrix is kept and printed (kappa needs it too).
@@ -286,10 +287,10 @@ impl Evaluation {
             let _ = write!(
                 text,
                 "\"accuracy\":{},\"kappa\":{},\"log_loss\":{},\"accuracy_last_class\":{}}}",
-                1.0 - tally.error_sum / n,
+                number(1.0 - tally.error_sum / n),
                 number(self.kappa()),
-                tally.log_loss_sum / n,
-                1.0 - tally.baseline_sum / n
+                number(tally.log_loss_sum / n),
+                number(1.0 - tally.baseline_sum / n)
             );
         } else {
             let r2 = if tally.label_m2 > 0.0 {
@@ -300,10 +301,10 @@ impl Evaluation {
             let _ = write!(
                 text,
                 "\"mae\":{},\"rmse\":{},\"r2\":{},\"mae_last_value\":{}}}",
-                tally.error_sum / n,
-                (tally.square_sum / n).sqrt(),
+                number(tally.error_sum / n),
+                number((tally.square_sum / n).sqrt()),
                 number(r2),
-                tally.baseline_sum / n
+                number(tally.baseline_sum / n)
             );
         }
         let classes = self.learner.classes();
@@ -320,7 +321,7 @@ impl Evaluation {
         text.push_str(",\"panel\":[");
         for (place, expert) in self.learner.experts().iter().enumerate() {
             let comma = if place > 0 { "," } else { "" };
-            let (name, weight, error) = (&expert.name, expert.weight, number(expert.error));
+            let (name, weight, error) = (&expert.name, number(expert.weight), number(expert.error));
             let _ = write!(
                 text,
                 "{comma}{{\"expert\":\"{name}\",\"weight\":{weight},\"error\":{error}}}"
@@ -382,11 +383,42 @@ fn finite_or_missing(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
 }
 
-/// A JSON number, or null where there is none.
+/// A JSON number, or null where there is none: sums over labels near the largest double overflow.
 fn number(value: f64) -> String {
-    if value.is_finite() {
-        value.to_string()
-    } else {
-        "null".to_owned()
+    let mut text = String::new();
+    write_f64(&mut text, value);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_near_the_largest_double_leave_a_report_that_is_json() {
+        let columns = vec![Column {
+            name: "x".into(),
+            categorical: false,
+        }];
+        let mut evaluation = Evaluation::new(EvaluationSpec {
+            kind: EvaluationKind::Regression,
+            columns,
+            target: "y".into(),
+            horizon: 0,
+            label_delay: 0,
+            classes_max: 2,
+        })
+        .expect("the plan is valid");
+        let mut rows = Writer::new();
+        rows.u32(4);
+        rows.u32(1);
+        for value in [1e308, -1e308, 1e308, -1e308] {
+            rows.u32(0);
+            rows.f64(value);
+            rows.f64(value);
+        }
+        evaluation.rows(rows.as_slice()).expect("the rows are well-formed");
+        let report = evaluation.report();
+        assert!(crate::json::parse(report.as_bytes()).is_ok(), "{report}");
     }
 }

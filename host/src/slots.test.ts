@@ -21,7 +21,8 @@ const slot = (nextSequence: number, state = `state ${nextSequence}`): Slot => ({
   kernelHash: Buffer.alloc(32, 2),
   state: Buffer.from(state),
 });
-const encoded = (nextSequence: number): Buffer => Buffer.concat(encodeSlot(slot(nextSequence)).parts);
+const encoded = async (nextSequence: number, state?: string): Promise<Buffer> =>
+  Buffer.concat((await encodeSlot(slot(nextSequence, state))).parts);
 
 describe('checkpoint slots', () => {
   test('the_newest_is_taken_with_its_digest_and_the_reason', async () => {
@@ -36,6 +37,21 @@ describe('checkpoint slots', () => {
     expect(again).toMatchObject({ nextSequence: 8, nextOffset: 80, file: 'a.rvcp' });
     expect(again?.state.toString()).toBe('short');
     expect(again?.why).toContain('b.rvcp is older');
+  });
+
+  test('a_state_of_many_slices_verifies_and_others_have_turns_while_it_is_hashed', async () => {
+    const state = 'many slices '.repeat(100_000);
+    let turns = 0;
+    let hashing = true;
+    const count = (): void => {
+      turns += 1;
+      if (hashing) setImmediate(count);
+    };
+    setImmediate(count);
+    const bytes = await encoded(3, state);
+    hashing = false;
+    expect(turns).toBeGreaterThan(4);
+    expect(decodeSlot(bytes)).toMatchObject({ nextSequence: 3, digest: sha256(Buffer.from(state)).toString('hex') });
   });
 
   test('a_save_never_touches_the_newest_also_after_a_reopening', async () => {
@@ -78,8 +94,8 @@ describe('checkpoint slots', () => {
     expect(await (await openSlots(directory)).load()).toBeNull();
   });
 
-  test('a_slot_has_each_field_where_the_format_says', () => {
-    const bytes = encoded(3);
+  test('a_slot_has_each_field_where_the_format_says', async () => {
+    const bytes = await encoded(3);
     expect(bytes.subarray(0, 32).toString('hex')).toBe(
       '52564350' + '0100' + '0000' + '0300000000000000' + '1e00000000000000' + 'e803000000000000',
     );
@@ -92,14 +108,14 @@ describe('checkpoint slots', () => {
     ['too new', 'RIV_TOO_NEW', (bytes: Buffer) => bytes.writeUInt16LE(2, 4)],
     ['hostile in its length', 'RIV_TOO_LARGE', (bytes: Buffer) => bytes.writeUInt32LE(0xffff_ffff, 128)],
     ['longer than its file', 'RIV_TRUNCATED', (bytes: Buffer) => bytes.writeUInt32LE(1000, 128)],
-  ])('a_slot_that_is_%s_is_refused_by_that_name', (_, code, damage) => {
-    const bytes = encoded(3);
+  ])('a_slot_that_is_%s_is_refused_by_that_name', async (_, code, damage) => {
+    const bytes = await encoded(3);
     damage(bytes);
     expect(() => decodeSlot(bytes)).toThrow(expect.objectContaining({ code }));
   });
 
-  test('cut_or_flipped_anywhere_a_slot_is_refused_with_a_code', () => {
-    const bytes = encoded(3);
+  test('cut_or_flipped_anywhere_a_slot_is_refused_with_a_code', async () => {
+    const bytes = await encoded(3);
     for (let length = 0; length < bytes.length; length++)
       expect(() => decodeSlot(bytes.subarray(0, length))).toThrow(RivuletError);
     fc.assert(

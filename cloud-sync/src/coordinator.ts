@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { type Clock, type Identity, publicKeyFromBytes, RivuletError } from '@rivulet/host';
 import type {
+  AuditView,
   CurveView,
   DeltaAnswerView,
   EnrolmentView,
@@ -29,6 +30,9 @@ import { type EnrolmentRequest, enrol } from './intake/enrolment.ts';
 import { openKeys } from './intake/keys.ts';
 import { receiveReport } from './intake/reports.ts';
 import type { OpenMerge } from './merge.ts';
+import type { OperatorCommand } from './operate/command.ts';
+import { forgetGateway } from './operate/forget.ts';
+import { diffReleases, listReleases, pinRelease, rollBack, showRelease } from './operate/releases.ts';
 import { openModels } from './registry/models.ts';
 import { openReleaser } from './registry/releaser.ts';
 import { headView, lineageView, modelView, releaseView } from './registry/views.ts';
@@ -67,6 +71,10 @@ export interface Coordinator {
   lineage(hash: string): LineageView;
   /** What was not taken, newest first. */
   quarantine(limit: number): readonly QuarantineView[];
+  /** What operators decided, newest first. */
+  audit(limit: number): readonly AuditView[];
+  /** Carries out what an operator asks for; the answer is JSON. */
+  operate(command: OperatorCommand): object;
   /** Tells of everything that happens from now on; returns how to stop that. */
   subscribe(listener: (event: CoordinatorEvent) => void): () => void;
   /** To be called about once a second: notices gateways that fell silent. */
@@ -212,6 +220,30 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
         reason,
         bytes: Buffer.from(bytes).toString('base64'),
       })),
+
+    audit: (limit) =>
+      store.audit.list(limit).map(({ atMs, action, subject, detail }) => ({ at: atMs, action, subject, detail })),
+
+    operate(command) {
+      const operator = { store, models, releaser, roster, clock };
+      switch (command.do) {
+        case 'forget': {
+          const { answer, made } = forgetGateway(command.gateway, command.allowReturn, operator);
+          for (const release of made) emit({ kind: 'release', release: releaseView(release) });
+          return answer;
+        }
+        case 'releases':
+          return listReleases(command.task, command.limit, operator);
+        case 'show':
+          return showRelease(command.ref, command.task, operator);
+        case 'diff':
+          return diffReleases(command.from, command.to, command.task, operator);
+        case 'pin':
+          return pinRelease(command.ref, command.task, operator);
+        case 'rollback':
+          return rollBack(command.task, operator);
+      }
+    },
 
     subscribe(listener) {
       listeners.add(listener);

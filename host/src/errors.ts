@@ -100,6 +100,10 @@ export const ERRORS = {
   RIV_TOKEN: operator('Give the token that the coordinator was started with.'),
   RIV_SCHEMA_MISMATCH: peer('Send statistics with the schema that they were made for.'),
   RIV_RELEASE_UNKNOWN: peer('Ask for the list of releases.'),
+  RIV_CONTROL: operator('Stop the coordinator and give the command again: it is then carried out on the state itself.'),
+  RIV_GATEWAY_FORGOTTEN: operator(
+    'To let it back in, run `rivulet-cloud forget GATEWAY --allow-return` where the coordinator runs.',
+  ),
   RIV_REQUEST: peer('Correct the request.'),
   RIV_METHOD: peer('Use a method that the `Allow` header names.'),
   RIV_MEDIA_TYPE: peer('Set the content type named here.'),

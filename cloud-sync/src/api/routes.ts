@@ -17,6 +17,8 @@ const REPORT_BYTES_MAX = 256 * 1024;
 const RELEASES_LISTED_MAX = 200;
 /** Entries of one list of what was quarantined: 5 MiB at most. */
 const QUARANTINE_LISTED_MAX = 64;
+/** Entries of one list of decisions. */
+const AUDIT_LISTED_MAX = 200;
 /** Points per gateway of one curve, unless asked otherwise: about a screen's width. */
 const CURVE_POINTS_DEFAULT = 300;
 
@@ -81,6 +83,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
         'RIV_CORRUPT',
         'RIV_SIGNATURE',
         'RIV_GATEWAY_UNKNOWN',
+        'RIV_GATEWAY_FORGOTTEN',
         'RIV_STORE',
       ],
       handle: ({ body }) => coordinator.receiveDelta(body as Uint8Array),
@@ -180,6 +183,15 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       answer: json(SCHEMAS.Quarantine),
       refusals: [],
       handle: ({ query }) => coordinator.quarantine(query.limit as number),
+    },
+    {
+      method: 'GET',
+      path: '/api/v1/audit',
+      summary: 'What operators decided and what it did, newest first',
+      query: { limit: { type: 'integer', minimum: 1, maximum: AUDIT_LISTED_MAX, default: 50 } },
+      answer: json(SCHEMAS.Audit),
+      refusals: [],
+      handle: ({ query }) => coordinator.audit(query.limit as number),
     },
     {
       method: 'GET',

@@ -123,7 +123,10 @@ const Models = list(
     features: list(text),
     gateways: list(text),
     releases: count,
-    head: hashOrNull,
+    head: { ...hashOrNull, description: 'what gateways are told: the pinned release, else the newest' },
+    newest: hashOrNull,
+    pinned: flag,
+    previous: { ...hashOrNull, description: 'what they were told before' },
   }),
 );
 
@@ -174,6 +177,15 @@ const Quarantine = list(
   record({ at: time, gateway: { type: ['string', 'null'] }, code: text, reason: text, bytes: text }),
 );
 
+const Audit = list(
+  record({
+    at: time,
+    action: { enum: ['forget', 'allow_return', 'pin', 'unpin', 'rollback'] },
+    subject: text,
+    detail: { type: 'object' },
+  }),
+);
+
 const Health = record({ status: { const: 'ok' } });
 const Failure = record({ error: record({ code: { type: 'string', pattern: '^RIV_' }, message: text }) });
 const Bytes: JsonSchema = { type: 'string', format: 'binary' };
@@ -182,6 +194,7 @@ const AnyObject: JsonSchema = { type: 'object' };
 /** Every named schema; in the OpenAPI description they are its components. */
 export const SCHEMAS = {
   AnyObject,
+  Audit,
   Bytes,
   Curve,
   DeltaAnswer,

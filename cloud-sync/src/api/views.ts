@@ -153,7 +153,12 @@ export interface ModelView {
   readonly gateways: readonly string[];
   /** Releases made of it. */
   readonly releases: number;
+  /** The release that gateways are told: the pinned one, else the newest. */
   readonly head: string | null;
+  readonly newest: string | null;
+  readonly pinned: boolean;
+  /** What they were told before. */
+  readonly previous: string | null;
 }
 
 /** One point of a learning curve: the errors over the labels since the gateway's previous point. */
@@ -225,6 +230,16 @@ export interface QuarantineView {
   readonly reason: string;
   /** Bytes kept of it, base64: at most 64 KiB. */
   readonly bytes: string;
+}
+
+/** One entry of `GET /api/v1/audit`: a decision of an operator. */
+export interface AuditView {
+  readonly at: number;
+  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback';
+  /** The gateway or the task it is about. */
+  readonly subject: string;
+  /** What it did. */
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 /** Every refused request. */

@@ -6,6 +6,8 @@ const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 
 const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
   run: () => import('./run.ts'),
+  forget: () => import('./forget.ts'),
+  release: () => import('./release.ts'),
 };
 
 const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into fleet models
@@ -19,6 +21,18 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
     --token TOKEN         what gateways must show to enrol (none; also RIVULET_CLOUD_TOKEN)
     --core BUILD          auto, scalar or simd            (auto)
     --status-json         one JSON event per line on standard output
+
+  rivulet-cloud forget GATEWAY [--allow-return]
+                                  take a gateway out of every model, proven by digest; its later deltas are refused
+
+  rivulet-cloud release ls [--task TASK] [--limit N]
+  rivulet-cloud release show RELEASE
+  rivulet-cloud release diff RELEASE RELEASE
+  rivulet-cloud release pin RELEASE       gateways are told this one from now on; newest lifts the pin
+  rivulet-cloud release rollback [TASK]   gateways are told again what they were told before
+
+    RELEASE is the beginning of a hash, or champion, previous or newest (of --task TASK when there are several models)
+    --state DIR, --json; a coordinator that runs on that directory carries the command out itself
 
   rivulet-cloud --help, --version
 `;

@@ -8,6 +8,7 @@ import { startServer } from '../api/server.ts';
 import { type Coordinator, openCoordinator } from '../coordinator.ts';
 import { openSqlite } from '../drivers/sqlite.ts';
 import { mergesBy } from '../merge.ts';
+import { openControl } from '../operate/control.ts';
 import { VERSION } from '../version.ts';
 
 /** The stop is forced after this long: a supervisor would kill soon after. */
@@ -54,9 +55,11 @@ export async function run(argv: string[]): Promise<number> {
       consoleDirectory: CONSOLE_DIRECTORY,
       ...options,
     });
+    const control = await openControl(options.state, coordinator, print.failure);
     print.ready(server.url);
     await stopSignal();
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref(); // everything is on disk already
+    control.close();
     await server.stop();
     const { deltas, releases, rss_mib } = coordinator.fleet().coordinator;
     print.event({ event: 'stopped', deltas, releases, rss_mib });

@@ -103,4 +103,20 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- what gateways are told is pinned, else release; previous is what they were told before
+  ALTER TABLE heads ADD COLUMN pinned TEXT;
+  ALTER TABLE heads ADD COLUMN previous TEXT;
+
+  CREATE TABLE forgotten (gateway TEXT PRIMARY KEY, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- what operators decided, for good: detail is JSON
+  CREATE TABLE audit (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL
+  ) STRICT;
+  `,
 ];

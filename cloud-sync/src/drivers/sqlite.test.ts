@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { MIGRATIONS } from './migrations.ts';
 import { openSqlite } from './sqlite.ts';
 import type { Delta, Head, ReleaseRecord, Store } from './store.ts';
 
@@ -49,6 +50,8 @@ const HEAD: Head = {
   schemaText: '{}',
   form: 1,
   release: null,
+  pinned: null,
+  previous: null,
   releaseOffset: 0,
   offset: 1,
   releases: 0,
@@ -214,8 +217,31 @@ describe('opening', () => {
     db.close();
     expect(() => openSqlite(file)).toThrow(expect.objectContaining({ code: 'RIV_TOO_NEW' }));
     const back = new DatabaseSync(file);
-    back.exec('PRAGMA user_version = 1');
+    back.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
     back.close();
     store = openSqlite(file);
+  });
+
+  it('brings a file of the first layout to the present one, with what it held', () => {
+    const path = join(directory, 'first.sqlite');
+    const first = new DatabaseSync(path);
+    first.exec(`PRAGMA application_id = ${0x52495643}; ${MIGRATIONS[0]}; PRAGMA user_version = 1`);
+    first.exec(`INSERT INTO heads VALUES ('s1', 't1', '{}', 1, 'r1', 3, 4, 2, 5)`);
+    first.close();
+    const migrated = openSqlite(path);
+    expect(migrated.heads.list()).toMatchObject([
+      {
+        schema: 's1',
+        release: 'r1',
+        pinned: null,
+        previous: null,
+        releaseOffset: 3,
+        offset: 4,
+        releases: 2,
+        revision: 5,
+      },
+    ]);
+    expect([migrated.audit.list(9), migrated.forgotten.has('g1')]).toEqual([[], false]);
+    migrated.close();
   });
 });

@@ -6,6 +6,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { RivuletError } from '@rivulet/host';
 import { MIGRATIONS } from './migrations.ts';
+import { sqliteAudit, sqliteForgotten } from './sqlite/audit.ts';
 import { sqliteBlobs } from './sqlite/blobs.ts';
 import { sqliteCurves } from './sqlite/curves.ts';
 import { sqliteDeltaLog } from './sqlite/delta_log.ts';
@@ -115,6 +116,8 @@ function storeOver(db: DatabaseSync, file: string): Store {
     releases: sqliteReleases(db),
     directory: { ...sqliteDirectory(db), ...sqliteCurves(db) },
     quarantine: sqliteQuarantine(db),
+    audit: sqliteAudit(db),
+    forgotten: sqliteForgotten(db),
     atomically,
     count: (name: CounterName) => void add.run(name),
     counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,

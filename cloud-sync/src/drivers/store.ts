@@ -73,6 +73,10 @@ export interface Head extends ModelKey {
   readonly form: Form;
   /** Hash of the newest release, hex. */
   readonly release: string | null;
+  /** Release that gateways are told instead of the newest; null: the newest. */
+  readonly pinned: string | null;
+  /** Release that gateways were told before the present one. */
+  readonly previous: string | null;
   /** Offset in the delta log up to which the release took everything in. */
   readonly releaseOffset: number;
   /** Offset of the newest contribution. */
@@ -81,6 +85,11 @@ export interface Head extends ModelKey {
   readonly releases: number;
   /** Grows by one with each write; what compare-and-set compares. */
   readonly revision: number;
+}
+
+/** The release that gateways are told: the champion. */
+export function championOf(head: Pick<Head, 'release' | 'pinned'>): string | null {
+  return head.pinned ?? head.release;
 }
 
 export interface HeadStore {
@@ -111,6 +120,10 @@ export interface ReleaseRecord extends ModelKey {
 export interface ReleaseLog {
   add(release: ReleaseRecord): void;
   get(hash: string): ReleaseRecord | null;
+  /** Hashes that begin with `prefix`, two at most: enough to tell one from several. */
+  find(prefix: string): string[];
+  /** Releases that a gateway's statistics are in, oldest first. */
+  madeWith(gateway: string): Omit<ReleaseRecord, 'lineage'>[];
   /** Newest first, at most `limit`; of one task, one schema, or all. */
   list(filter: { task?: string; schema?: string; limit: number }): Omit<ReleaseRecord, 'lineage'>[];
 }
@@ -166,6 +179,31 @@ export interface Quarantine {
   add(entry: QuarantineEntry): void;
   /** Newest first. */
   list(limit: number): QuarantineEntry[];
+  /** Removes what a gateway sent. */
+  forget(gateway: string): void;
+}
+
+/** A decision of an operator, with what it did. */
+export interface AuditEntry {
+  readonly atMs: number;
+  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback';
+  /** The gateway or the task it is about. */
+  readonly subject: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
+/** What operators decided; nothing is ever removed from it. */
+export interface AuditLog {
+  add(entry: AuditEntry): void;
+  /** Newest first. */
+  list(limit: number): AuditEntry[];
+}
+
+/** Gateways that were taken out of the fleet and may not send again. */
+export interface Forgotten {
+  add(gateway: string, atMs: number): void;
+  remove(gateway: string): void;
+  has(gateway: string): boolean;
 }
 
 /** The names of what is counted for good, in the same transaction as what it counts. */
@@ -178,6 +216,8 @@ export interface Store {
   readonly releases: ReleaseLog;
   readonly directory: Directory;
   readonly quarantine: Quarantine;
+  readonly audit: AuditLog;
+  readonly forgotten: Forgotten;
   /** Runs `work` whole or not at all; what it wrote is on disk when this returns. */
   atomically<T>(work: () => T): T;
   count(name: CounterName): void;

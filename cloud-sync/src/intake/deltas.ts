@@ -39,6 +39,7 @@ export interface DeltaAnswer {
 /** Takes an envelope in. Throws a coded error when it is not one, or not from who it says. */
 export function receiveDelta(bytes: Uint8Array, parts: DeltaParts): DeltaAnswer {
   const envelope = readAtTheDoor(bytes, parts);
+  refuseForgotten(envelope.gateway, parts);
   const { delta, problem } = deltaOf(envelope, parts.clock.wallMs());
   const verdict = verdictOn(factsAbout(delta, problem, parts));
   const receipt = carryOut(verdict, delta, envelope, bytes, parts);
@@ -61,6 +62,16 @@ function readAtTheDoor(bytes: Uint8Array, { store, keys, clock }: DeltaParts): E
     });
     throw refusal;
   }
+}
+
+/** Nothing of a gateway that was taken out is kept, not even for a look. */
+function refuseForgotten(gateway: string, { store, roster }: DeltaParts): void {
+  if (!store.forgotten.has(gateway)) return;
+  store.atomically(() => {
+    store.count('refused');
+    roster.heard(gateway);
+  });
+  throw new RivuletError('RIV_GATEWAY_FORGOTTEN', `${gateway} was taken out of the fleet by its operator`);
 }
 
 function deltaOf(envelope: Envelope, receivedMs: number): { delta: Delta; problem: string | null } {
@@ -165,12 +176,15 @@ function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: Delta
   return receiptFor(envelope, 'accepted', null);
 }
 
+/** A model's head before its first release. */
+const NOTHING_RELEASED = { release: null, pinned: null, previous: null, releaseOffset: 0, releases: 0 } as const;
+
 function moveHead(delta: Delta, offset: number, store: Store): void {
   const head = store.heads.get(delta.schema);
   const { schema, task, schemaText, form } = delta;
   const next: Head =
     head === null
-      ? { schema, task, schemaText, form, release: null, releaseOffset: 0, offset, releases: 0, revision: 1 }
+      ? { ...NOTHING_RELEASED, schema, task, schemaText, form, offset, revision: 1 }
       : { ...head, offset, revision: head.revision + 1 };
   if (!store.heads.compareAndSet(head?.revision ?? null, next)) {
     throw new RivuletError('RIV_INTERNAL', `the head of ${task} moved while a delta was written`);

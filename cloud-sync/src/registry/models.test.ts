@@ -41,7 +41,16 @@ function stored(gateway: string, word: string): void {
   const delta = { ...MODEL, gateway, incarnation: 'aa', seq: 1, payloadHash: word, statistics: Buffer.from(word) };
   store.atomically(() => {
     const offset = store.deltas.append({ ...delta, receivedMs: 0 }, 'accepted', null);
-    const head = { ...MODEL, release: null, releaseOffset: 0, offset, releases: 0, revision: 1 };
+    const head = {
+      ...MODEL,
+      release: null,
+      pinned: null,
+      previous: null,
+      releaseOffset: 0,
+      offset,
+      releases: 0,
+      revision: 1,
+    };
     store.heads.compareAndSet(null, head);
   });
 }

@@ -14,6 +14,10 @@ export interface Models {
   put(model: ModelSource, gateway: string, statistics: Uint8Array): void;
   solve(model: ModelSource): Solved;
   measure(model: ModelSource): Measured;
+  /** Takes a gateway out of the live merge; the store is the caller's. */
+  remove(model: ModelSource, gateway: string): void;
+  /** The measure of a merge made anew of the stored contributions, as of a fleet that never had any others. */
+  measureAnew(model: ModelSource): Measured;
   /** Drops the instance: the next use rebuilds it from the store. */
   forget(schema: string): void;
   /** Brings the stored models back; statistics that the core now refuses are withdrawn and kept in quarantine. */
@@ -88,6 +92,8 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     put: (model, gateway, statistics) => guarded(model, (merge) => merge.put(gateway, statistics)),
     solve: (model) => guarded(model, (merge) => merge.solve()),
     measure: (model) => guarded(model, (merge) => merge.measure()),
+    remove: (model, gateway) => guarded(model, (merge) => merge.remove(gateway)),
+    measureAnew: (model) => build(model).measure(),
     forget: (schema) => void live.delete(schema),
     rebuild() {
       const newestLast = store.heads.list().toSorted((a, b) => a.offset - b.offset);

@@ -36,6 +36,11 @@ export interface Releaser {
   wake(): void;
   /** Makes what is due now. */
   run(): void;
+  /**
+   * Releases a model whose gateways have changed, due or not; for use inside a transaction. Where too little is left for
+   * a model, its head is cleared: gateways are told of none. Returns the release's hash, or null.
+   */
+  renew(schema: string): ReleaseRecord | null;
   stop(): void;
 }
 
@@ -119,7 +124,8 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     store.blobs.put(record.hash, bytes);
     store.releases.add(record);
     store.count('releases');
-    advance(head, { release: record.hash, releaseOffset: head.offset, releases: head.releases + 1 });
+    const previous = head.pinned === null ? head.release : head.previous;
+    advance(head, { release: record.hash, previous, releaseOffset: head.offset, releases: head.releases + 1 });
     return record;
   }
 
@@ -168,6 +174,18 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     },
     wake: () => arm(0),
     run,
+    renew(schema) {
+      const head = store.heads.get(schema);
+      if (head === null) return null;
+      try {
+        return make(head);
+      } catch (error) {
+        const { code } = toRivuletError(error);
+        if (code !== 'RIV_CORE_TOO_FEW_ROWS' && code !== 'RIV_CORE_SINGULAR') throw error;
+        advance(head, { release: null, releaseOffset: head.offset });
+        return null;
+      }
+    },
     stop() {
       stopped = true;
       if (timer !== null) clearTimeout(timer);

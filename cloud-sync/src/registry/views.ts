@@ -1,6 +1,6 @@
 /** Releases and models as the API shows them. */
 import type { HeadView, LineageView, ModelView, ReleaseView } from '../api/views.ts';
-import type { Head, ReleaseRecord } from '../drivers/store.ts';
+import { championOf, type Head, type ReleaseRecord } from '../drivers/store.ts';
 import { parseSchema } from './schema.ts';
 
 export function releaseView(release: Omit<ReleaseRecord, 'lineage'>): ReleaseView {
@@ -14,10 +14,12 @@ export function lineageView(release: ReleaseRecord): LineageView {
 
 export function modelView(head: Head, gateways: readonly string[]): ModelView {
   const { task, kind, target, horizonMs, features } = parseSchema(head.schemaText);
-  const { schema, releases, release } = head;
-  return { task, schema, kind, target, horizon_ms: horizonMs, features, gateways, releases, head: release };
+  const { schema, releases, release: newest, pinned, previous } = head;
+  const told = { head: championOf(head), newest, pinned: pinned !== null, previous };
+  return { task, schema, kind, target, horizon_ms: horizonMs, features, gateways, releases, ...told };
 }
 
-export function headView({ task, schema, release }: Head): HeadView {
-  return { task, schema, release };
+export function headView(head: Head): HeadView {
+  const { task, schema } = head;
+  return { task, schema, release: championOf(head) };
 }

@@ -193,7 +193,10 @@ function askedToWaitMs({ headers, body }: HttpAnswer): number | null {
 /** The refusals that a gateway acts upon keep their code; the rest is one. */
 function refusalCode(body: Buffer): ErrorCode {
   const { code } = refusalOf(body);
-  return code === 'RIV_GATEWAY_UNKNOWN' || code === 'RIV_GATEWAY_KEY' || code === 'RIV_TOKEN'
+  return code === 'RIV_GATEWAY_UNKNOWN' ||
+    code === 'RIV_GATEWAY_KEY' ||
+    code === 'RIV_GATEWAY_FORGOTTEN' ||
+    code === 'RIV_TOKEN'
     ? code
     : 'RIV_SYNC_REFUSED';
 }

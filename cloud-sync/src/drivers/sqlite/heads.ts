@@ -7,11 +7,12 @@ export function sqliteHeads(db: DatabaseSync): HeadStore {
   const list = db.prepare('SELECT * FROM heads ORDER BY task, schema');
   const count = db.prepare('SELECT count(*) AS n FROM heads');
   const insert = db.prepare(
-    `INSERT INTO heads (schema, task, schema_text, form, release, release_offset, offset, releases, revision)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schema) DO NOTHING`,
+    `INSERT INTO heads (schema, task, schema_text, form, release, pinned, previous, release_offset, offset, releases, revision)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (schema) DO NOTHING`,
   );
   const update = db.prepare(
-    'UPDATE heads SET release = ?, release_offset = ?, offset = ?, releases = ?, revision = ? WHERE schema = ? AND revision = ?',
+    `UPDATE heads SET release = ?, pinned = ?, previous = ?, release_offset = ?, offset = ?, releases = ?, revision = ?
+     WHERE schema = ? AND revision = ?`,
   );
   return {
     get(schema) {
@@ -21,11 +22,12 @@ export function sqliteHeads(db: DatabaseSync): HeadStore {
     list: () => list.all().map(headOf),
     count: () => count.get()?.n as number,
     compareAndSet(expected, next) {
-      const { schema, task, schemaText, form, release, releaseOffset, offset, releases, revision } = next;
+      const { schema, task, schemaText, form, releaseOffset, offset, releases, revision } = next;
+      const told = [next.release, next.pinned, next.previous] as const;
       const result =
         expected === null
-          ? insert.run(schema, task, schemaText, form, release, releaseOffset, offset, releases, revision)
-          : update.run(release, releaseOffset, offset, releases, revision, schema, expected);
+          ? insert.run(schema, task, schemaText, form, ...told, releaseOffset, offset, releases, revision)
+          : update.run(...told, releaseOffset, offset, releases, revision, schema, expected);
       return result.changes === 1;
     },
   };
@@ -38,6 +40,8 @@ function headOf(row: Record<string, SQLOutputValue>): Head {
     schemaText: row.schema_text as string,
     form: row.form as Form,
     release: row.release as string | null,
+    pinned: row.pinned as string | null,
+    previous: row.previous as string | null,
     releaseOffset: row.release_offset as number,
     offset: row.offset as number,
     releases: row.releases as number,

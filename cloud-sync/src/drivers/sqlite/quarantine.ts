@@ -10,12 +10,14 @@ const ENTRY_BYTES_MAX = 64 * 1024;
 export function sqliteQuarantine(db: DatabaseSync): Quarantine {
   const insert = db.prepare('INSERT INTO quarantine (at_ms, gateway, code, reason, bytes) VALUES (?, ?, ?, ?, ?)');
   const trim = db.prepare('DELETE FROM quarantine WHERE ordinal <= ?');
+  const forget = db.prepare('DELETE FROM quarantine WHERE gateway = ?');
   const list = db.prepare('SELECT * FROM quarantine ORDER BY ordinal DESC LIMIT ?');
   return {
     add({ atMs, gateway, code, reason, bytes }) {
       const written = insert.run(atMs, gateway, code, reason, bytes.subarray(0, ENTRY_BYTES_MAX));
       trim.run(Number(written.lastInsertRowid) - ENTRIES_MAX);
     },
+    forget: (gateway) => void forget.run(gateway),
     list: (limit) =>
       list.all(limit).map((row) => ({
         atMs: row.at_ms as number,

@@ -19,10 +19,18 @@ export function sqliteReleases(db: DatabaseSync): ReleaseLog {
   const byTask = db.prepare(`SELECT ${columns} FROM releases WHERE task = ? ORDER BY ordinal DESC LIMIT ?`);
   const bySchema = db.prepare(`SELECT ${columns} FROM releases WHERE schema = ? ORDER BY ordinal DESC LIMIT ?`);
   const oldest = db.prepare(
-    `SELECT ordinal, hash FROM releases WHERE schema = ? ORDER BY ordinal DESC LIMIT -1 OFFSET ${RELEASES_PER_MODEL_MAX}`,
+    `SELECT ordinal, hash FROM (
+       SELECT ordinal, hash, schema FROM releases WHERE schema = ? ORDER BY ordinal DESC LIMIT -1 OFFSET ${RELEASES_PER_MODEL_MAX}
+     ) AS old WHERE NOT EXISTS (
+       SELECT 1 FROM heads WHERE heads.schema = old.schema AND old.hash IN (heads.pinned, heads.previous))`,
   );
   const remove = db.prepare('DELETE FROM releases WHERE ordinal = ?');
   const removeBlob = db.prepare('DELETE FROM blobs WHERE hash = ?');
+  const find = db.prepare("SELECT hash FROM releases WHERE hash LIKE ? || '%' LIMIT 2");
+  const madeWith = db.prepare(
+    `SELECT ${columns} FROM releases
+     WHERE EXISTS (SELECT 1 FROM json_each(lineage) WHERE value ->> 'gateway' = ?) ORDER BY ordinal`,
+  );
   return {
     add(release) {
       const { hash, parent, task, schema, form, gateways, rows, createdMs, lineage } = release;
@@ -37,6 +45,8 @@ export function sqliteReleases(db: DatabaseSync): ReleaseLog {
       if (row === undefined) return null;
       return { ...releaseOf(row), lineage: JSON.parse(row.lineage as string) as ReleaseRecord['lineage'] };
     },
+    find: (prefix) => find.all(prefix).map((row) => row.hash as string),
+    madeWith: (gateway) => madeWith.all(gateway).map(releaseOf),
     list({ task, schema, limit }) {
       const found =
         schema !== undefined

@@ -1,0 +1,107 @@
+/**
+ * Takes a gateway out of every model. The statistics of gateways are made without any release and the merge is exact,
+ * so what is left is the model of a fleet that never had the gateway; that is not only claimed but proven, by the digest
+ * of the root: once of the live merge after the removal, once of a merge made anew of everybody else's statistics.
+ * Releases made before hold the gateway's rows and cannot be called back from where they went: they are named.
+ */
+import { type Clock, RivuletError } from '@rivulet/host';
+import type { Head, ReleaseRecord, Store } from '../drivers/store.ts';
+import type { Roster } from '../fleet/roster.ts';
+import type { Models } from '../registry/models.ts';
+import type { Releaser } from '../registry/releaser.ts';
+
+export interface ForgetParts {
+  readonly store: Store;
+  readonly models: Models;
+  readonly releaser: Pick<Releaser, 'renew'>;
+  readonly roster: Pick<Roster, 'get'>;
+  readonly clock: Clock;
+}
+
+/** What was done to one model. Digests are those of the merge's root, hex; zeros: nobody is left. */
+export interface ForgottenModel {
+  readonly task: string;
+  readonly schema: string;
+  readonly root_before: string;
+  readonly root_after: string;
+  readonly root_never_had: string;
+  readonly gateways: number;
+  readonly rows: number;
+  /** The release that holds what is left; null: too little is left for one, and gateways are told of none. */
+  readonly release: string | null;
+}
+
+export interface ForgetAnswer {
+  readonly gateway: string;
+  readonly allow_return: boolean;
+  readonly models: readonly ForgottenModel[];
+  /** Releases that were made with it and went out: what panels learned beside them is not removable in this sense. */
+  readonly not_removable: readonly string[];
+}
+
+/** Throws `RIV_NOT_FOUND` for a gateway that never enrolled. All or nothing. */
+export function forgetGateway(gateway: string, allowReturn: boolean, parts: ForgetParts) {
+  const { store, models, roster, clock } = parts;
+  if (roster.get(gateway) === null) throw new RivuletError('RIV_NOT_FOUND', `no gateway ${JSON.stringify(gateway)}`);
+  const own = store.deltas.contributionsOf(gateway);
+  const made: ReleaseRecord[] = [];
+  try {
+    const answer = store.atomically((): ForgetAnswer => {
+      const notRemovable = store.releases.madeWith(gateway).map(({ hash }) => hash);
+      const forgotten = own.map(({ schema }) => takeOut(gateway, schema, new Set(notRemovable), parts, made));
+      store.quarantine.forget(gateway);
+      if (allowReturn) store.forgotten.remove(gateway);
+      else store.forgotten.add(gateway, clock.wallMs());
+      const result = { gateway, allow_return: allowReturn, models: forgotten, not_removable: notRemovable };
+      const action = allowReturn && own.length === 0 ? 'allow_return' : 'forget';
+      store.audit.add({ atMs: clock.wallMs(), action, subject: gateway, detail: { ...result } });
+      return result;
+    });
+    return { answer, made };
+  } catch (error) {
+    for (const { schema } of own) models.forget(schema); // memory goes back to what the disk says
+    throw error;
+  }
+}
+
+function takeOut(
+  gateway: string,
+  schema: string,
+  tainted: ReadonlySet<string>,
+  { store, models, releaser }: ForgetParts,
+  made: ReleaseRecord[],
+): ForgottenModel {
+  const head = store.heads.get(schema);
+  if (head === null) throw new RivuletError('RIV_INTERNAL', `a contribution of ${gateway} to a model without a head`);
+  const before = models.measure(head);
+  store.deltas.withdraw(schema, gateway);
+  models.remove(head, gateway);
+  const after = models.measure(head);
+  const neverHad = models.measureAnew(head);
+  if (!after.digest.equals(neverHad.digest)) {
+    throw new RivuletError('RIV_INTERNAL', `the model of ${head.task} without ${gateway} is not one that never had it`);
+  }
+  const release = releaser.renew(schema);
+  if (release !== null) made.push(release);
+  dropTold(schema, tainted, store);
+  return {
+    task: head.task,
+    schema,
+    root_before: before.digest.toString('hex'),
+    root_after: after.digest.toString('hex'),
+    root_never_had: neverHad.digest.toString('hex'),
+    gateways: after.gateways,
+    rows: after.rows,
+    release: store.heads.get(schema)?.release ?? null,
+  };
+}
+
+/** A release made with the gateway is not told any more, nor what one could roll back to. */
+function dropTold(schema: string, tainted: ReadonlySet<string>, store: Store): void {
+  const head = store.heads.get(schema) as Head;
+  const clean = (hash: string | null) => (hash !== null && tainted.has(hash) ? null : hash);
+  const next = { ...head, pinned: clean(head.pinned), previous: clean(head.previous), revision: head.revision + 1 };
+  if (!store.heads.compareAndSet(head.revision, next)) {
+    throw new RivuletError('RIV_INTERNAL', `the head of ${head.task} moved while a gateway was taken out`);
+  }
+}

@@ -48,9 +48,9 @@ function isMeasured(subject: Subject, { qos, rate }: Omit<Case, 'subject'>): boo
   return !special || (qos === 1 && rate !== 2000);
 }
 
-/** How much is played: long enough for a few checkpoints (paced), or for a few seconds at what the fastest can take. */
+/** How much is played: half a minute (paced), or for some ten seconds at what the subject can take. */
 export function messagesOf({ from, rate, subject }: Case, short: boolean): number {
-  if (rate > 0) return rate * (short ? 6 : 12);
+  if (rate > 0) return rate * (short ? 15 : 30);
   const fast = from === 'feeder' && !subject.startsWith('mqttjs');
-  return (fast ? 1_000_000 : 250_000) / (short ? 2 : 1);
+  return (fast ? 1_600_000 : 500_000) / (short ? 2 : 1);
 }

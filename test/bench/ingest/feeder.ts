@@ -13,7 +13,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { createFramer } from '../../../edge-agent/src/ingest/framer.ts';
 import { quantile } from '../machine.ts';
-import { encodePackets, eventMs, machineOf, messageAt, type Packets, type Played } from './workload.ts';
+import { encodePackets, eventMs, machineOf, messageAt, type Packets, type Played, WARM_UP } from './workload.ts';
 
 /** Unacknowledged messages to the one client of the `broker` mode. */
 const WINDOW = 1000;
@@ -58,8 +58,7 @@ function hear(payload: Buffer): void {
   if (from > 0 && eventMs(job.first + index, job.rate) === at - job.baseMs) {
     known += 1;
     if (known === 1) say({ event: 'prediction', at_ms: Date.now() });
-    // The first quarter of the run is warm-up, as it is for CPU.
-    if (index > job.count / 4) latencies.push(now - from);
+    if (index > job.count * WARM_UP) latencies.push(now - from);
   }
 }
 

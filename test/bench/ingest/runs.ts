@@ -11,7 +11,7 @@ import { loadNow } from '../machine.ts';
 import { type Case, COMMIT, caseName, type Subject } from './cases.ts';
 import type { FeederEvent, FeederJob } from './feeder.ts';
 import type { SubjectLine } from './subject.ts';
-import { agentConfig } from './workload.ts';
+import { agentConfig, WARM_UP } from './workload.ts';
 
 export const AGENT = fileURLToPath(new URL('../../../edge-agent/bin/rivulet.js', import.meta.url));
 const FEEDER = fileURLToPath(new URL('./feeder.ts', import.meta.url));
@@ -20,8 +20,6 @@ const SUBJECT = fileURLToPath(new URL('./subject.ts', import.meta.url));
 const RUN_MS_MAX = 90_000;
 /** Nothing came for this long after the last message was sent: what is missing is lost. */
 const QUIET_MS = 1500;
-/** The first part warms the process up (a gateway runs for months) and is cut off. */
-const WARM_UP = 0.4;
 
 export interface Run {
   cpu_us_per_message: number;
@@ -223,11 +221,11 @@ async function untilQuiet(samples: readonly Sample[], count: number): Promise<vo
 function figuresOf(samples: readonly Sample[], count: number): Omit<Run, 'load'> {
   const arrived = samples.at(-1)?.messages ?? 0;
   // A run that is over before two samples were taken is measured from its beginning.
-  const warm = samples.find(({ messages }) => messages >= arrived * WARM_UP && messages < arrived * 0.75);
+  const warm = samples.find(({ messages }) => messages >= arrived * WARM_UP && messages < arrived * 0.9);
   const begin = warm ?? (samples.findLast(({ messages }) => messages === 0) as Sample);
   const all = samples.find(({ messages }) => messages >= arrived) as Sample;
   const before = samples.findLast(({ messages }) => messages < arrived);
-  const end = before !== undefined && before.messages - begin.messages > arrived / 4 ? before : all;
+  const end = before !== undefined && before.messages - begin.messages > arrived / 5 ? before : all;
   const messages = end.messages - begin.messages;
   return {
     cpu_us_per_message: (end.cpuUs - begin.cpuUs) / messages,

@@ -16,6 +16,13 @@ const PREDICT_EVERY_MS = 1000;
 /** Event time when nothing is played live: a flat-out run stands for this rate. */
 const NOMINAL_PER_S = 10_000;
 
+/**
+ * The share of a run that warms the processes up and is cut off. It is large since the agent works on its commit's beat,
+ * 50 or 100 times a second: its JavaScript is compiled after some five seconds, MQTT.js's, called per message, after one.
+ * A gateway runs for months.
+ */
+export const WARM_UP = 0.6;
+
 export interface Played {
   qos: 0 | 1;
   /** Messages per second; 0: as fast as they are taken. */

@@ -29,6 +29,42 @@ export interface BrokerDoor {
 /** Where messages come in. */
 export type Door = MqttDoor | BrokerDoor;
 
+/** Comma-separated lines. */
+export interface CsvFormat {
+  separator: string;
+  /** Names of the columns; each line then has as many cells. */
+  columns: string[];
+  /** True when each payload's first line names the columns. */
+  header: boolean;
+}
+
+/** One value of a fixed binary layout. */
+export interface LayoutValue {
+  name: string;
+  /** Bytes before it. */
+  at: number;
+  /** `u`, `i` or `f` and its bits: `i16`. */
+  type: string;
+  endian: 'big' | 'little';
+  /** The lowest bit that counts and how many do; empty: all. */
+  bits: number[];
+  scale: number;
+  add: number;
+}
+
+/** How payloads are laid out, as the plan writes it. */
+export type FormatConfig =
+  | 'auto'
+  | 'json'
+  | 'number'
+  | 'cbor'
+  | 'msgpack'
+  | 'senml'
+  | { influx: { precision: 'ns' | 'us' | 'ms' | 's' } }
+  | { csv: CsvFormat }
+  /** Bytes of a payload (0: up to the end of the last value, or more) and what stands in it. */
+  | { binary: { length: number; values: LayoutValue[] } };
+
 /** Which messages are read, and how. */
 export interface SourceConfig {
   name: string;
@@ -36,7 +72,7 @@ export interface SourceConfig {
   topic: string;
   /** Only messages of this door; null: of any. */
   door: number | null;
-  format: 'auto' | 'json' | 'number';
+  format: FormatConfig;
   /** Template over the captures of the topic and the payload. */
   key: string;
   fields: { name: string; path: string }[];

@@ -21,6 +21,9 @@ export interface ConfigNode {
   readonly path: string;
   /** True for `key:` with nothing behind it. */
   readonly empty: boolean;
+  readonly isMap: boolean;
+  /** True for just this text. */
+  isText(text: string): boolean;
   fail(code: ErrorCode, found: string, expected?: string): never;
   text(pattern?: RegExp, expected?: string): string;
   /** One of some words. */
@@ -84,6 +87,8 @@ export function readConfigFile(yaml: string, fileName: string): ConfigNode {
     const node: ConfigNode = {
       path,
       empty: value === null || value === undefined || (isScalar(value) && value.value === null),
+      isMap: isMap(value),
+      isText: (text) => scalar() === text,
       fail,
       text(pattern = /^/, expected = 'text') {
         const found = scalar();

@@ -13,6 +13,7 @@ import type {
   WindowConfig,
   WindowStat,
 } from './config.ts';
+import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { nearestName } from './nearest.ts';
 import { checkMapping, parsePath } from './paths.ts';
@@ -191,18 +192,30 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
   ]);
   const { topic, captures: topicCaptures } = topicPattern(map.need('topic'));
   const name = map.get('name')?.text(/^.{1,128}$/, 'at most 128 characters') ?? topic;
-  const fields = parseFields(map.get('fields'));
   const doorName = map.get('door')?.word(['mqtt', 'broker']) ?? null;
   const door = doorName === null ? null : doors.find(({ kind }) => kind === doorName);
   if (door === undefined)
     return map.need('door').fail('RIV_CONFIG_VALUE', `the door ${doorName}`, 'a door that the configuration opens');
-  const format = map.get('format')?.word(['auto', 'json', 'number']) ?? 'auto';
+  const format = parseFormat(map.get('format'));
+  const reads = defaultReads(format);
+  const fields = parseFields(map.get('fields')) ?? reads.fields;
+  const mapping = {
+    fields,
+    time: path(map.get('time')) ?? reads.time,
+    seq: path(map.get('seq')),
+    captures: parseCaptures(map.get('captures')) ?? (fields === reads.fields ? reads.captures : []),
+  };
   if (format === 'number' && fields.some((field) => field.path !== ''))
     map
       .need('fields')
       .fail('RIV_CONFIG_VALUE', 'a path into a payload that is one number', 'empty paths, or another format');
-  const mapping = { fields, time: path(map.get('time')), seq: path(map.get('seq')), captures: parseCaptures(map) };
-  const checked = checkMapping(mapping);
+  for (const found of [...fields, ...mapping.captures]
+    .map((named) => named.path)
+    .concat(mapping.time ?? [], mapping.seq ?? [])) {
+    const expected = wrongPath(format, found);
+    if (expected !== null) node.fail('RIV_CONFIG_VALUE', `the path ${JSON.stringify(found)} in this format`, expected);
+  }
+  const checked = checkMapping({ ...mapping, records: hasRecords(format) });
   if ('wrong' in checked)
     return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `the fields have ${checked.wrong}`);
   const twice = checked.captures.flat().find((capture) => topicCaptures.includes(capture));
@@ -228,9 +241,9 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
   };
 }
 
-/** Fields as a map from name to path. Without any: one field `value`, which is the payload itself. */
-function parseFields(node: ConfigNode | null): SourceConfig['fields'] {
-  if (node === null) return [{ name: 'value', path: '' }];
+/** Fields as a map from name to path. Without any it is up to the format; mostly one field `value`, the payload itself. */
+function parseFields(node: ConfigNode | null): SourceConfig['fields'] | null {
+  if (node === null) return null;
   const entries = node.entries();
   if (entries.length === 0) node.fail('RIV_CONFIG_MISSING', '`fields` is empty', 'a map from field to path');
   if (entries.length > FIELDS_PER_SOURCE_MAX)
@@ -239,9 +252,9 @@ function parseFields(node: ConfigNode | null): SourceConfig['fields'] {
 }
 
 /** Captures of the payload as a map from name to path. */
-function parseCaptures(map: { get(key: 'captures'): ConfigNode | null }): SourceConfig['captures'] {
-  const entries = map.get('captures')?.entries() ?? [];
-  return entries.map(({ key: name, value }) => {
+function parseCaptures(node: ConfigNode | null): SourceConfig['captures'] | null {
+  if (node === null) return null;
+  return node.entries().map(({ key: name, value }) => {
     if (!CAPTURE_NAME_PATTERN.test(name))
       value.fail(
         'RIV_CONFIG_VALUE',

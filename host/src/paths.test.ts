@@ -60,7 +60,7 @@ test('paths_are_checked_in_linear_time', () => {
   expect(performance.now() - started).toBeLessThan(1000);
 });
 
-const nothing = { time: null, seq: null, captures: [] };
+const nothing = { time: null, seq: null, captures: [], records: false };
 
 test('a_field_has_the_captures_of_its_wildcards_and_of_what_stands_around_it', () => {
   const fields = [

@@ -85,6 +85,8 @@ export interface Mapping {
   time: string | null;
   seq: string | null;
   captures: { name: string; path: string }[];
+  /** True when the paths begin in each of a payload's records: there is a row for each. */
+  records: boolean;
 }
 
 interface PlacedPath {
@@ -95,7 +97,7 @@ interface PlacedPath {
 
 /** What a mapping captures for each field, or what is wrong with it. Its paths are known to be paths. */
 export function checkMapping(mapping: Mapping): { captures: string[][] } | { wrong: string } {
-  const place = (path: string) => placed(parsePath(path) ?? []);
+  const place = (path: string) => placed(parsePath(path) ?? [], mapping.records);
   const fields = mapping.fields.map(({ path }) => place(path));
   const common = [mapping.time, mapping.seq].filter((path) => path !== null).map(place);
   const values = mapping.captures.map(({ name, path }) => ({ name, ...place(path) }));
@@ -114,6 +116,7 @@ export function checkMapping(mapping: Mapping): { captures: string[][] } | { wro
     }
     for (const step of steps) if (step.kind === 'where') conditions.add(JSON.stringify(step));
   }
+  if (all.some(({ steps }) => steps.length > STEPS_MAX)) return { wrong: `a path of more than ${STEPS_MAX} steps` };
   if (scopes.size > SCOPES_MAX) return { wrong: `more than ${SCOPES_MAX} wildcards` };
   if (conditions.size > CONDITIONS_MAX) return { wrong: `more than ${CONDITIONS_MAX} conditions` };
   const matches = new Set([...scopes.values()].filter((name) => name !== null));
@@ -129,10 +132,13 @@ export function checkMapping(mapping: Mapping): { captures: string[][] } | { wro
   };
 }
 
-function placed(steps: Step[]): PlacedPath {
+function placed(path: Step[], inRecords: boolean): PlacedPath {
+  const steps: Step[] = inRecords ? [{ kind: 'each', capture: null }, ...path] : path;
   const scopes: string[] = [];
   const behind: string[] = [];
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
+    // A condition on a record itself chooses among the records.
+    if (inRecords && index === 1 && step.kind === 'where') continue;
     behind.push(step.kind === 'each' ? '*' : JSON.stringify(step));
     if (step.kind === 'each') scopes.push(behind.join());
   }

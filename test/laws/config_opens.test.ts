@@ -32,11 +32,47 @@ const duration = mostly<string | number>(
 );
 const template = mostly(['{room}', '{sensor}', '{dev}', '{room}/{id}', 'all', ''], fc.constant('{nobody}'));
 
+const layoutValue = fc.record(
+  {
+    at: fc.nat({ max: 9 }),
+    type: fc.constantFrom('u8', 'i16', 'u24', 'f32', 'u64', 'i48', 'f16'),
+    endian: fc.constantFrom('big', 'little'),
+    bits: fc.constantFrom([0, 1], [7, 1], [0, 8], [1], [60, 4]),
+    scale: fc.constantFrom(0.1, 2, 1e-3, 0),
+    add: fc.constantFrom(-40, 0.5),
+  },
+  { requiredKeys: ['at', 'type'] },
+);
+const format = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom<unknown>('auto', 'json', 'cbor', 'msgpack') },
+  fc.constantFrom<unknown>('number', 'senml', 'influx', 'csv', 'xml', {}),
+  fc.record({ influx: fc.record({ precision: fc.constantFrom('ns', 'us', 'ms', 's', 'h') }, { requiredKeys: [] }) }),
+  fc.record({
+    csv: fc.record(
+      {
+        separator: fc.constantFrom(',', ';', '\t', '"', ',,', 'é'),
+        columns: fc.array(fc.constantFrom('ts', 'd', 'value', 'x y'), { maxLength: 3 }),
+        header: fc.boolean(),
+      },
+      { requiredKeys: [] },
+    ),
+  }),
+  fc.record({
+    binary: fc.record(
+      {
+        length: fc.constantFrom<unknown>('any', 2, 20),
+        values: fc.dictionary(fc.constantFrom('value', 'ts', 'a.b', "x'"), layoutValue, { maxKeys: 3 }),
+      },
+      { requiredKeys: ['values'] },
+    ),
+  }),
+);
+
 const source = fc.record(
   {
     topic,
     name,
-    format: mostly(['auto', 'json'], fc.constant('number')),
+    format,
     key: template,
     captures: fc.dictionary(fc.constantFrom('dev', 'id', 'kind'), wildPath, { maxKeys: 2 }),
     fields: fc.dictionary(fc.constantFrom('{sensor}', '{dev}', '{id}', 't', 'é'), wildPath, { minKeys: 1, maxKeys: 3 }),

@@ -10,6 +10,15 @@ mod walk;
 pub mod format;
 pub mod mapping;
 mod json;
+mod bytes;
+mod cbor;
+mod msgpack;
+mod senml;
+mod influx;
+mod csv;
+mod binary;
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod testing;
 
@@ -24,17 +33,39 @@ pub use text::Text;
 use crate::error::{CoreError, Result};
 use crate::number;
 
-/// Reads `payload` along the paths of `selection` into `decoded`.
+/// Reads `payload`, which arrived at `wall_ms`, along the paths of `selection` into `decoded`.
 ///
 /// # Errors
-/// `Truncated`, `Foreign` or `Corrupt` when it is not of its format, `NoReading` for a raw payload that is no number,
-/// `Limit` when it is nested deeper than 64 or its wildcards meet more than 16,384 things.
-pub fn decode<'a>(format: &Format, payload: &'a [u8], selection: &Selection, decoded: &mut Decoded<'a>) -> Result<()> {
+/// `Truncated`, `Foreign`, `TooNew` or `Corrupt` when it is not of its format, `NoReading` for a raw payload that is no
+/// number, `Limit` when it is nested deeper than 64 or its wildcards meet more than 16,384 things.
+pub fn decode<'a>(
+    format: &Format,
+    payload: &'a [u8],
+    wall_ms: f64,
+    selection: &Selection,
+    decoded: &mut Decoded<'a>,
+) -> Result<()> {
     match format {
         Format::Json => walk::read(json::Cursor::new(payload), selection, decoded),
         Format::Number => raw(payload, selection, decoded),
         Format::Auto => walk::read(json::Cursor::new(payload), selection, decoded)
             .or_else(|error| raw(payload, selection, decoded).map_err(|_| error)),
+        Format::Cbor => walk::read(cbor::Cursor::new(payload), selection, decoded),
+        Format::Msgpack => walk::read(msgpack::Cursor::new(payload), selection, decoded),
+        // The list that a pack is begins with a bracket, or with a byte that no text begins with.
+        Format::Senml if payload.trim_ascii_start().first() == Some(&b'[') => walk::read(
+            senml::Cursor::new(json::Cursor::new(payload), wall_ms),
+            selection,
+            decoded,
+        ),
+        Format::Senml => walk::read(
+            senml::Cursor::new(cbor::Cursor::new(payload), wall_ms),
+            selection,
+            decoded,
+        ),
+        Format::Influx(precision) => walk::read(influx::Cursor::new(payload, *precision), selection, decoded),
+        Format::Csv(csv) => walk::read(csv::Cursor::new(payload, csv), selection, decoded),
+        Format::Binary(layout) => walk::read(binary::Cursor::new(payload, layout), selection, decoded),
     }
 }
 

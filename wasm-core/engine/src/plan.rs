@@ -410,14 +410,14 @@ fn member<'a>(value: &'a Value, name: &str) -> Result<&'a Value> {
     value.get(name).ok_or(CoreError::BadPlan)
 }
 
-fn string(value: &Value, name: &str) -> Result<String> {
+pub(crate) fn string(value: &Value, name: &str) -> Result<String> {
     member(value, name)?
         .as_str()
         .map(String::from)
         .ok_or(CoreError::BadPlan)
 }
 
-fn number(value: &Value, name: &str) -> Result<f64> {
+pub(crate) fn number(value: &Value, name: &str) -> Result<f64> {
     member(value, name)?.as_f64().ok_or(CoreError::BadPlan)
 }
 
@@ -431,7 +431,7 @@ fn duration(value: &Value, name: &str) -> Result<f64> {
 }
 
 /// A whole number from 0 to `max`.
-fn index(value: &Value, name: &str, max: usize) -> Result<usize> {
+pub(crate) fn index(value: &Value, name: &str, max: usize) -> Result<usize> {
     let number = number(value, name)?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -456,7 +456,7 @@ fn count(value: &Value, name: &str, max: usize) -> Result<usize> {
     index(value, name, max).and_then(|count| if count > 0 { Ok(count) } else { Err(CoreError::BadPlan) })
 }
 
-fn list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [Value]> {
+pub(crate) fn list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [Value]> {
     member(value, name)?
         .as_list()
         .filter(|items| items.len() <= max)

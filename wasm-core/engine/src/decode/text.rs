@@ -45,6 +45,12 @@ impl<'a> Text<'a> {
         (self.escapes == Escapes::None).then_some(self.bytes)
     }
 
+    /// True when its last byte, which is no escape's, is `last`.
+    #[must_use]
+    pub fn ends_with(&self, last: u8) -> bool {
+        self.bytes.last() == Some(&last)
+    }
+
     /// True when it says `wanted`.
     #[must_use]
     pub fn equals(&self, wanted: &str) -> bool {

@@ -247,9 +247,9 @@ impl State {
     ) -> Result<()> {
         let source = &self.plan.sources[source_index];
         let mapping = &source.mapping;
-        decode::decode(&source.format, publish.payload, &mapping.selection, decoded)?;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
         let wall_ms = block.wall_ms as f64;
+        decode::decode(&source.format, publish.payload, wall_ms, &mapping.selection, decoded)?;
         let rows = &decoded.rows;
         self.rows.clear();
         self.readings.clear();
@@ -268,6 +268,7 @@ impl State {
                 continue;
             }
             let time = mapping.time(rows, instance);
+            let time = time.filter(|found| *found != Found::Absent || !source.format.time_is_optional());
             let time_ms = match &time {
                 Some(found) => event_time_ms(found).ok_or(CoreError::BadTime)?,
                 None => wall_ms,
@@ -405,7 +406,7 @@ impl State {
             .label
             .as_ref()
             .expect("the router asks only tasks with labels");
-        if let Err(error) = decode::decode(&Format::Json, publish.payload, &label.selection, decoded) {
+        if let Err(error) = decode::decode(&Format::Json, publish.payload, 0.0, &label.selection, decoded) {
             // A payload that is the label itself may be bare text.
             let bare = publish.payload.trim_ascii();
             if !label.is_whole || label.has_time || bare.is_empty() {

@@ -79,6 +79,7 @@ export function summary(outcomes: readonly Outcome[]): string {
     const ours = oursOf(outcome);
     const rival = [raw?.scores, outcome.last_label, outcome.current_value].filter((one) => one !== undefined);
     const ahead = rival.every((one) => better(kind, ours, one) <= 0);
+    const aheadOnOurs = given === undefined || better(kind, ours, given.scores) <= 0;
     return [
       `${outcome.task} ${outcome.label_delay}`,
       score,
@@ -89,7 +90,7 @@ export function summary(outcomes: readonly Outcome[]): string {
       given === undefined ? '' : `${shown(given.scores[score])} ${given.spec.slice('+ours '.length)}`,
       ourCpu(outcome, outcome.ours.us_per_row.toFixed(1)),
       raw === undefined ? '' : raw.us_per_row.toFixed(1),
-      ahead ? 'ahead' : 'behind',
+      ahead ? (aheadOnOurs ? 'ahead' : 'ahead, not of it on our inputs') : 'behind',
     ];
   });
   const head = ['task, delay', '', 'ours', '(log loss)', 'last label*', 'best peer', 'best peer on our inputs'];

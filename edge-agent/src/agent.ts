@@ -25,7 +25,7 @@ import {
   openIdentity,
   openLog,
   openSlots,
-  type RivuletError,
+  RivuletError,
   topicFilter,
   toRivuletError,
   type Wanted,
@@ -87,7 +87,19 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   async function start(): Promise<Agent> {
     const notices = createNotices(options.notice, () => performance.now());
-    const log = await openLog({ directory: join(directory, 'log'), keepBytes: config.log.keepBytes });
+    /** Set while the log waits for disk space: the beat waits with it, and with the beat every door. */
+    let diskFull: RivuletError | null = null;
+    const log = await openLog({
+      ...{ directory: join(directory, 'log'), keepBytes: config.log.keepBytes },
+      full(error) {
+        diskFull = error === null ? null : fullNotice(error, directory);
+        if (diskFull === null) {
+          notices.clear('RIV_LOG_FULL');
+        } else {
+          notices.add(diskFull);
+        }
+      },
+    });
     undo.push(() => log.close());
     const slots = await openSlots(join(directory, 'checkpoint'));
     const quarantine = await openQuarantine(join(directory, 'quarantine'), config, () => performance.now());
@@ -169,7 +181,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       () => supervisor.nextDueMs(),
       () => void put(BLOCK_KIND.tick, Buffer.alloc(0)),
     );
-    const checkpoints = createCheckpoints({ core, plan, clock, engine: supervisor, log, slots, notice: notices.add });
+    const checkpoints = createCheckpoints({
+      core,
+      plan,
+      clock,
+      engine: supervisor,
+      log,
+      slots,
+      notice: notices.add,
+      well: () => notices.clear('RIV_LOG_FULL'),
+    });
 
     if (recovered.setAside.length > 0) {
       setAside(recovered.setAside);
@@ -187,6 +208,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       random: options.random,
       nextEpoch: createEpochs(log),
       payloadBytesMax: config.limits.payloadBytes,
+      full: () => diskFull !== null,
       notice: notices.add,
     });
     publish(recovered.unpublished);
@@ -202,7 +224,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         messagesTaken: log.nextOffset - takenBefore,
         rssBytes: process.memoryUsage.rss(),
         connected: doors.every((door) => door.connected()),
-        lastError: notices.last(),
+        lastError: diskFull ?? notices.last(),
       });
     };
 
@@ -243,6 +265,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       },
     };
   }
+}
+
+/** What the operator is told while the disk is full. */
+function fullNotice(cause: RivuletError, where: string): RivuletError {
+  return new RivuletError('RIV_LOG_FULL', {
+    found: 'the disk is full: no messages are taken, and none that came is acknowledged',
+    todo: 'Free disk space; the gateway goes on by itself.',
+    ...{ where, cause },
+  });
 }
 
 /** Opens the doors in the configuration's order; answers the port of the embedded broker. */

@@ -23,6 +23,8 @@ export interface CheckpointContext {
   log: Log;
   slots: Slots;
   notice(error: RivuletError): void;
+  /** A checkpoint was written: what was noticed about the disk is over. */
+  well(): void;
 }
 
 export interface Checkpoints {
@@ -50,6 +52,7 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
     try {
       await slots.save(snapshot);
       await log.truncateBefore(snapshot.nextSequence);
+      context.well();
     } catch (error) {
       taken = -1;
       context.notice(toRivuletError(error));

@@ -1,6 +1,8 @@
 // The input log: blocks appended to segment files, one durable write per append (FORMATS.md section 2). A block is on disk
 // when `durable` resolves, and only then may anything that depends on it leave the process. A failed write or sync ends the
-// log: what the disk holds then is unknown, so it is never tried again; the next start finds out by reading.
+// log: what the disk holds then is unknown, so it is never tried again; the next start finds out by reading. A full disk is
+// the exception, where the owner asks for it: nothing was taken then, so the file is cut back to what was durable and the
+// same bytes are written once more, whole, until there is room. What `durable` promises does not change.
 //
 // Retired segments are removed, not recycled: growing files cost little more than overwritten ones here, and a recycled
 // file could not have its torn tail cut. The format allows it (segment ordinals) for the day that measurements ask for it.
@@ -32,6 +34,8 @@ import {
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 /** Bytes handed to `append` and not yet durable; a disk that is further behind than this is not keeping up. */
 const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+/** While the disk is full, the write is tried again this often. */
+const ROOM_MS = 500;
 /** Writes return when the data is on disk. Where the system has no such flag, each write is followed by a sync. */
 const DURABLE_WRITES: number | undefined = constants.O_DSYNC;
 
@@ -96,6 +100,11 @@ export interface LogOptions {
   segmentBytes?: number;
   /** How much to keep for replay; recovery's needs come first. Default: everything. */
   keepBytes?: number;
+  /**
+   * Called when the disk is full, and with null when there is room again: `durable` waits meanwhile. Without it a full disk
+   * ends the log like any other failed write.
+   */
+  full?(error: RivuletError | null): void;
 }
 
 interface Segment extends SegmentName {
@@ -125,6 +134,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
   let backlog = 0;
   let ended: RivuletError | null = null;
   let tail: Promise<void> = Promise.resolve();
+  let stopWaiting = (): void => {};
   let writing: { segment: Segment; handle: FileHandle } | null = null;
   let cut: Log['cut'] = null;
 
@@ -153,30 +163,67 @@ export async function openLog(options: LogOptions): Promise<Log> {
   }
 
   async function write(segment: Segment, position: number, bytes: Buffer): Promise<void> {
-    try {
-      if (writing?.segment !== segment) {
-        await writing?.handle.close();
-        writing = null;
-        writing = {
-          segment,
-          handle: await openSegment(segment.path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL),
-        };
-        await syncDirectory(directory);
+    for (let waited = false; ; waited = true) {
+      try {
+        await writeOnce(segment, position, bytes);
+        if (waited) options.full?.(null);
+        break;
+      } catch (cause) {
+        const error = writeError(cause, segment.path);
+        if (options.full === undefined || !isRoomWanted(error) || ended !== null) {
+          ended ??= error;
+          throw ended;
+        }
+        if (!waited) options.full(error);
+        await room();
       }
-      const { handle } = writing;
+    }
+    segment.durable = position + bytes.length;
+    backlog -= bytes.length;
+  }
+
+  /** Waits a while; the log may be closed meanwhile. */
+  function room(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ROOM_MS);
+      stopWaiting = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  async function writeOnce(segment: Segment, position: number, bytes: Buffer): Promise<void> {
+    if (writing?.segment !== segment) {
+      await writing?.handle.close();
+      writing = null;
+      const handle = await openSegment(segment.path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL);
+      writing = { segment, handle };
+      await synced(() => syncDirectory(directory));
+    }
+    const { handle } = writing;
+    try {
       // One write as a rule. A short one is no error: the rest either fits or says why it does not.
       for (let written = 0; written < bytes.length; ) {
         const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
         if (bytesWritten === 0) throw new Error('nothing was written');
         written += bytesWritten;
       }
-      if (DURABLE_WRITES === undefined) await handle.datasync();
     } catch (cause) {
-      ended ??= writeError(cause, segment.path);
-      throw ended;
+      // What a part of the write left behind is not to be built upon: the file ends again where it was durable.
+      await handle.truncate(position);
+      throw cause;
     }
-    segment.durable = position + bytes.length;
-    backlog -= bytes.length;
+    if (DURABLE_WRITES === undefined) await synced(() => handle.datasync());
+  }
+
+  /** A sync that fails is never tried again, whatever the reason: afterwards the system may hold the bytes for written. */
+  async function synced(sync: () => Promise<void>): Promise<void> {
+    try {
+      await sync();
+    } catch (cause) {
+      throw new RivuletError('RIV_LOG_WRITE', { found: `a sync failed (${reason(cause)})`, where: directory, cause });
+    }
   }
 
   return {
@@ -243,6 +290,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
 
     async close() {
       ended ??= new RivuletError('RIV_LOG_WRITE', { found: 'an append after the log was closed', where: directory });
+      stopWaiting();
       await tail.catch(() => {}); // whoever awaits `durable` has been told
       await writing?.handle.close();
       writing = null;
@@ -455,6 +503,11 @@ async function openToRead(path: string): Promise<FileHandle> {
       cause,
     });
   }
+}
+
+/** True for a disk (or quota) that is full, which passes when somebody makes room; not for a file that is too large. */
+function isRoomWanted(error: RivuletError): boolean {
+  return error.code === 'RIV_LOG_FULL' && ['ENOSPC', 'EDQUOT'].includes(reason(error.cause));
 }
 
 function writeError(cause: unknown, path: string): RivuletError {

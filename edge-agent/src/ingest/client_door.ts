@@ -28,7 +28,10 @@ const BROKER_PACKET_BYTES_MAX = 8 * 1024 * 1024;
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
 const RECONNECT_MS_MIN = 500;
 const RECONNECT_MS_MAX = 30_000;
-/** While the disk stalls we ping for the held connection, this long at most: then a dead broker must be noticed. */
+/**
+ * While the disk stalls we ping for the held connection, this long at most: then a dead broker must be noticed. While it is
+ * full we go on: each new connection would only bring the same messages again.
+ */
 const HOLD_MS_MAX = 120_000;
 /** A clean end waits this long for the broker, then the connection is cut. */
 const END_MS_MAX = 500;
@@ -208,7 +211,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   const keepAlive = setInterval(
     () => {
       const held = connection?.heldSinceMs ?? null;
-      if (client.connected && held !== null && performance.now() - held < HOLD_MS_MAX) {
+      if (client.connected && held !== null && (context.full() || performance.now() - held < HOLD_MS_MAX)) {
         client.sendPing();
         client.reschedulePing(true);
       }

@@ -17,6 +17,8 @@ export interface DoorContext {
   nextEpoch(): number;
   /** Longest payload the core looks at; longer messages are counted, not kept. */
   payloadBytesMax: number;
+  /** True while the log waits for disk space: nothing that was taken is acknowledged, for as long as it lasts. */
+  full(): boolean;
   /** Something the operator should see; not fatal. */
   notice(error: RivuletError): void;
 }

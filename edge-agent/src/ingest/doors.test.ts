@@ -89,6 +89,7 @@ function setUp() {
     random: Math.random,
     nextEpoch: () => ++epoch,
     payloadBytesMax: 100_000,
+    full: () => false,
     notice: (error) => notices.push(error),
   };
   return { log, beat, context, notices, failures };

@@ -130,7 +130,9 @@ impl Engine {
             Kind::MessagesV4 => self.messages(block, false, decoded, outputs),
             Kind::MessagesV5 => self.messages(block, true, decoded, outputs),
             Kind::Plan => self.change_plan(plan_of(block)?)?,
-            Kind::Session => state.doors.session(block.door, &wire::session(block.payload)?),
+            Kind::Session => state
+                .doors
+                .session(block.door, block.epoch, &wire::session(block.payload)?),
             Kind::Tick => {}
             Kind::Release => state.release(block.payload),
         }
@@ -153,7 +155,7 @@ impl Engine {
             let Some(packet) = packets.next() else { break };
             let packet = match packet {
                 Ok(Packet::Pubrel(id)) => {
-                    state.doors.released(block.door, id);
+                    state.doors.released(block.door, block.epoch, id);
                     continue;
                 }
                 Ok(Packet::Publish(publish)) if met < block.count => Ok(publish),

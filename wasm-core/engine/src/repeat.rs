@@ -11,6 +11,14 @@ const STREAMS_MAX: usize = 65_536;
 /// A larger step forward is a device that counts anew, not a gap.
 const GAP_MAX: u64 = 1_000_000;
 
+/// Sessions remembered per front door: one behind a broker elsewhere; the embedded broker takes 1,000 clients at a time.
+const SESSIONS_MAX: usize = 1024;
+/// Packet ids are kept in pages of this many: most devices count up, so their last messages stand in one or two pages.
+const PAGE_IDS: usize = 256;
+/// Pages per front door, 2 MiB in all: every id of four sessions, or the last few hundred messages of each of a thousand.
+/// The page that was used the longest ago makes room.
+const PAGES_MAX: usize = 1024;
+
 /// A message of QoS 1 or 2 as its packet id was last used.
 #[derive(Clone, Copy, Default, PartialEq)]
 struct Use {
@@ -20,16 +28,102 @@ struct Use {
     epoch: u32,
 }
 
-/// The session behind one front door.
-#[derive(Default)]
-struct Door {
-    /// Hash of the session's id.
-    session: u64,
-    /// By packet id; ids beyond its end are free. At most 512 KiB.
-    uses: Vec<Use>,
+/// The last uses of 256 neighbouring packet ids.
+struct Page {
+    /// High byte of the ids.
+    high: u8,
+    /// The door's count of messages when it was last used.
+    used_at: u64,
+    uses: Box<[Use; PAGE_IDS]>,
 }
 
-/// The packet ids of every door's session.
+/// One session: what a device or a broker and we both remember beyond a connection.
+#[derive(Default)]
+struct Memory {
+    /// Hash of the session's id; 0: messages without a session before them.
+    id: u64,
+    /// Its newest connection.
+    epoch: u32,
+    connected: bool,
+    /// By high byte.
+    pages: Vec<Page>,
+}
+
+/// The sessions behind one front door, by epoch: the newest connection comes last.
+#[derive(Default)]
+struct Door {
+    sessions: Vec<Memory>,
+    /// Messages of QoS 1 and 2 so far.
+    messages: u64,
+    /// Pages of all sessions.
+    pages: usize,
+}
+
+impl Door {
+    /// Takes note of a connection and makes its session the newest; `keep` when what it remembers still means something.
+    fn connect(&mut self, id: u64, epoch: u32, keep: bool) {
+        let known = self.sessions.iter().position(|session| session.id == id);
+        let mut session = known.map_or_else(Memory::default, |at| self.sessions.remove(at));
+        if !keep {
+            self.pages -= session.pages.len();
+            session.pages.clear();
+        }
+        if self.sessions.len() == SESSIONS_MAX {
+            let oldest = self.sessions.iter().position(|session| !session.connected).unwrap_or(0);
+            self.pages -= self.sessions.remove(oldest).pages.len();
+        }
+        (session.id, session.epoch, session.connected) = (id, epoch, true);
+        let at = self.sessions.partition_point(|other| other.epoch <= epoch);
+        self.sessions.insert(at, session);
+    }
+
+    /// Index of the session with this connection; one without an id when there is none.
+    fn of(&mut self, epoch: u32) -> usize {
+        let at = self.sessions.partition_point(|session| session.epoch < epoch);
+        if self.sessions.get(at).is_some_and(|session| session.epoch == epoch) {
+            return at;
+        }
+        self.connect(0, epoch, true);
+        self.sessions.partition_point(|session| session.epoch < epoch)
+    }
+
+    /// What is remembered of an id.
+    fn entry(&mut self, session: usize, id: u16) -> &mut Use {
+        let [high, low] = id.to_be_bytes();
+        let at = match self.sessions[session]
+            .pages
+            .binary_search_by_key(&high, |page| page.high)
+        {
+            Ok(at) => at,
+            Err(at) => {
+                let freed = (self.pages == PAGES_MAX).then(|| self.forget_oldest());
+                // What was freed may have been a page of this session, before the place of the new one.
+                let at = at - usize::from(freed.is_some_and(|(of, page)| of == session && page < at));
+                let uses = Box::new([Use::default(); PAGE_IDS]);
+                self.sessions[session].pages.insert(at, Page { high, used_at: 0, uses });
+                self.pages += 1;
+                at
+            }
+        };
+        let page = &mut self.sessions[session].pages[at];
+        page.used_at = self.messages;
+        &mut page.uses[usize::from(low)]
+    }
+
+    /// Frees the page that was used the longest ago, and says where it stood.
+    fn forget_oldest(&mut self) -> (usize, usize) {
+        let all = self.sessions.iter().enumerate().flat_map(|(of, session)| {
+            let pages = session.pages.iter().enumerate();
+            pages.map(move |(at, page)| (page.used_at, of, at))
+        });
+        let (_, of, at) = all.min().expect("called when there are PAGES_MAX pages");
+        self.sessions[of].pages.remove(at);
+        self.pages -= 1;
+        (of, at)
+    }
+}
+
+/// What every door's sessions remember of packet ids.
 #[derive(Default)]
 pub struct Doors {
     doors: Vec<Door>,
@@ -44,20 +138,18 @@ impl Doors {
         &mut self.doors[door]
     }
 
-    /// Takes note of a connection: ids of another session, or of one the broker has forgotten, mean nothing any more.
-    pub fn session(&mut self, door: u16, session: &Session) {
+    /// Takes note of a connection made or lost: ids of a session that the other side has forgotten mean nothing any more.
+    pub fn session(&mut self, door: u16, epoch: u32, session: &Session) {
+        let door = self.door(door);
         if session.connected {
-            let door = self.door(door);
-            let id = hash(&[session.id.as_bytes()]);
-            if !session.present || door.session != id {
-                door.uses.clear();
-            }
-            door.session = id;
+            door.connect(hash(&[session.id.as_bytes()]).max(1), epoch, session.present);
+        } else if let Some(lost) = door.sessions.iter_mut().find(|known| known.epoch == epoch) {
+            lost.connected = false;
         }
     }
 
-    /// True when the broker delivers again what it delivered before: DUP, and the id was last used by a message of the
-    /// same content, for QoS 1 over an earlier connection of the session, for QoS 2 not released since. Remembers the use.
+    /// True when a message is delivered again that was delivered before: DUP, and the id was last used in this session by a
+    /// message of the same content, for QoS 1 over an earlier connection, for QoS 2 not released since. Remembers the use.
     pub fn repeated(&mut self, door: u16, epoch: u32, publish: &Publish) -> bool {
         if publish.qos == 0 {
             return false;
@@ -68,47 +160,44 @@ impl Doors {
             reason = "half of the hash is enough beside DUP and the id"
         )]
         let hash = (content as u32).max(1);
-        let uses = &mut self.door(door).uses;
-        let id = usize::from(publish.id);
-        if uses.len() <= id {
-            uses.resize(id + 1, Use::default());
-        }
-        let last = uses[id];
-        if publish.dup && last.hash == hash && (publish.qos == 2 || last.epoch != epoch) {
+        let door = self.door(door);
+        door.messages += 1;
+        let session = door.of(epoch);
+        let entry = door.entry(session, publish.id);
+        if publish.dup && entry.hash == hash && (publish.qos == 2 || entry.epoch != epoch) {
             return true;
         }
-        uses[id] = Use { hash, epoch };
+        *entry = Use { hash, epoch };
         false
     }
 
     /// Frees the id of a QoS 2 message.
-    pub fn released(&mut self, door: u16, id: u16) {
-        if let Some(entry) = self.door(door).uses.get_mut(usize::from(id)) {
-            *entry = Use::default();
-        }
+    pub fn released(&mut self, door: u16, epoch: u32, id: u16) {
+        let door = self.door(door);
+        let session = door.of(epoch);
+        *door.entry(session, id) = Use::default();
     }
 
-    /// Appends the state; free ids at the end of a table are left out, so that equal states give equal bytes.
+    /// Appends the state.
     pub fn save(&self, writer: &mut Writer) {
-        let used = |door: &Door| {
-            door.uses
-                .iter()
-                .rposition(|entry| entry.hash != 0)
-                .map_or(0, |at| at + 1)
-        };
-        let doors = self
-            .doors
-            .iter()
-            .rposition(|door| door.session != 0 || used(door) > 0)
-            .map_or(0, |at| at + 1);
-        writer.u32(u32::try_from(doors).expect("at most DOORS_MAX"));
-        for door in &self.doors[..doors] {
-            writer.u64(door.session);
-            let used = used(door);
-            writer.u32(u32::try_from(used).expect("ids are u16"));
-            for entry in &door.uses[..used] {
-                writer.u32(entry.hash);
-                writer.u32(entry.epoch);
+        let count = |length: usize| u32::try_from(length).expect("bounded above");
+        writer.u32(count(self.doors.len()));
+        for door in &self.doors {
+            writer.u64(door.messages);
+            writer.u32(count(door.sessions.len()));
+            for session in &door.sessions {
+                writer.u64(session.id);
+                writer.u32(session.epoch);
+                writer.u8(u8::from(session.connected));
+                writer.u32(count(session.pages.len()));
+                for page in &session.pages {
+                    writer.u8(page.high);
+                    writer.u64(page.used_at);
+                    for entry in page.uses.iter() {
+                        writer.u32(entry.hash);
+                        writer.u32(entry.epoch);
+                    }
+                }
             }
         }
     }
@@ -122,9 +211,22 @@ impl Doors {
         if count > usize::from(DOORS_MAX) {
             return Err(CoreError::Corrupt);
         }
-        let mut doors = Vec::with_capacity(count);
-        for _ in 0..count {
-            let session = reader.u64()?;
+        let doors = (0..count).map(|_| Door::load(reader)).collect::<Result<_>>()?;
+        Ok(Self { doors })
+    }
+
+    /// Takes what version 1 of the state had: one table per door, of whatever session came last.
+    ///
+    /// # Errors
+    /// `Truncated` or `Corrupt`.
+    pub fn load_v1(reader: &mut Reader) -> Result<Self> {
+        let count = reader.count(12)?;
+        if count > usize::from(DOORS_MAX) {
+            return Err(CoreError::Corrupt);
+        }
+        let mut doors = Self::default();
+        for door in 0..count {
+            let id = reader.u64()?;
             let used = reader.count(8)?;
             if used > 1 << 16 {
                 return Err(CoreError::Corrupt);
@@ -135,12 +237,74 @@ impl Doors {
                     epoch: reader.u32()?,
                 })
             });
-            doors.push(Door {
-                session,
-                uses: uses.collect::<Result<_>>()?,
-            });
+            let uses: Vec<Use> = uses.collect::<Result<_>>()?;
+            let door = doors.door(u16::try_from(door).expect("at most DOORS_MAX"));
+            let epoch = uses.iter().map(|entry| entry.epoch).max().unwrap_or(0);
+            door.connect(id, epoch, true);
+            for (packet, entry) in (0..=u16::MAX).zip(uses) {
+                if entry != Use::default() {
+                    *door.entry(0, packet) = entry;
+                }
+            }
         }
-        Ok(Self { doors })
+        Ok(doors)
+    }
+}
+
+impl Door {
+    fn load(reader: &mut Reader) -> Result<Self> {
+        let messages = reader.u64()?;
+        let count = reader.count(17)?;
+        if count > SESSIONS_MAX {
+            return Err(CoreError::Corrupt);
+        }
+        let mut door = Self {
+            messages,
+            ..Self::default()
+        };
+        for _ in 0..count {
+            let session = Memory::load(reader)?;
+            door.pages += session.pages.len();
+            let in_order = door.sessions.last().is_none_or(|last| last.epoch <= session.epoch);
+            if !in_order || door.pages > PAGES_MAX {
+                return Err(CoreError::Corrupt);
+            }
+            door.sessions.push(session);
+        }
+        Ok(door)
+    }
+}
+
+impl Memory {
+    fn load(reader: &mut Reader) -> Result<Self> {
+        let (id, epoch) = (reader.u64()?, reader.u32()?);
+        let connected = match reader.u8()? {
+            0 => false,
+            1 => true,
+            _ => return Err(CoreError::Corrupt),
+        };
+        let count = reader.count(9 + 8 * PAGE_IDS)?;
+        let mut pages: Vec<Page> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (high, used_at) = (reader.u8()?, reader.u64()?);
+            if pages.last().is_some_and(|last| last.high >= high) {
+                return Err(CoreError::Corrupt);
+            }
+            let mut uses = Box::new([Use::default(); PAGE_IDS]);
+            for entry in uses.iter_mut() {
+                *entry = Use {
+                    hash: reader.u32()?,
+                    epoch: reader.u32()?,
+                };
+            }
+            pages.push(Page { high, used_at, uses });
+        }
+        Ok(Self {
+            id,
+            epoch,
+            connected,
+            pages,
+        })
     }
 }
 
@@ -352,27 +516,22 @@ mod tests {
         }
     }
 
-    fn connect(doors: &mut Doors, present: bool, id: &str) {
-        doors.session(
-            1,
-            &Session {
-                connected: true,
-                present,
-                id,
-            },
-        );
+    fn connect(doors: &mut Doors, epoch: u32, present: bool, id: &str) {
+        let connected = true;
+        doors.session(1, epoch, &Session { connected, present, id });
     }
 
     #[test]
     fn a_redelivery_over_a_later_connection_is_a_repeat_and_a_lookalike_is_not() {
         let mut doors = Doors::default();
-        connect(&mut doors, false, "s");
+        connect(&mut doors, 1, false, "s");
         assert!(!doors.repeated(1, 1, &message(1, false, 7, b"a")));
         assert!(!doors.repeated(1, 1, &message(1, true, 7, b"a")), "the same connection");
-        connect(&mut doors, true, "s");
+        connect(&mut doors, 2, true, "s");
         assert!(!doors.repeated(1, 2, &message(1, true, 8, b"a")), "another id");
         assert!(doors.repeated(1, 2, &message(1, true, 7, b"a")));
         assert!(!doors.repeated(1, 2, &message(1, false, 7, b"a")), "not marked");
+        connect(&mut doors, 3, true, "s");
         assert!(!doors.repeated(1, 3, &message(1, true, 7, b"b")), "other content");
         assert!(!doors.repeated(2, 3, &message(1, true, 7, b"b")), "another door");
     }
@@ -380,12 +539,129 @@ mod tests {
     #[test]
     fn a_session_that_the_broker_forgot_has_no_repeats() {
         let mut doors = Doors::default();
-        for (present, id) in [(false, "s"), (true, "other")] {
-            connect(&mut doors, true, "s");
-            doors.repeated(1, 1, &message(1, false, 7, b"a"));
-            connect(&mut doors, present, id);
-            assert!(!doors.repeated(1, 2, &message(1, true, 7, b"a")));
+        for (epoch, present, id) in [(1, false, "s"), (3, true, "other")] {
+            connect(&mut doors, epoch, true, "s");
+            doors.repeated(1, epoch, &message(1, false, 7, b"a"));
+            connect(&mut doors, epoch + 1, present, id);
+            assert!(!doors.repeated(1, epoch + 1, &message(1, true, 7, b"a")));
         }
+    }
+
+    #[test]
+    fn a_device_that_connects_does_not_touch_what_others_have_sent() {
+        let mut doors = Doors::default();
+        for (epoch, id) in [(1, "a"), (2, "b"), (3, "c")] {
+            connect(&mut doors, epoch, true, id);
+            assert!(!doors.repeated(1, epoch, &message(1, false, 7, id.as_bytes())));
+        }
+        for (epoch, id) in [(4, "b"), (5, "a"), (6, "c")] {
+            connect(&mut doors, epoch, true, id);
+            assert!(doors.repeated(1, epoch, &message(1, true, 7, id.as_bytes())), "{id}");
+        }
+        connect(&mut doors, 7, false, "b");
+        connect(&mut doors, 8, true, "a");
+        assert!(!doors.repeated(1, 7, &message(1, true, 7, b"b")), "it began anew");
+        assert!(doors.repeated(1, 8, &message(1, true, 7, b"a")));
+    }
+
+    #[test]
+    fn sessions_and_pages_stay_within_their_limits_and_the_oldest_make_room() {
+        let mut doors = Doors::default();
+        for epoch in 0..3000 {
+            connect(&mut doors, epoch, true, &format!("s{epoch}"));
+            for id in [1, 300] {
+                doors.repeated(1, epoch, &message(1, false, id, b"a"));
+            }
+        }
+        let door = &doors.doors[1];
+        assert_eq!((door.sessions.len(), door.pages), (SESSIONS_MAX, PAGES_MAX));
+        let held: usize = door.sessions.iter().map(|session| session.pages.len()).sum();
+        assert_eq!(held, PAGES_MAX);
+        connect(&mut doors, 3000, true, "s2999");
+        assert!(
+            doors.repeated(1, 3000, &message(1, true, 300, b"a")),
+            "the newest is known"
+        );
+        connect(&mut doors, 3001, true, "s2000");
+        assert!(
+            !doors.repeated(1, 3001, &message(1, true, 300, b"a")),
+            "its pages made room"
+        );
+    }
+
+    #[test]
+    fn one_session_may_use_every_packet_id() {
+        let mut doors = Doors::default();
+        connect(&mut doors, 1, true, "s");
+        for id in 1..=u16::MAX {
+            assert!(!doors.repeated(1, 1, &message(1, false, id, b"a")));
+        }
+        connect(&mut doors, 2, true, "s");
+        for id in 1..=u16::MAX {
+            assert!(doors.repeated(1, 2, &message(1, true, id, b"a")), "{id}");
+        }
+    }
+
+    #[test]
+    fn saved_and_loaded_doors_judge_alike_and_give_the_same_bytes() {
+        let mut doors = Doors::default();
+        for epoch in 1..40 {
+            let name = format!("s{}", epoch % 7);
+            connect(&mut doors, epoch, epoch % 11 > 0, &name);
+            for id in 1..(epoch as u16 * 40) {
+                doors.repeated(1, epoch, &message(1 + (id % 2) as u8, id % 3 == 0, id, b"a"));
+            }
+            doors.released(1, epoch, 9);
+            doors.session(
+                1,
+                epoch,
+                &Session {
+                    connected: false,
+                    present: false,
+                    id: &name,
+                },
+            );
+        }
+        let saved = |doors: &Doors| {
+            let mut writer = Writer::new();
+            doors.save(&mut writer);
+            writer.as_slice().to_vec()
+        };
+        let bytes = saved(&doors);
+        let mut again = Doors::load(&mut Reader::new(&bytes)).unwrap();
+        assert_eq!(saved(&again), bytes);
+        for id in 1..500 {
+            let publish = message(1, true, id, b"a");
+            assert_eq!(again.repeated(1, 40, &publish), doors.repeated(1, 40, &publish));
+        }
+        assert_eq!(saved(&again), saved(&doors));
+        for cut in 0..bytes.len().min(300) {
+            assert!(Doors::load(&mut Reader::new(&bytes[..cut])).is_err());
+        }
+    }
+
+    #[test]
+    fn the_one_table_per_door_of_version_1_becomes_the_session_it_was_of() {
+        let mut writer = Writer::new();
+        writer.u32(2);
+        for used in [0_u32, 8] {
+            writer.u64(if used == 0 { 0 } else { hash(&[b"s"]) });
+            writer.u32(used);
+            for id in 0..used {
+                let (hash, epoch) = if id == 7 { (content(b"a"), 3) } else { (0, 0) };
+                writer.u32(hash);
+                writer.u32(epoch);
+            }
+        }
+        let mut doors = Doors::load_v1(&mut Reader::new(writer.as_slice())).unwrap();
+        connect(&mut doors, 4, true, "s");
+        assert!(doors.repeated(1, 4, &message(1, true, 7, b"a")));
+    }
+
+    /// How a message of QoS 1 is remembered.
+    #[expect(clippy::cast_possible_truncation, reason = "as `repeated` does")]
+    fn content(payload: &[u8]) -> u32 {
+        (hash(&[&[1], b"t", payload]) as u32).max(1)
     }
 
     #[test]
@@ -393,7 +669,7 @@ mod tests {
         let mut doors = Doors::default();
         assert!(!doors.repeated(1, 1, &message(2, false, 7, b"a")));
         assert!(doors.repeated(1, 1, &message(2, true, 7, b"a")));
-        doors.released(1, 7);
+        doors.released(1, 1, 7);
         assert!(!doors.repeated(1, 1, &message(2, true, 7, b"a")));
     }
 

@@ -13,7 +13,8 @@ use crate::task::Task;
 use crate::time::Clock;
 
 const MAGIC: &[u8; 4] = b"RVES";
-const VERSION: u16 = 1;
+/// Version 1 had one table of packet ids per front door.
+const VERSION: u16 = 2;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -46,8 +47,9 @@ impl State {
         if reader.raw(4)? != MAGIC {
             return Err(CoreError::Foreign);
         }
-        match reader.u16()? {
-            VERSION => {}
+        let version = reader.u16()?;
+        match version {
+            1 | VERSION => {}
             0 => return Err(CoreError::Foreign),
             _ => return Err(CoreError::TooNew),
         }
@@ -63,7 +65,11 @@ impl State {
         if clock_ordinal < CLOCK_ORDINALS {
             return Err(CoreError::Corrupt);
         }
-        let doors = Doors::load(&mut reader)?;
+        let doors = if version == 1 {
+            Doors::load_v1(&mut reader)?
+        } else {
+            Doors::load(&mut reader)?
+        };
         let streams = Streams::load(&mut reader)?;
         let ledger = Ledger::load(&plan, &mut reader)?;
         let mut table = Table::load(&plan, &mut reader)?;

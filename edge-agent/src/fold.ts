@@ -12,9 +12,11 @@ import {
   type Output,
   RivuletError,
   toRivuletError,
+  type Wanted,
 } from '@rivulet/host';
 import { blame, restoring } from './blame.ts';
 import { ingest } from './core_call.ts';
+import { type Moment, partAt, shortened } from './moment.ts';
 import { type Aside, blocksOf, foldable, SET_ASIDE_MAX } from './set_aside.ts';
 
 /** What a fold over a log starts from: the log's beginning under its first plan, or the state of a checkpoint. */
@@ -26,6 +28,14 @@ export interface FoldOptions {
   start: FoldStart;
   /** What is passed over; what is found to trap the core is added. */
   setAside: Aside[];
+  /** The fold ends before this moment; default: with the log. */
+  until?: Moment;
+  /** Called once with the state before the block that holds this moment, or at the end if that comes first. */
+  mark?: { at: Moment; reached(engine: Engine): void };
+  /** The plans in the log are passed over: what was opened stays in force. */
+  ownPlan?: boolean;
+  /** Outputs that nobody wants are not decoded. */
+  wanted?: Wanted;
   /** Called before the first stretch: once, and again each time the fold begins anew since an instance trapped. */
   begin?(): void;
   /** Called with the outputs of each stretch of blocks, in order; a plan is a stretch of its own. */
@@ -64,23 +74,61 @@ async function tryFold(options: FoldOptions, careful: ReadonlySet<number>): Prom
   } else {
     engine.restore(start.state);
   }
+  /** Null once it was reached. */
+  let mark = options.mark ?? null;
+  const failed = (blocks: Buffer): RivuletError | null => {
+    const sequences = careful.size > 0 ? [...blocksOf(blocks)].map(({ sequence }) => sequence) : [];
+    if (sequences.some((sequence) => careful.has(sequence))) {
+      engine = foldCarefully(options, engine, blocks);
+      return null;
+    }
+    try {
+      const outputs = ingest(engine, blocks, options.wanted);
+      options.folded?.(outputs, blocks);
+      return null;
+    } catch (error) {
+      return toRivuletError(error);
+    }
+  };
   for await (const chunk of log.read('plan' in start ? 0 : start.fromSequence)) {
-    for (const blocks of foldable(chunk, setAside)) {
-      const sequences = careful.size > 0 ? [...blocksOf(blocks)].map(({ sequence }) => sequence) : [];
-      if (sequences.some((sequence) => careful.has(sequence))) {
-        engine = foldCarefully(options, engine, blocks);
-        continue;
+    for (const stretch of foldable(chunk, setAside)) {
+      const { blocks, ends } =
+        options.until === undefined ? { blocks: stretch, ends: false } : end(stretch, options.until);
+      const parts: Buffer[] = [blocks];
+      const marked = mark === null ? null : partAt(blocks, mark.at);
+      if (marked !== null && marked.from !== null) {
+        parts.splice(0, 1, marked.before, marked.from);
       }
-      try {
-        const outputs = ingest(engine, blocks);
-        options.folded?.(outputs, blocks);
-      } catch (error) {
-        const [first] = blocksOf(blocks);
-        return { sequence: first?.sequence ?? 0, error: toRivuletError(error) };
+      for (const [index, part] of parts.entries()) {
+        if (index > 0) {
+          mark?.reached(engine);
+          mark = null;
+        }
+        const passedOver = options.ownPlan === true && planIn(part) !== null;
+        const error = part.length === 0 || passedOver ? null : failed(part);
+        if (error !== null) {
+          const [first] = blocksOf(part);
+          return { sequence: first?.sequence ?? 0, error };
+        }
+      }
+      if (ends) {
+        mark?.reached(engine);
+        return { engine };
       }
     }
   }
+  mark?.reached(engine);
   return { engine };
+}
+
+/** What of a stretch comes before a moment, and whether the moment is in it. */
+function end(stretch: Buffer, until: Moment): { blocks: Buffer; ends: boolean } {
+  const { before, from, within } = partAt(stretch, until);
+  if (from === null) {
+    return { blocks: stretch, ends: false };
+  }
+  const rest = within && 'offset' in until ? shortened(from, until.offset) : Buffer.alloc(0);
+  return { blocks: Buffer.concat([before, rest]), ends: true };
 }
 
 /** Folds a stretch block by block, each around what traps in it; answers the engine to go on with. */

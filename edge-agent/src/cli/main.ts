@@ -16,7 +16,7 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     load: () => import('./run.ts'),
   },
   replay: {
-    summary: 'fold a log again from its start and print its digest',
+    summary: 'rebuild any past moment of a log; what another configuration would have done',
     load: () => import('./replay.ts'),
   },
   quarantine: {

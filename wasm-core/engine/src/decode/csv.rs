@@ -41,7 +41,8 @@ pub(super) struct Cursor<'a> {
     separator: u8,
     /// Cells of a line; 0: any number.
     columns: usize,
-    header: bool,
+    /// Where the line that names the columns begins.
+    header: Option<usize>,
 }
 
 impl<'a> Cursor<'a> {
@@ -52,7 +53,7 @@ impl<'a> Cursor<'a> {
             next: Next::Lines,
             separator: csv.separator,
             columns: csv.columns.len(),
-            header: csv.header,
+            header: csv.header.then_some(0),
         }
     }
 
@@ -72,6 +73,12 @@ impl<'a> Cursor<'a> {
         }
         if self.peek() == Some(b'\n') {
             self.at += 1;
+        }
+    }
+
+    fn empty_lines(&mut self) {
+        while self.peek().is_some() && self.at_end() {
+            self.end_line();
         }
     }
 
@@ -117,6 +124,8 @@ impl<'a> Cursor<'a> {
 
     /// Reads the names in the first line only to check and count them.
     fn pass_header(&mut self) -> Result<()> {
+        self.empty_lines();
+        self.header = Some(self.at);
         let mut count = 1;
         self.cell()?;
         while !self.at_end() {
@@ -152,12 +161,12 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
     fn open(&mut self, _: bool) -> Result<walk::Token<'a, Frame>> {
         match self.next {
             Next::Lines => {
-                if self.header {
+                if self.header.is_some() {
                     self.pass_header()?;
                 }
                 Ok(walk::Token::List(Frame::Lines))
             }
-            Next::Line => Ok(walk::Token::Map(Frame::Line(0, 0))),
+            Next::Line => Ok(walk::Token::Map(Frame::Line(0, self.header.unwrap_or(0)))),
             Next::Cell => self.cell().map(walk::Token::Scalar),
         }
     }
@@ -178,7 +187,11 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
             // A cell ends at the end of its line or at a separator.
             self.at += 1;
         }
-        let name = if self.header { self.column_name(names) } else { None };
+        let name = if self.header.is_some() {
+            self.column_name(names)
+        } else {
+            None
+        };
         self.next = Next::Cell;
         *behind += 1;
         if self.columns > 0 && *behind > self.columns {
@@ -188,9 +201,7 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
     }
 
     fn element(&mut self, _: &mut Frame) -> Result<bool> {
-        while self.peek().is_some() && self.at_end() {
-            self.end_line();
-        }
+        self.empty_lines();
         self.next = Next::Line;
         Ok(self.peek().is_some())
     }
@@ -228,6 +239,12 @@ mod tests {
         assert_eq!(rows[4].0, "1/te\"mp");
         let rows = find_rows(Cursor::new(b"1,2\n3", &csv(false)), &["*[0]"]).unwrap();
         assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn empty_lines_before_a_header_are_passed_over() {
+        let rows = find_rows(Cursor::new(b"\r\n\na,b\n1,2\n", &csv(true)), &["*.b"]).unwrap();
+        assert_eq!(rows, [("0".into(), vec![text("2")])]);
     }
 
     #[test]

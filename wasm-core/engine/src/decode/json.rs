@@ -8,6 +8,19 @@ use crate::error::{CoreError, Result};
 use crate::json::{number_length, unescape};
 use crate::number;
 
+/// The bytes that are not just passed over in a string: its end, escapes, and what must not stand there.
+const IN_STRING_STOPS: [bool; 256] = {
+    let mut stops = [false; 256];
+    let mut control = 0;
+    while control < 0x20 {
+        stops[control] = true;
+        control += 1;
+    }
+    stops[b'"' as usize] = true;
+    stops[b'\\' as usize] = true;
+    stops
+};
+
 /// A place in JSON text.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
@@ -62,7 +75,10 @@ impl<'a> Cursor<'a> {
         let from = self.at;
         let mut escapes = Escapes::None;
         loop {
-            match self.peek()? {
+            let rest = &self.bytes[self.at..];
+            let plain = rest.iter().position(|&byte| IN_STRING_STOPS[usize::from(byte)]);
+            self.at += plain.ok_or(CoreError::Truncated)?;
+            match self.bytes[self.at] {
                 b'"' => {
                     self.at += 1;
                     return Ok(Text::escaped(&self.bytes[from..self.at - 1], escapes));
@@ -72,8 +88,7 @@ impl<'a> Cursor<'a> {
                     let (_, taken) = unescape(&self.bytes[self.at + 1..]).ok_or(CoreError::Corrupt)?;
                     self.at += 1 + taken;
                 }
-                0..0x20 => return Err(CoreError::Corrupt),
-                _ => self.at += 1,
+                _ => return Err(CoreError::Corrupt),
             }
         }
     }

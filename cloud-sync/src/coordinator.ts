@@ -98,6 +98,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     models,
     everyMs: parts.releaseEveryMs,
     onRelease: (release) => emit({ kind: 'release', release: releaseView(release) }),
+    onSuspect: (_head, { gateway }) => changed(gateway, 'quarantined'),
     onFailure: (_head, error) => emit({ kind: 'failure', error }),
   });
   models.rebuild();
@@ -184,6 +185,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
         modelView(
           head,
           store.deltas.lineage(head.schema).map(({ gateway }) => gateway),
+          store.suspects.of(head.schema),
         ),
       ),
 

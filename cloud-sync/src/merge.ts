@@ -10,7 +10,9 @@ const RIDGE = 1e-4;
 /** Largest model read back from the core, in bytes. */
 const MODEL_BYTES_MAX = 16 * 1024 * 1024;
 
-const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5 } as const;
+const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5, judge: 6 } as const;
+/** Suspects read back from one judgement: a quarter of the gateways that can enrol. */
+const SUSPECTS_MAX = 2_500;
 
 /** What a merge holds. */
 export interface Measured {
@@ -18,6 +20,17 @@ export interface Measured {
   readonly rows: number;
   /** Digest of the root of the merge tree: the same set of statistics gives the same digest. */
   readonly digest: Buffer;
+}
+
+/** A gateway whose class means do not fit those of the others. */
+export interface Suspect {
+  /** SHA-256 of its id, hex. */
+  readonly leaf: string;
+  /** How far its class means are from those of the others, in units of what chance gives. */
+  readonly distance: number;
+  /** From which distance on a gateway is suspicious in this fleet. */
+  readonly limit: number;
+  readonly rows: number;
 }
 
 export interface Solved extends Measured {
@@ -30,6 +43,8 @@ export interface Merge {
   /** Takes a gateway out: what is left is the merge of a fleet that never had it. */
   remove(gateway: string): void;
   solve(): Solved;
+  /** Gateways that do not fit (class-mean test); nobody where the fleet is small, or not one world. */
+  judge(): readonly Suspect[];
   /** Also when there is too little to solve; without gateways the digest is zeros. */
   measure(): Measured;
 }
@@ -60,6 +75,18 @@ export function mergesBy(core: Core): OpenMerge {
         reader.finish();
         return solved;
       },
+      judge() {
+        const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.judge }])), 'a judged merge');
+        reader.u8(); // whether it is one world: where it is not, nobody is named
+        reader.f64();
+        const count = Math.min(reader.u32(), SUSPECTS_MAX);
+        return Array.from({ length: count }, () => ({
+          leaf: reader.raw(32).toString('hex'),
+          distance: reader.f64(),
+          limit: reader.f64(),
+          rows: reader.f64(),
+        }));
+      },
       measure() {
         const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.measure }])), 'a measured merge');
         const measured = { gateways: reader.u32(), rows: reader.f64(), digest: reader.raw(32) };
@@ -71,6 +98,6 @@ export function mergesBy(core: Core): OpenMerge {
 }
 
 /** A gateway's place in the tree depends on its id alone. */
-function leafOf(gateway: string): Buffer {
+export function leafOf(gateway: string): Buffer {
   return sha256(Buffer.from(gateway));
 }

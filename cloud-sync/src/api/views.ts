@@ -141,6 +141,16 @@ export interface LineageView extends ReleaseView {
   readonly lineage: readonly { readonly gateway: string; readonly incarnation: string; readonly seq: number }[];
 }
 
+/** A gateway left out of a model's releases until it fits again, with the evidence. */
+export interface SuspectView {
+  readonly gateway: string;
+  readonly since: number;
+  /** How far its class means are from those of the others, in units of what chance gives. */
+  readonly distance: number;
+  /** From which distance on that is suspicious in this fleet. */
+  readonly limit: number;
+}
+
 /** One model: a task under one schema. `GET /api/v1/tasks` lists them. */
 export interface ModelView {
   readonly task: string;
@@ -151,6 +161,8 @@ export interface ModelView {
   readonly features: readonly string[];
   /** Gateways whose statistics are in it. */
   readonly gateways: readonly string[];
+  /** Those of them that its releases leave out, because their class means stand apart. */
+  readonly suspects: readonly SuspectView[];
   /** Releases made of it. */
   readonly releases: number;
   /** The release that gateways are told: the pinned one, else the newest. */

@@ -119,4 +119,16 @@ export const MIGRATIONS: readonly string[] = [
     detail TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  -- who stands apart in the newest release of a model, and is not in it
+  CREATE TABLE suspects (
+    schema TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    since_ms INTEGER NOT NULL,
+    distance REAL NOT NULL,
+    limit_ REAL NOT NULL,
+    rows REAL NOT NULL,
+    PRIMARY KEY (schema, gateway)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

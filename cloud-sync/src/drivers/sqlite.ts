@@ -14,6 +14,7 @@ import { sqliteDirectory } from './sqlite/directory.ts';
 import { sqliteHeads } from './sqlite/heads.ts';
 import { sqliteQuarantine } from './sqlite/quarantine.ts';
 import { sqliteReleases } from './sqlite/releases.ts';
+import { sqliteSuspects } from './sqlite/suspects.ts';
 import type { CounterName, Store } from './store.ts';
 
 /** "RIVC": tells a coordinator's file from any other SQLite file. */
@@ -118,6 +119,7 @@ function storeOver(db: DatabaseSync, file: string): Store {
     quarantine: sqliteQuarantine(db),
     audit: sqliteAudit(db),
     forgotten: sqliteForgotten(db),
+    suspects: sqliteSuspects(db),
     atomically,
     count: (name: CounterName) => void add.run(name),
     counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,

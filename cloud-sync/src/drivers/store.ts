@@ -199,6 +199,23 @@ export interface AuditLog {
   list(limit: number): AuditEntry[];
 }
 
+/** A gateway that is not in the releases of a model, because its statistics stand apart, with the evidence. */
+export interface SuspectRecord {
+  readonly gateway: string;
+  readonly sinceMs: number;
+  /** How far its class means are from the others', in units of chance, and from which distance on that is suspicious. */
+  readonly distance: number;
+  readonly limit: number;
+  readonly rows: number;
+}
+
+export interface Suspects {
+  /** In gateway order. */
+  of(schema: string): SuspectRecord[];
+  /** Those of a model, in place of the earlier ones. */
+  set(schema: string, suspects: readonly SuspectRecord[]): void;
+}
+
 /** Gateways that were taken out of the fleet and may not send again. */
 export interface Forgotten {
   add(gateway: string, atMs: number): void;
@@ -218,6 +235,7 @@ export interface Store {
   readonly quarantine: Quarantine;
   readonly audit: AuditLog;
   readonly forgotten: Forgotten;
+  readonly suspects: Suspects;
   /** Runs `work` whole or not at all; what it wrote is on disk when this returns. */
   atomically<T>(work: () => T): T;
   count(name: CounterName): void;

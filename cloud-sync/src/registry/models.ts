@@ -4,7 +4,7 @@
  */
 import { RivuletError } from '@rivulet/host';
 import type { Contribution, Form, Store } from '../drivers/store.ts';
-import type { Measured, Merge, OpenMerge, Solved } from '../merge.ts';
+import type { Measured, Merge, OpenMerge, Solved, Suspect } from '../merge.ts';
 
 /** Merges in memory at a time: each is an instance of the core. The one used longest ago makes way, and comes back when needed. */
 const LIVE_MAX = 64;
@@ -14,6 +14,9 @@ export interface Models {
   put(model: ModelSource, gateway: string, statistics: Uint8Array): void;
   solve(model: ModelSource): Solved;
   measure(model: ModelSource): Measured;
+  judge(model: ModelSource): readonly Suspect[];
+  /** Solves the model of a fleet without these gateways; they stay in the merge. */
+  solveWithout(model: ModelSource, gateways: readonly string[]): Solved;
   /** Takes a gateway out of the live merge; the store is the caller's. */
   remove(model: ModelSource, gateway: string): void;
   /** The measure of a merge made anew of the stored contributions, as of a fleet that never had any others. */
@@ -93,6 +96,18 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     solve: (model) => guarded(model, (merge) => merge.solve()),
     measure: (model) => guarded(model, (merge) => merge.measure()),
     remove: (model, gateway) => guarded(model, (merge) => merge.remove(gateway)),
+    judge: (model) => guarded(model, (merge) => merge.judge()),
+    solveWithout(model, gateways) {
+      if (gateways.length === 0) return guarded(model, (merge) => merge.solve());
+      return guarded(model, (merge) => {
+        for (const gateway of gateways) merge.remove(gateway);
+        try {
+          return merge.solve();
+        } finally {
+          live.delete(model.schema); // built anew of the store, with all, when it is next needed
+        }
+      });
+    },
     measureAnew: (model) => build(model).measure(),
     forget: (schema) => void live.delete(schema),
     rebuild() {

@@ -11,7 +11,8 @@ import {
   releaseHash,
   toRivuletError,
 } from '@rivulet/host';
-import type { Head, LineageEntry, ReleaseRecord, Store } from '../drivers/store.ts';
+import type { Head, LineageEntry, ReleaseRecord, Store, SuspectRecord } from '../drivers/store.ts';
+import { leafOf } from '../merge.ts';
 import { type ReleaseChange, releaseDecision } from './due.ts';
 import { continuesLine, membersChanged } from './line.ts';
 import type { Models } from './models.ts';
@@ -26,6 +27,8 @@ export interface ReleaserParts {
   readonly everyMs: number;
   readonly onRelease: (release: ReleaseRecord) => void;
   /** A model that could not be solved (too few rows, say); it is tried again when something new has come. */
+  /** A gateway stands apart from the others and is left out until it fits again. */
+  readonly onSuspect: (head: Head, suspect: SuspectRecord) => void;
   readonly onFailure: (head: Head, error: RivuletError) => void;
 }
 
@@ -67,10 +70,12 @@ export function openReleaser(parts: ReleaserParts): Releaser {
   function changeSince(head: Head): ReleaseChange | null {
     const released = head.release === null ? null : store.releases.get(head.release);
     if (released === null) return null;
+    const suspects = store.suspects.of(head.schema);
     return {
-      rowsReleased: released.rows,
+      // what the newest release left out on purpose is no growth
+      rowsReleased: suspects.reduce((rows, suspect) => rows + suspect.rows, released.rows),
       rowsNow: models.measure(head).rows,
-      membersChanged: membersChanged(released.lineage, store.deltas.lineage(head.schema)),
+      membersChanged: membersChanged(released.lineage, lineageWithout(head.schema, suspects)),
       ageMs: clock.wallMs() - released.createdMs,
     };
   }
@@ -89,9 +94,13 @@ export function openReleaser(parts: ReleaserParts): Releaser {
 
   /** Null: what came changed nothing in the model. */
   function make(head: Head): ReleaseRecord | null {
-    const solved = models.solve(head);
+    const suspects = judge(head);
+    const solved = models.solveWithout(
+      head,
+      suspects.map(({ gateway }) => gateway),
+    );
     const parentBytes = head.release === null ? null : store.blobs.get(head.release);
-    const lineage = store.deltas.lineage(head.schema);
+    const lineage = lineageWithout(head.schema, suspects);
     const content = {
       task: head.task,
       schemaHash: Buffer.from(head.schema, 'hex'),
@@ -127,6 +136,35 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     const previous = head.pinned === null ? head.release : head.previous;
     advance(head, { release: record.hash, previous, releaseOffset: head.offset, releases: head.releases + 1 });
     return record;
+  }
+
+  /** Who is left out of this release; those that are new are put into quarantine with the evidence. */
+  function judge(head: Head): SuspectRecord[] {
+    if (head.form !== 2) return [];
+    const known = new Map(store.suspects.of(head.schema).map((suspect) => [suspect.gateway, suspect]));
+    const contributions = store.deltas.contributions(head.schema);
+    const byLeaf = new Map(contributions.map((entry) => [leafOf(entry.gateway).toString('hex'), entry]));
+    const suspects: SuspectRecord[] = [];
+    for (const { leaf, distance, limit, rows } of models.judge(head)) {
+      const contribution = byLeaf.get(leaf);
+      if (contribution === undefined) continue;
+      const { gateway, statistics } = contribution;
+      const sinceMs = known.get(gateway)?.sinceMs ?? clock.wallMs();
+      const suspect = { gateway, sinceMs, distance, limit, rows };
+      suspects.push(suspect);
+      if (known.has(gateway)) continue;
+      const reason = `its class means for ${head.task} are ${distance.toFixed(1)} times as far from the others' as chance gives; ${limit.toFixed(1)} is suspicious`;
+      store.quarantine.add({ atMs: sinceMs, gateway, code: 'RIV_SUSPECT', reason, bytes: statistics });
+      store.count('quarantined');
+      parts.onSuspect(head, suspect);
+    }
+    store.suspects.set(head.schema, suspects);
+    return suspects;
+  }
+
+  function lineageWithout(schema: string, suspects: readonly SuspectRecord[]): LineageEntry[] {
+    const out = new Set(suspects.map(({ gateway }) => gateway));
+    return store.deltas.lineage(schema).filter(({ gateway }) => !out.has(gateway));
   }
 
   /** The line that a release of `lineage` goes on with; zeros: it begins one. */

@@ -63,13 +63,18 @@ impl Cholesky {
         Ok(Self { order, factor: a })
     }
 
-    /// Solves A x = b in place. Costs order² multiplications.
-    pub fn solve(&self, b: &mut [f64]) {
+    /// Solves L y = b in place: y has the length that b has in the metric of A⁻¹. Costs order²/2 multiplications.
+    pub fn whiten(&self, b: &mut [f64]) {
         assert_eq!(b.len(), self.order, "the right side has the order of the matrix");
         for i in 0..self.order {
             let row = self.row(i);
             b[i] = (b[i] - dot(&row[..i], &b[..i])) / row[i];
         }
+    }
+
+    /// Solves A x = b in place. Costs order² multiplications.
+    pub fn solve(&self, b: &mut [f64]) {
+        self.whiten(b);
         for i in (0..self.order).rev() {
             let row = self.row(i);
             let x = b[i] / row[i];

@@ -2,9 +2,11 @@
 //! model. Operations are bytes (FORMATS.md section 7). What comes out depends on the set of gateways and their newest
 //! statistics alone: not on the order they came in, on repeats, or on gateways that were removed again.
 
+mod judge;
 mod solve;
 mod tree;
 
+pub use judge::{Judgement, Suspect, judge};
 pub use solve::{solve_lda, solve_ridge};
 pub use tree::{GatewayHash, Tree};
 
@@ -13,13 +15,14 @@ use sha2::{Digest, Sha256};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::json::{self, Value};
-use crate::statistics::{FEATURES_MAX, FORM_CLASSES, FORM_CO_MOMENTS, Statistics};
+use crate::statistics::{ClassStatistics, FEATURES_MAX, FORM_CLASSES, FORM_CO_MOMENTS, Statistics};
 
 const OPEN: u8 = 1;
 const PUT: u8 = 2;
 const REMOVE: u8 = 3;
 const SOLVE: u8 = 4;
 const MEASURE: u8 = 5;
+const JUDGE: u8 = 6;
 
 /// A merge of one schema; empty until it is opened.
 #[derive(Default)]
@@ -40,7 +43,7 @@ impl Merge {
         Self::default()
     }
 
-    /// Carries out one operation; only *solve* and *measure* write to `out`. A refused operation changes nothing.
+    /// Carries out one operation; only *solve*, *measure* and *judge* write to `out`. A refused operation changes nothing.
     ///
     /// # Errors
     /// `NotOpen` before *open*; `Foreign` for an unknown operation or form; the errors of decoding; for *put*
@@ -52,6 +55,7 @@ impl Merge {
             PUT => self.open_fleet()?.put(reader),
             REMOVE => self.open_fleet()?.remove(reader),
             SOLVE => self.open_fleet()?.solve(reader, out),
+            JUDGE => self.open_fleet()?.judge(&reader, out),
             MEASURE => self.open_fleet()?.measure(&reader, out),
             _ => Err(CoreError::Foreign),
         }
@@ -125,6 +129,36 @@ impl Fleet {
         out.f64(root.map_or(0.0, Statistics::n));
         out.raw(&root.map_or([0; 32], digest));
         Ok(())
+    }
+
+    /// Who does not fit: changes nothing in the merge.
+    fn judge(&mut self, reader: &Reader, out: &mut Writer) -> Result<()> {
+        if reader.remaining() > 0 {
+            return Err(CoreError::Corrupt);
+        }
+        let gateways: Vec<_> = self.tree.leaves().filter_map(classes_of).collect();
+        let (verdict, median, suspects) = match judge(&gateways) {
+            Judgement::Silent => (0, 0.0, Vec::new()),
+            Judgement::OneWorld { median, suspects } => (1, median, suspects),
+            Judgement::ManyWorlds { median } => (2, median, Vec::new()),
+        };
+        out.u8(verdict);
+        out.f64(median);
+        out.u32(count(suspects.len()));
+        for suspect in suspects {
+            out.raw(&suspect.gateway);
+            for number in [suspect.distance, suspect.limit, suspect.rows] {
+                out.f64(number);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn classes_of((gateway, statistics): &(GatewayHash, Statistics)) -> Option<(&GatewayHash, &ClassStatistics)> {
+    match statistics {
+        Statistics::Classes(classes) => Some((gateway, classes)),
+        Statistics::CoMoments(_) => None,
     }
 }
 

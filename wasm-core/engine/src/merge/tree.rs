@@ -88,6 +88,11 @@ impl Tree {
         true
     }
 
+    /// All gateways in hash order.
+    pub fn leaves(&self) -> impl Iterator<Item = &(GatewayHash, Statistics)> {
+        self.buckets.iter().flatten()
+    }
+
     /// The sum over all gateways; none when there are no gateways. Computes the stale nodes: after one change one
     /// bucket and 12 merges.
     pub fn root(&mut self) -> Option<&Statistics> {

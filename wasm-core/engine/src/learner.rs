@@ -289,7 +289,8 @@ impl Learner {
                 let base = if self.spec.residual { row.base } else { 0.0 };
                 if label.is_finite() && base.is_finite() {
                     let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
-                    panel.learn(&row.panel, &row.x, y, &self.inputs);
+                    let delay = (self.serial - row.panel.serial) as f64;
+                    panel.learn(&row.panel, &row.x, y, delay, &self.inputs);
                     self.inputs.arrived(row.key, &row.x, y);
                     self.interval.learn(row.key, y - row.panel.served[0]);
                     if let Statistics::CoMoments(moments) = &mut self.statistics {
@@ -416,8 +417,8 @@ impl Learner {
     }
 
     /// Puts a global model into the panel as the expert `release`, in place of an earlier one: with the weight and the
-    /// error of that one when it continues its line, else with a new expert's. Its classes become known here, as far as
-    /// `classes_max` allows.
+    /// error of that one when it continues its line, else with a new expert's, and then rows that wait for their label
+    /// score what was served, but not this release. Its classes become known here, as far as `classes_max` allows.
     ///
     /// # Errors
     /// `SchemaMismatch` for a model of another kind or another number of features.
@@ -447,6 +448,12 @@ impl Learner {
             match &mut self.panel {
                 Panel::Numbers(panel) => panel.install(self.serial),
                 Panel::Classes(panel) => panel.install(self.serial),
+            }
+            for row in self.rows.iter_mut().filter(|row| row.taken) {
+                match &self.panel {
+                    Panel::Numbers(panel) => panel.forget_release(&mut row.panel),
+                    Panel::Classes(panel) => panel.forget_release(&mut row.panel),
+                }
             }
         }
         Ok(())

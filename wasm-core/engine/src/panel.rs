@@ -1,5 +1,5 @@
 //! The panel: many cheap experts, weighed by how well they have predicted so far, so that a task has nothing to tune.
-//! In the order of a row: inputs, experts, shares (lanes of weights), stack, top, interval.
+//! In the order of a row: inputs, experts, shares (lanes of weights), stack, top, guard, interval.
 
 pub mod number;
 pub mod linear;
@@ -15,6 +15,7 @@ pub mod second_order;
 pub mod passive_aggressive;
 pub mod shares;
 pub mod top;
+pub mod guard;
 pub mod row;
 pub mod classifier;
 pub mod regressor;

@@ -427,6 +427,75 @@ fn rows_served_without_a_release_say_nothing_about_its_error() {
 }
 
 #[test]
+fn a_new_release_is_not_judged_by_rows_served_before_it_came() {
+    let kind = KINDS[0];
+    let ridge = |intercept: f64| ReleaseModel::Ridge {
+        n: 1000.0,
+        coefficients: vec![1.0, 1.0, 0.0, -0.7, 0.0],
+        intercept,
+        residual_sd: 0.1,
+    };
+    let weight_after = |first: f64| {
+        let mut learner = Learner::new(spec(kind));
+        let mut pending = Vec::new();
+        learner.install(ridge(first), release(1, 1, 1000.0)).expect("it fits");
+        fold(&mut learner, kind, &mut pending, 0, 100, 30);
+        learner.install(ridge(20.15), release(2, 2, 1000.0)).expect("it fits");
+        let installed = learner.clone();
+        let scores: Vec<Score> = pending
+            .iter()
+            .map(|&(slot, label)| learner.score(slot, label))
+            .collect();
+        for (&(slot, label), score) in pending.iter().zip(&scores) {
+            assert_eq!(learner.learn(slot, label), *score, "what was served is what is scored");
+        }
+        let weight = |learner: &Learner| {
+            let experts = learner.experts();
+            let release = experts.iter().find(|expert| expert.name == "release");
+            release.map_or(0.0, |release| release.weight)
+        };
+        [weight(&installed), weight(&learner)]
+    };
+    // The release before was wrong by 900: the new one must not pay for it.
+    let [before, after] = weight_after(920.0);
+    assert!(after > 0.5 * before, "{after} from {before}");
+}
+
+#[test]
+fn a_panel_is_hardly_worse_than_the_last_value_on_a_walk_with_heavy_tails() {
+    for delay in [0, 30] {
+        let mut learner = Learner::new(spec(KINDS[1]));
+        let mut random = Random(11);
+        let mut walk = vec![0.0];
+        for _ in 0..300 {
+            let jump = 1.0 / (0.02 + random.next()) - 4.0;
+            walk.push(walk[walk.len() - 1] + if random.next() < 0.5 { jump } else { -jump });
+        }
+        let (mut error, mut baseline, mut pending) = (0.0, 0.0, Vec::new());
+        for at in 4..walk.len() - delay - 1 {
+            let x: Vec<f64> = walk[at - 4..=at].to_vec();
+            let query = Query {
+                key: 0,
+                x: &x,
+                base: walk[at],
+            };
+            let served = learner.serve(&query).expect("there is room");
+            pending.push((served.slot, walk[at + delay + 1]));
+            if pending.len() > delay {
+                let (slot, label) = pending.remove(0);
+                let score = learner.learn(slot, label);
+                error += score.error;
+                baseline += score.baseline_error;
+            }
+        }
+        assert!(
+            error < 1.02 * baseline,
+            "{error} over {baseline}, labels {delay} rows late"
+        );
+    }
+}
+
+#[test]
 fn intervals_hold_nine_labels_in_ten() {
     let kind = KINDS[1];
     let mut learner = Learner::new(spec(kind));

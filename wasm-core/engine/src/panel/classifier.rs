@@ -180,6 +180,16 @@ impl Classifier {
         self.line = Line { serial, labels: 0.0 };
     }
 
+    /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
+    pub fn forget_release(&self, row: &mut PanelRow) {
+        let experts = self.names.len();
+        for (class, &served) in row.served.iter().enumerate() {
+            let at = class * experts + experts - 1;
+            row.predictions[at] = hold(served, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
+            row.logs[at] = ln(row.predictions[at]);
+        }
+    }
+
     /// Predicts: fills the row's predictions, mixes and served probabilities from its inputs. `release` comes with the
     /// class index of each of its labels (`u32::MAX`: a class not known here).
     pub fn serve(&mut self, row: &mut PanelRow, x: &[f64], inputs: &Inputs, release: Option<(&ReleaseModel, &[u32])>) {

@@ -8,6 +8,7 @@ use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::column::Columns;
+use crate::panel::guard::Guard;
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{exp_each, hold, tenth_power_each};
@@ -42,6 +43,9 @@ const STACK_FEATURE_MAX: f64 = 10.0;
 /// Labels per expert before a stack speaks.
 const STACK_LABELS: f64 = 3.0;
 const MIXES: usize = LANE_COUNT + STACK_PRIORS.len();
+/// Behind the mixes of a row: what the stacks add to, and the panel's value before the guard.
+const OFFSET: usize = MIXES;
+const PANEL: usize = MIXES + 1;
 /// A loss counts in the top as at most this many mean errors of the panel.
 const TOP_LOSS_MAX: f64 = 10.0;
 /// Errors beyond this many mean errors are Huber's.
@@ -82,6 +86,7 @@ pub struct Regressor {
     shares: Shares,
     stacks: Vec<SecondOrder>,
     top: Top,
+    guard: Guard,
     /// Per expert: recent mean error, mean error of all rows.
     errors: Vec<[f64; 2]>,
     /// Recent mean errors of the stacks' offset and of what is served.
@@ -158,6 +163,7 @@ impl Regressor {
                 .map(|&p| SecondOrder::new(experts, 1, p, STACK_FORGETTING))
                 .collect(),
             top: Top::new(MIXES),
+            guard: Guard::new(residual),
             errors: vec![[0.0; 2]; experts],
             offset_error: 0.0,
             served_error: 0.0,
@@ -203,6 +209,12 @@ impl Regressor {
         self.shares.join(release);
         self.errors[release] = [0.0; 2];
         self.line = Line { serial, labels: 0.0 };
+    }
+
+    /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
+    pub fn forget_release(&self, row: &mut PanelRow) {
+        let release = self.names.len() - 1;
+        row.predictions[release] = row.mixes[OFFSET];
     }
 
     /// Predicts: fills the row's bases, predictions, mixes and served value from its inputs.
@@ -275,6 +287,11 @@ impl Regressor {
         self.mix(row);
     }
 
+    /// The base that is the last value: it counts before any expert has shown more.
+    fn baseline(&self) -> usize {
+        if self.residual { NEAR } else { LAST }
+    }
+
     fn held_range(&self) -> (f64, f64) {
         if self.n < RANGE_LABELS {
             return (-1e100, 1e100);
@@ -319,13 +336,17 @@ impl Regressor {
             row.mixes.resize(MIXES, offset);
         }
         row.served.clear();
-        row.served.push(dot(top, &row.mixes));
+        let value = dot(top, &row.mixes);
+        row.served.push(self.guard.value(row.bases[self.baseline()], value));
         row.mixes.push(offset);
+        row.mixes.push(value);
     }
 
-    /// Learns the label of a row: the weights by what was served, the experts with the inputs as served.
-    pub fn learn(&mut self, row: &PanelRow, x: &[f64], y: f64, inputs: &Inputs) {
+    /// Learns the label of a row, `delay` rows after it was served: the weights by what was served, the experts with the
+    /// inputs as served.
+    pub fn learn(&mut self, row: &PanelRow, x: &[f64], y: f64, delay: f64, inputs: &Inputs) {
         self.n += 1.0;
+        self.guard.learn(row.bases[self.baseline()], row.mixes[PANEL], y, delay);
         self.learn_weights(row, y);
         self.learn_members(row, y, inputs);
         if !self.residual {
@@ -378,7 +399,7 @@ impl Regressor {
             }
         }
         self.learn_stacks(row, y);
-        self.served_error += ((y - row.served[0]).abs() - self.served_error) * recent;
+        self.served_error += ((y - row.mixes[PANEL]).abs() - self.served_error) * recent;
         let unit = 1.0
             / (TOP_LOSS_MAX
                 * if self.served_error > ERROR_MIN {
@@ -394,7 +415,7 @@ impl Regressor {
     }
 
     fn learn_stacks(&mut self, row: &PanelRow, y: f64) {
-        let offset = row.mixes[MIXES];
+        let offset = row.mixes[OFFSET];
         if self.offset_error > ERROR_MIN {
             stack_features(row, offset, self.offset_error, &mut self.scratch.features);
             let target = (y - offset) / self.offset_error;
@@ -472,17 +493,18 @@ impl Regressor {
 
     /// Name, weight in what is served, and mean error, per expert and stack.
     pub fn report(&self, mut line: impl FnMut(&str, f64, f64)) {
-        let top = self.top.weights();
+        let (top, share) = (self.top.weights(), self.guard.share());
         for (expert, name) in self.names.iter().enumerate() {
             if self.shares.started(expert) {
-                let weight = (0..LANE_COUNT)
+                let weight: f64 = (0..LANE_COUNT)
                     .map(|lane| top[lane] * self.shares.lane(lane)[expert])
                     .sum();
-                line(name, weight, self.errors[expert][1]);
+                let kept = if expert == self.baseline() { 1.0 - share } else { 0.0 };
+                line(name, share * weight + kept, self.errors[expert][1]);
             }
         }
         for (stack, prior) in STACK_PRIORS.iter().enumerate() {
-            line(&format!("stack {prior}"), top[LANE_COUNT + stack], f64::NAN);
+            line(&format!("stack {prior}"), share * top[LANE_COUNT + stack], f64::NAN);
         }
     }
 
@@ -500,6 +522,7 @@ impl Regressor {
         self.columns.save(writer);
         self.shares.save(writer);
         self.top.save(writer);
+        self.guard.save(writer);
         save_numbers(self.errors.as_flattened(), writer);
         self.line.save(writer);
         for stack in &self.stacks {
@@ -527,6 +550,7 @@ impl Regressor {
         self.columns.load(reader)?;
         self.shares.load(reader)?;
         self.top.load(reader)?;
+        self.guard.load(reader)?;
         load_numbers(self.errors.as_flattened_mut(), reader)?;
         self.line = Line::load(reader)?;
         for stack in &mut self.stacks {

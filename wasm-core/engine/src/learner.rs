@@ -528,6 +528,28 @@ impl Learner {
         }
     }
 
+    /// Rows that were loaded fit the panel, their slots are taken or free once, and classes are known.
+    fn check_rows(&self) -> Result<()> {
+        let mut free = self.free.clone();
+        free.sort_unstable();
+        free.dedup();
+        let waiting = self.rows.iter().filter(|row| row.taken);
+        let sound = free.len() == self.free.len()
+            && free.len() + waiting.clone().count() == self.rows.len()
+            && self.rows.len() <= self.spec.pending_max
+            && self.last_class.len() <= self.spec.keys_max;
+        let fits = match &self.panel {
+            Panel::Numbers(panel) => {
+                waiting.clone().all(|row| panel.fits(&row.panel, &self.inputs)) && self.last_class.is_empty()
+            }
+            Panel::Classes(panel) => {
+                let known = |&class: &u32| class == u32::MAX || (class as usize) < panel.classes();
+                waiting.clone().all(|row| panel.fits(&row.panel, &self.inputs)) && self.last_class.iter().all(known)
+            }
+        };
+        if sound && fits { Ok(()) } else { Err(CoreError::Corrupt) }
+    }
+
     /// Reads what `save` wrote.
     ///
     /// # Errors
@@ -568,10 +590,20 @@ impl Learner {
         learner.inputs.load(reader)?;
         match &mut learner.panel {
             Panel::Numbers(panel) => panel.load(&learner.inputs, reader)?,
-            Panel::Classes(panel) => panel.load(&learner.inputs, reader)?,
+            Panel::Classes(panel) => panel.load(&learner.inputs, learner.classes.len(), reader)?,
         }
+        learner.check_rows()?;
         learner.interval.load(reader)?;
         learner.statistics = Statistics::load(reader)?;
+        let d = learner.spec.columns.len();
+        let fits = match (&learner.statistics, learner.spec.kind) {
+            (Statistics::CoMoments(moments), LearnerKind::Regression) => moments.d() == d,
+            (Statistics::Classes(statistics), LearnerKind::Classification) => statistics.d() == d,
+            _ => false,
+        };
+        if !fits {
+            return Err(CoreError::Corrupt);
+        }
         if reader.bool()? {
             let mut hash = || reader.raw(32)?.try_into().map_err(|_| CoreError::Corrupt);
             let descent = Descent {
@@ -580,6 +612,10 @@ impl Learner {
                 rows: reader.f64()?,
             };
             let model = ReleaseModel::decode(reader.bytes()?)?;
+            let fits = matches!(model, ReleaseModel::Ridge { .. }) == (learner.spec.kind == LearnerKind::Regression);
+            if !fits || model.d() != d {
+                return Err(CoreError::Corrupt);
+            }
             let mut installed = Installed {
                 descent,
                 model,

@@ -190,6 +190,24 @@ impl Classifier {
         }
     }
 
+    /// True for a row whose vectors are as long as this panel makes them, of classes it knows.
+    #[must_use]
+    pub fn fits(&self, row: &PanelRow, inputs: &Inputs) -> bool {
+        let classes = row.outputs;
+        let lengths = [row.served.len(), row.predictions.len(), row.mixes.len()];
+        let known = row.last.is_nan() || (0.0..self.classes as f64).contains(&row.last);
+        known
+            && (2..=self.classes).contains(&classes)
+            && lengths == [classes, classes * self.names.len(), classes * (MIXES + 1)]
+            && inputs.fits(&row.inputs)
+    }
+
+    /// How many classes it has room for today.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
     /// Predicts: fills the row's predictions, mixes and served probabilities from its inputs. `release` comes with the
     /// class index of each of its labels (`u32::MAX`: a class not known here).
     pub fn serve(&mut self, row: &mut PanelRow, x: &[f64], inputs: &Inputs, release: Option<(&ReleaseModel, &[u32])>) {
@@ -510,13 +528,13 @@ impl Classifier {
         }
     }
 
-    /// Reads what `save` wrote into a new panel over inputs that have been loaded already.
+    /// Reads what `save` wrote into a new panel over inputs that have been loaded already, for `known` classes.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(&mut self, inputs: &Inputs, reader: &mut Reader) -> Result<()> {
+    pub fn load(&mut self, inputs: &Inputs, known: usize, reader: &mut Reader) -> Result<()> {
         let classes = reader.u32()? as usize;
-        if classes > self.classes_max.max(2) {
+        if classes > known.max(2) {
             return Err(crate::error::CoreError::Corrupt);
         }
         self.typed(inputs);

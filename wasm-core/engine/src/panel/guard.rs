@@ -102,7 +102,8 @@ impl Guard {
         let mut numbers = [0.0; 4];
         load_numbers(&mut numbers, reader)?;
         let [odds, labels, error, delay] = numbers;
-        if !(ODDS_LEAST..=ODDS_MOST).contains(&odds) || !(labels >= 0.0 && error >= 0.0 && delay >= 0.0) {
+        let sound = (ODDS_LEAST..=ODDS_MOST).contains(&odds) && labels >= 0.0 && error >= 0.0 && delay >= 0.0;
+        if !sound {
             return Err(CoreError::Corrupt);
         }
         (self.odds, self.labels, self.error, self.delay) = (odds, labels, error, delay);
@@ -133,8 +134,14 @@ mod tests {
 
     #[test]
     fn a_panel_that_only_adds_noise_costs_a_few_mean_errors() {
-        let label = |row: usize| if row % 50 == 0 { 40.0 } else { 1.0 - (row % 3) as f64 };
-        let noise = |row: usize| if row % 2 == 0 { 3.0 } else { -3.0 };
+        let label = |row: usize| {
+            if row.is_multiple_of(50) {
+                40.0
+            } else {
+                1.0 - (row % 3) as f64
+            }
+        };
+        let noise = |row: usize| if row.is_multiple_of(2) { 3.0 } else { -3.0 };
         for delay in [0, 30] {
             let [baseline, panel, served] = errors(5_000, delay, noise, label);
             assert!(panel > 1.5 * baseline);
@@ -147,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_panel_that_knows_better_is_followed() {
-        let label = |row: usize| if row % 2 == 0 { 1.0 } else { -1.0 };
+        let label = |row: usize| if row.is_multiple_of(2) { 1.0 } else { -1.0 };
         for (delay, most) in [(0, 0.05), (30, 0.2)] {
             let [baseline, _, served] = errors(5_000, delay, |row| 0.9 * label(row), label);
             assert!(

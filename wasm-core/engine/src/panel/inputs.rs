@@ -217,6 +217,13 @@ impl Inputs {
         self.values.arrived(x, label);
     }
 
+    /// True for a vector as `serve` makes it, before the columns were typed or after.
+    #[must_use]
+    pub fn fits(&self, vector: &[f64]) -> bool {
+        let wide = self.dense_len() + self.waves.count();
+        vector.len() == wide || vector.len() == wide + self.values.one_hot_len() + self.values.memory_len()
+    }
+
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
         for moments in &self.moments {

@@ -217,6 +217,13 @@ impl Regressor {
         row.predictions[release] = row.mixes[OFFSET];
     }
 
+    /// True for a row whose vectors are as long as this panel makes them.
+    #[must_use]
+    pub fn fits(&self, row: &PanelRow, inputs: &Inputs) -> bool {
+        let lengths = [row.outputs, row.served.len(), row.predictions.len(), row.mixes.len()];
+        lengths == [1, 1, self.names.len(), PANEL + 1] && inputs.fits(&row.inputs)
+    }
+
     /// Predicts: fills the row's bases, predictions, mixes and served value from its inputs.
     pub fn serve(&mut self, key: u32, row: &mut PanelRow, x: &[f64], inputs: &Inputs, release: Option<&ReleaseModel>) {
         let [labels, last, _, short, _] = inputs.key_labels(key);

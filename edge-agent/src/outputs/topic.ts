@@ -23,5 +23,8 @@ export function fillTopic(template: string, values: Readonly<Record<string, stri
 export function topicLevel(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   const level = name.toWellFormed().replace(/[+#/\u0000-\u001f\u007f-\u009f\ufffd-\uffff]/g, REPLACEMENT);
-  return level === '' ? REPLACEMENT : [...level].slice(0, NAME_CHARACTERS_MAX).join('');
+  if (level === '') {
+    return REPLACEMENT;
+  }
+  return level.length <= NAME_CHARACTERS_MAX ? level : [...level].slice(0, NAME_CHARACTERS_MAX).join('');
 }

@@ -75,7 +75,12 @@ export function goalsOf(
   }
   const of = `${checkpoint?.at(-1)?.state_mib.toFixed(1)} MiB of state here, the goal is for 64`;
   judge(`checkpoint pause p99 < 2 ms (${of})`, pause, 2, ' ms');
-  judge('restart < 2 s (1 M messages behind the checkpoint)', values.restart_ms, 2000, ' ms');
+  judge(
+    `restart < 2 s (${restart?.messages_behind} messages behind the checkpoint, the goal is for 1 M)`,
+    values.restart_ms,
+    2000,
+    ' ms',
+  );
   judge(`RSS < 100 MiB (${point})`, values.rss_mib, 100, ' MiB');
   return { ...values, goals };
 }

@@ -1,6 +1,6 @@
 /**
  * What the agent is compared with, each as a process of its own: MQTT.js with an empty callback, MQTT.js with the least that
- * a user would write behind it, and a bare socket, below which nothing in this language can be. Four times a second it
+ * a user would write behind it, and a bare socket that reads as messages come. Four times a second it
  * prints how many messages it had and what CPU time they took, as the agent's status does.
  */
 import { connect } from 'node:net';

@@ -18,7 +18,8 @@ const NOMINAL_PER_S = 10_000;
 
 /**
  * The share of a run that warms the processes up and is cut off. It is large since the agent works on its commit's beat,
- * 50 or 100 times a second: its JavaScript is compiled after some five seconds, MQTT.js's, called per message, after one.
+ * 50 or 100 times a second: its JavaScript is compiled after some five seconds, MQTT.js's, called per message, after one
+ * (PERFORMANCE.md). It favours the agent, and says so there.
  * A gateway runs for months.
  */
 export const WARM_UP = 0.6;

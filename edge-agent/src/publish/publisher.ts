@@ -1,10 +1,11 @@
 /**
  * Sends a feed's messages to a broker with QoS 1: at most so many unacknowledged at a time, over as many connections as it
- * takes. MQTT.js keeps what is unacknowledged and sends it again, with the same packet id, when it is connected again.
+ * takes. MQTT.js keeps what is unacknowledged and sends it again, with the same packet id, when it is connected again; that
+ * it says so (DUP) is seen to here.
  * Owns the connection and the count of what was sent; knows nothing of time.
  */
 import { RivuletError } from '@rivulet/host';
-import mqtt, { type MqttClient } from 'mqtt';
+import mqtt, { type IStore, type MqttClient, Store } from 'mqtt';
 import type { FeedMessage } from './feed.ts';
 
 /** Longest pause between two attempts to connect. */
@@ -108,6 +109,18 @@ function count(counts: SendCounts, message: FeedMessage): void {
   else counts.labels++;
 }
 
+/**
+ * What MQTT.js keeps to send again, marked as sent before: MQTT.js leaves DUP at 0, against MQTT 3.1.1 section 3.3.1.1, and a
+ * receiver that had the message cannot know the repeat from a new one. What was kept before it was ever sent is marked too,
+ * which costs nothing: a receiver that does not know it counts it as new.
+ */
+function createRedeliveryStore(): IStore {
+  const store = new Store();
+  const keep = store.put.bind(store);
+  store.put = (packet, done) => keep(packet.cmd === 'publish' ? { ...packet, dup: true } : packet, done);
+  return store;
+}
+
 function connect(options: PublisherOptions): MqttClient {
   const client = mqtt.connect(options.url, {
     clientId: options.clientId,
@@ -117,6 +130,7 @@ function connect(options: PublisherOptions): MqttClient {
     connectTimeout: 5000,
     keepalive: 30,
     reconnectOnConnackError: true,
+    outgoingStore: createRedeliveryStore(),
     ...(options.user === undefined ? {} : { username: options.user }),
     ...(options.password === undefined ? {} : { password: options.password }),
   });

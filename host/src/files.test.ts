@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,10 @@ test('a_directory_is_made_with_its_parents_and_again_without_harm', async () => 
   await makeDirectory(deep);
   await makeDirectory(deep);
   expect((await stat(deep)).isDirectory()).toBe(true);
+});
+
+test.runIf(existsSync('/proc/self'))('a_parent_that_takes_no_directory_is_an_answer_and_no_endless_walk', async () => {
+  await expect(makeDirectory('/proc/none/state')).rejects.toMatchObject({ code: 'RIV_STATE_UNUSABLE' });
 });
 
 test('a_file_is_replaced_whole_and_nothing_is_left_beside_it', async () => {

@@ -2,8 +2,8 @@
 // Every part that keeps state on disk goes through here.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { RivuletError } from './errors.ts';
 
 /**
@@ -12,12 +12,7 @@ import { RivuletError } from './errors.ts';
  */
 export async function makeDirectory(directory: string, mode = 0o755): Promise<void> {
   try {
-    const first = await mkdir(directory, { recursive: true, mode });
-    if (first === undefined) return;
-    for (let made = directory; ; made = dirname(made)) {
-      await syncDirectory(dirname(made));
-      if (made === first || made === dirname(made)) break;
-    }
+    await makeMissing(resolve(directory), mode);
   } catch (cause) {
     throw new RivuletError('RIV_STATE_UNUSABLE', {
       found: `cannot make the directory (${reason(cause)})`,
@@ -25,6 +20,19 @@ export async function makeDirectory(directory: string, mode = 0o755): Promise<vo
       cause,
     });
   }
+}
+
+/** Step by step: Node's own recursive way never returns where a parent exists and takes no directory (as in /proc). */
+async function makeMissing(directory: string, mode: number): Promise<void> {
+  const found = await stat(directory).catch(() => null);
+  if (found?.isDirectory()) return;
+  const parent = dirname(directory);
+  if (found === null && parent !== directory) await makeMissing(parent, mode);
+  await mkdir(directory, { mode }).catch((cause: NodeJS.ErrnoException) => {
+    // Another process may have made it in between; what is there and no directory stays an error.
+    if (cause.code !== 'EEXIST' || found !== null) throw cause;
+  });
+  await syncDirectory(parent);
 }
 
 /** Makes created, renamed and removed entries of a directory durable. */

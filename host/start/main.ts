@@ -44,7 +44,7 @@ async function start(options: StartOptions): Promise<number> {
   const parts = partsFor(options);
   const overrides = readOverrides(options.config);
   const port = await freePort(options.port);
-  const place = openState(options.state);
+  const place = await openState(options.state);
   const screen = createScreen(options.json ? process.stderr : process.stdout, () => performance.now());
   const ending = createEnding();
   try {

@@ -1,10 +1,12 @@
 /** Where the demonstration keeps things and listens, checked before anything is started: one clear line when it cannot. */
 import { once } from 'node:events';
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { constants, mkdtempSync } from 'node:fs';
+import { access } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { RivuletError } from '../src/errors.ts';
+import { makeDirectory, reason } from '../src/files.ts';
 
 const HOST = '127.0.0.1';
 
@@ -23,20 +25,18 @@ export interface StatePlace {
  * Makes the state directory, or a temporary one.
  * @throws RIV_STATE_UNUSABLE
  */
-export function openState(named: string | null): StatePlace {
+export async function openState(named: string | null): Promise<StatePlace> {
   const root = named === null ? mkdtempSync(join(tmpdir(), 'rivulet-')) : resolve(named);
   const folders = ['gateways', 'configs', 'positions'].map((name) => join(root, name));
-  try {
-    for (const folder of folders) {
-      makeDirectory(folder);
-      accessSync(folder, constants.W_OK | constants.X_OK);
-    }
-  } catch (cause) {
-    throw new RivuletError('RIV_STATE_UNUSABLE', {
-      where: root,
-      found: `it cannot be written (${(cause as NodeJS.ErrnoException).code})`,
-      todo: 'Make it writable, or name another directory with --state.',
-      cause,
+  for (const folder of folders) {
+    await makeDirectory(folder);
+    await access(folder, constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+      throw new RivuletError('RIV_STATE_UNUSABLE', {
+        where: folder,
+        found: `it cannot be written (${reason(cause)})`,
+        todo: 'Make it writable, or name another directory with --state.',
+        cause,
+      });
     });
   }
   return {
@@ -70,14 +70,6 @@ export function freePort(port: number): Promise<number> {
       server.close(() => done(found));
     });
   });
-}
-
-/** Step by step: Node's own recursive way never returns where a parent exists and takes no directory (as in /proc). */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return;
-  const parent = dirname(path);
-  if (parent !== path) makeDirectory(parent);
-  mkdirSync(path);
 }
 
 /** Some free ports, all different: they are held together before they are let go. */

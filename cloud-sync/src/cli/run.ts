@@ -1,9 +1,16 @@
 /** `rivulet-cloud run`: opens the state directory, starts the coordinator and its server, and stops both cleanly. */
-import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { loadCore, openIdentity, parseDuration, RivuletError, systemClock, toRivuletError } from '@rivulet/host';
+import {
+  loadCore,
+  makeDirectory,
+  openIdentity,
+  parseDuration,
+  RivuletError,
+  systemClock,
+  toRivuletError,
+} from '@rivulet/host';
 import { startServer } from '../api/server.ts';
 import { type Coordinator, openCoordinator } from '../coordinator.ts';
 import { openSqlite } from '../drivers/sqlite.ts';
@@ -29,7 +36,7 @@ interface Options {
 export async function run(argv: string[]): Promise<number> {
   const options = parseOptions(argv);
   process.umask(0o077); // the key and what gateways learned are the owner's
-  makeStateDirectory(options.state);
+  await makeDirectory(options.state, 0o700);
   const core = await loadCore({ build: options.core });
   const store = openSqlite(join(options.state, 'coordinator.sqlite'));
   let coordinator: Coordinator | null = null;
@@ -81,7 +88,7 @@ function parseOptions(argv: string[]): Options {
     throw new RivuletError('RIV_USAGE', { found: `--core ${core}`, expected: 'auto, scalar or simd' });
   }
   return {
-    state: resolve(values.state),
+    state: resolve(named(values.state)),
     port,
     host: values.host,
     releaseEveryMs: parseDuration(values['release-every']),
@@ -110,12 +117,9 @@ function parsed(argv: string[]) {
   }
 }
 
-function makeStateDirectory(directory: string): void {
-  try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    throw new RivuletError('RIV_STATE_UNUSABLE', { where: directory, found: (error as Error).message, cause: error });
-  }
+function named(directory: string): string {
+  if (directory === '') throw new RivuletError('RIV_USAGE', '--state wants the name of a directory');
+  return directory;
 }
 
 function printer({ statusJson, state }: Options) {

@@ -50,6 +50,7 @@ export async function run(argv: string[]): Promise<number> {
     throw new RivuletError('RIV_USAGE', { found: 'no configuration', expected: '--config FILE' });
   }
   const json = values['status-json'] !== undefined;
+  if (values.state === '') throw new RivuletError('RIV_USAGE', '--state wants the name of a directory');
   const config = await readConfig(values.config, values.state);
   const core = await loadCore({ build: coreBuild(values.core) });
   const emit = json ? (event: AgentEvent) => console.log(JSON.stringify(event)) : printForPeople;

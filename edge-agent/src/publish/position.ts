@@ -3,9 +3,9 @@
  * on from it repeats some messages after a crash (their numbers give them away) and never leaves one out.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { RivuletError } from '@rivulet/host';
+import { makeDirectory, RivuletError } from '@rivulet/host';
 import type { SendCounts } from './publisher.ts';
 
 const VERSION = 1;
@@ -40,7 +40,7 @@ export function loadPosition(path: string, feed: string): Position | null {
 
 /** Writes a position in place of the one before, whole or not at all. */
 export async function savePosition(path: string, position: Position): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeDirectory(dirname(path));
   const draft = `${path}.new`;
   await writeFile(draft, JSON.stringify({ version: VERSION, ...position }));
   await rename(draft, path);

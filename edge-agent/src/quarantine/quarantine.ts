@@ -3,9 +3,9 @@
  * `<offset>-<position>.rvqr`. Bounded in files and in bytes (drop_oldest), and in how many are written per second: a flood
  * of bad messages must not become a flood of files. What is not written is still in the log and counted in the ledger.
  */
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, fromCore, type Output, type Quarantined, topicFilter } from '@rivulet/host';
+import { type Config, fromCore, makeDirectory, type Output, type Quarantined, topicFilter } from '@rivulet/host';
 import { messagesIn, type OpenedBlock, openBlock, topicOf } from '../packets.ts';
 import { type Aside, blocksOf } from '../set_aside.ts';
 import { decodeRecord, encodeRecord, type QuarantineRecord } from './record.ts';
@@ -25,7 +25,7 @@ export interface Quarantine {
 }
 
 export async function openQuarantine(directory: string, config: Config, nowMs: () => number): Promise<Quarantine> {
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const accounts = accountNames(config);
   const files: { name: string; bytes: number }[] = [];
   for (const name of await recordFiles(directory)) {

@@ -35,6 +35,7 @@ import { createBeat } from './ingest/beat.ts';
 import { openBrokerDoor } from './ingest/broker_door.ts';
 import { openClientDoor } from './ingest/client_door.ts';
 import type { DoorContext, FrontDoor } from './ingest/door.ts';
+import { openSubscriptions } from './ingest/subscriptions.ts';
 import { takeLock } from './lock.ts';
 import { createNotices } from './notices.ts';
 import { createDocumenter } from './outputs/document.ts';
@@ -210,6 +211,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       payloadBytesMax: config.limits.payloadBytes,
       full: () => diskFull !== null,
       notice: notices.add,
+      well: notices.clear,
+      subscriptions: await openSubscriptions(join(directory, 'subscriptions.json')),
     });
     publish(recovered.unpublished);
 
@@ -223,7 +226,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         cpuUs: user + system,
         messagesTaken: log.nextOffset - takenBefore,
         rssBytes: process.memoryUsage.rss(),
-        connected: doors.every((door) => door.connected()),
+        doors: doors.map((door) => door.status()),
         lastError: diskFull ?? notices.last(),
       });
     };
@@ -293,9 +296,11 @@ async function openDoors(config: Config, doors: FrontDoor[], context: DoorContex
 
 /** The topic filters that a door has to subscribe to: its sources and all labels, each once. */
 function subscriptions(config: Config, door: number): string[] {
-  const sources = config.sources.filter((source) => source.door === null || source.door === door);
-  const labels = config.tasks.flatMap((task) => (task.label === null ? [] : [task.label]));
-  return [...new Set([...sources, ...labels].map(({ topic }) => topicFilter(topic)))];
+  const sources = config.sources
+    .filter((source) => source.door === null || source.door === door)
+    .map(({ topic, share }) => (share === null ? topicFilter(topic) : `$share/${share}/${topicFilter(topic)}`));
+  const labels = config.tasks.flatMap(({ label }) => (label === null ? [] : [topicFilter(label.topic)]));
+  return [...new Set([...sources, ...labels])];
 }
 
 /**

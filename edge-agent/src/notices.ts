@@ -12,8 +12,8 @@ const REMEMBERED_MAX = 64;
 export interface Notices {
   add(error: RivuletError): void;
   last(): RivuletError | null;
-  /** Whatever was noticed with a code of this beginning is over. */
-  clear(codePrefix: string): void;
+  /** Whatever was noticed with a code of this beginning (and at this place) is over. */
+  clear(codePrefix: string, where?: string): void;
 }
 
 export function createNotices(show: (error: RivuletError) => void, nowMs: () => number): Notices {
@@ -34,8 +34,8 @@ export function createNotices(show: (error: RivuletError) => void, nowMs: () => 
       show(error);
     },
     last: () => last,
-    clear(codePrefix) {
-      if (last?.code.startsWith(codePrefix)) {
+    clear(codePrefix, where) {
+      if (last?.code.startsWith(codePrefix) && (where === undefined || last.message.startsWith(`${where}: `))) {
         last = null;
       }
     },

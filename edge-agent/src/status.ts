@@ -2,7 +2,16 @@
  * How the gateway is, as one JSON object: a line of `--status-json` and the body of a report to the coordinator. Pure:
  * facts in, status out.
  */
-import type { AgentStatus, Config, EngineReport, Ledger, RivuletError, SourceStatus, TaskStatus } from '@rivulet/host';
+import type {
+  AgentStatus,
+  Config,
+  DoorStatus,
+  EngineReport,
+  Ledger,
+  RivuletError,
+  SourceStatus,
+  TaskStatus,
+} from '@rivulet/host';
 
 /** What the status is made of. */
 export interface StatusFacts {
@@ -15,7 +24,7 @@ export interface StatusFacts {
   cpuUs: number;
   messagesTaken: number;
   rssBytes: number;
-  connected: boolean;
+  doors: DoorStatus[];
   lastError: RivuletError | null;
 }
 
@@ -37,7 +46,8 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     cpu_us_per_message: facts.messagesTaken === 0 ? 0 : round(facts.cpuUs / facts.messagesTaken, 2),
     rss_mib: round(facts.rssBytes / 2 ** 20, 1),
     core: { build: facts.core.build, kernel: Buffer.from(facts.core.kernelHash).toString('hex') },
-    connected: facts.connected,
+    connected: facts.doors.every(({ connected }) => connected),
+    doors: facts.doors,
     ...(facts.lastError === null
       ? {}
       : { last_error: { code: facts.lastError.code, message: facts.lastError.message } }),
@@ -67,6 +77,12 @@ function guarantee(name: string, config: Config): Pick<SourceStatus, 'guarantee'
   const source = config.sources.find((candidate) => candidate.name === name);
   if (source === undefined) {
     return { guarantee: 'best effort', guarantee_why: 'labels and unmatched messages carry no device counter' };
+  }
+  if (source.share !== null) {
+    return {
+      guarantee: 'best effort',
+      guarantee_why: `what another gateway of the shared subscription "${source.share}" took and did not acknowledge comes again, here`,
+    };
   }
   return source.seq === null
     ? { guarantee: 'best effort', guarantee_why: 'the source names no `seq`: a repeat by the device itself looks new' }

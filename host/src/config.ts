@@ -3,24 +3,40 @@
 
 import type { TaskKind } from './status.ts';
 
+/** A name or password: itself, or the file it stands in (one line), read at each connection. */
+export type Secret = { text: string } | { file: string };
+
 /** A connection to a broker elsewhere. */
 export interface MqttDoor {
   kind: 'mqtt';
   /** Its number in block headers: its place in the config, from 1. */
   door: number;
+  /** What sources and the status call it. */
+  name: string;
   url: string;
-  user: string | null;
-  password: string | null;
+  /** MQTT client id; null: `rivulet-GATEWAY`, with `-DOOR` behind it for all but the first door. */
+  clientId: string | null;
+  user: Secret | null;
+  password: Secret | null;
+  /** Files in PEM, read at each connection; null for an unencrypted connection. */
+  tls: { ca: string | null; cert: string | null; key: string | null; serverName: string | null } | null;
   /** Quality of service asked for when subscribing. */
   qos: 0 | 1 | 2;
   /** MQTT version; null: 5 is tried, then 4 (3.1.1). */
   protocol: 4 | 5 | null;
+  /** Messages that the broker may have unacknowledged on their way to us (MQTT 5); null: as many as it likes. */
+  receiveMaximum: number | null;
+  /** Topic of the retained birth message and last will; null: none. */
+  presence: string | null;
+  /** Silence after which the connection is taken for dead; null: learned from how messages came; 0: never. */
+  staleAfterMs: number | null;
 }
 
 /** The embedded broker. */
 export interface BrokerDoor {
   kind: 'broker';
   door: number;
+  name: string;
   /** TCP port; 0: any free one. */
   listen: number;
   host: string;
@@ -70,6 +86,8 @@ export interface SourceConfig {
   name: string;
   /** MQTT topic filter in which `{name}` captures one level. */
   topic: string;
+  /** Group of a shared subscription (`$share/GROUP/…`); null: every message comes here. */
+  share: string | null;
   /** Only messages of this door; null: of any. */
   door: number | null;
   format: FormatConfig;

@@ -22,8 +22,9 @@ export interface ConfigNode {
   /** True for `key:` with nothing behind it. */
   readonly empty: boolean;
   readonly isMap: boolean;
-  /** True for just this text. */
-  isText(text: string): boolean;
+  readonly isList: boolean;
+  /** True for just this scalar. */
+  isText(text: string | boolean): boolean;
   fail(code: ErrorCode, found: string, expected?: string): never;
   text(pattern?: RegExp, expected?: string): string;
   /** One of some words. */
@@ -88,6 +89,7 @@ export function readConfigFile(yaml: string, fileName: string): ConfigNode {
       path,
       empty: value === null || value === undefined || (isScalar(value) && value.value === null),
       isMap: isMap(value),
+      isList: isSeq(value),
       isText: (text) => scalar() === text,
       fail,
       text(pattern = /^/, expected = 'text') {

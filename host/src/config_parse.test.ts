@@ -7,7 +7,7 @@ const minimal = 'sources: [{ topic: "t/{room}/{sensor}", key: "{room}", fields: 
 
 function refusal(yaml: string): RivuletError {
   try {
-    parseConfig(yaml, 'plant.yaml');
+    parseConfig(yaml, 'plant.yaml', {});
   } catch (thrown) {
     if (thrown instanceof RivuletError) return thrown;
     throw thrown;
@@ -104,11 +104,17 @@ sync: { url: https://coordinator:8787, every: 5m }
       {
         kind: 'mqtt',
         door: 1,
+        name: 'mqtt',
         url: 'mqtt://localhost:1883',
+        clientId: null,
         user: null,
         password: null,
+        tls: null,
         qos: 1,
         protocol: null,
+        receiveMaximum: null,
+        presence: `rivulet/${config.gateway}/presence`,
+        staleAfterMs: null,
       },
     ]);
     expect(config.sources[0]).toMatchObject({ key: 'sensors/temperature', fields: [{ name: 'value', path: '' }] });
@@ -121,6 +127,39 @@ sync: { url: https://coordinator:8787, every: 5m }
     expect(both.doors.map(({ kind, door }) => [kind, door])).toEqual([
       ['broker', 1],
       ['mqtt', 2],
+    ]);
+  });
+
+  test('several_brokers_have_names_by_which_sources_call_them', () => {
+    const config = parseConfig(
+      `mqtt:
+  - { name: hall, url: "mqtts://h", user: gw, password: { env: PW }, tls: { ca: ca.pem, server_name: h2 }, presence: off }
+  - { name: yard, url: "mqtt://y", client_id: me, receive_maximum: 20, stale_after: 5m, user: { file: u } }
+sources:
+  - { topic: "$share/group/a/{b}", seq: n, door: yard }
+  - { topic: c }
+`,
+      'x.yaml',
+      { PW: 'secret' },
+    );
+    expect(config.doors).toMatchObject([
+      {
+        ...{ door: 1, name: 'hall', user: { text: 'gw' }, password: { text: 'secret' }, presence: null },
+        tls: { ca: 'ca.pem', cert: null, key: null, serverName: 'h2' },
+      },
+      {
+        door: 2,
+        name: 'yard',
+        clientId: 'me',
+        receiveMaximum: 20,
+        staleAfterMs: 300_000,
+        user: { file: 'u' },
+        tls: null,
+      },
+    ]);
+    expect(config.sources).toMatchObject([
+      { name: 'a/{b}', topic: 'a/{b}', share: 'group', door: 2 },
+      { topic: 'c', share: null, door: null },
     ]);
   });
 
@@ -147,8 +186,46 @@ sync: { url: https://coordinator:8787, every: 5m }
     ['sources: [{ topic: a, lateness: 5 }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:33', 'a duration such as'],
     ['sources: [{ topic: a, format: jsn }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:31', 'did you mean json?'],
     ['sources: [{ topic: a }, { topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:25', 'a second source'],
+    ['mqtt: { url: ws://x:9001 }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', 'WebSockets'],
+    ['mqtt: { url: mqtt://u:p@x }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', '`user`'],
+    ['mqtt: { tls: { ca: x } }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', 'mqtts://'],
+    [
+      'mqtt: { url: mqtts://x, tls: { cert: x } }\nsources: [{ topic: a }]\n',
+      'RIV_CONFIG_MISSING',
+      'plant.yaml:1:30',
+      '`key`',
+    ],
+    ['mqtt: { password: x }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_MISSING', 'plant.yaml:1:19', '`user`'],
+    [
+      'mqtt: { user: { env: RIVULET_NOT_SET } }\nsources: [{ topic: a }]\n',
+      'RIV_CONFIG_MISSING',
+      'plant.yaml:1:22',
+      'RIVULET_NOT_SET',
+    ],
+    [
+      'mqtt: [{ name: a }, { name: a }]\nsources: [{ topic: a }]\n',
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:1:21',
+      'a second door',
+    ],
+    ['mqtt: [{ name: a }, { qos: 0 }]\nsources: [{ topic: a }]\n', 'RIV_CONFIG_MISSING', 'plant.yaml:1:21', '`name`'],
+    [
+      'mqtt: { protocol: 4, receive_maximum: 5 }\nsources: [{ topic: a }]\n',
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:1:39',
+      'MQTT 5',
+    ],
+    ['mqtt: { presence: a/# }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:19', 'without wildcards'],
+    ['sources: [{ topic: $share/g/a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:20', '`seq`'],
+    ['sources: [{ topic: $share/g, seq: n }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:20', 'shared subscription'],
+    [
+      'broker: { listen: 0 }\nsources: [{ topic: $share/g/a, seq: n }]\n',
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:2:20',
+      'embedded broker',
+    ],
     ['mqtt: { url: http://x }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', 'mqtt://'],
-    ['sources: [{ topic: a, door: broker }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:29', 'opens'],
+    ['sources: [{ topic: a, door: broker }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:29', 'one of mqtt'],
     [`${minimal}tasks: [{ name: a }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:9', 'nothing to predict'],
     [`${minimal}tasks: [{ name: a, forecast: t }]\n`, 'RIV_CONFIG_MISSING', 'plant.yaml:2:9', '`horizon`'],
     [

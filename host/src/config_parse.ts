@@ -13,6 +13,7 @@ import type {
   WindowConfig,
   WindowStat,
 } from './config.ts';
+import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { nearestName } from './nearest.ts';
@@ -83,14 +84,15 @@ const TOP_KEYS = [
 
 /**
  * Reads a configuration.
+ * @param environment where `{ env: NAME }` is looked up; null when nothing is to be connected: secrets are then left out
  * @throws RIV_CONFIG_SYNTAX, RIV_CONFIG_UNKNOWN, RIV_CONFIG_MISSING, RIV_CONFIG_VALUE, each at file:line:column
  */
-export function parseConfig(yaml: string, fileName: string): Config {
+export function parseConfig(yaml: string, fileName: string, environment: Environment = null): Config {
   const root = readConfigFile(yaml, fileName);
   const top = root.map(TOP_KEYS);
   const gateway =
     top.get('gateway')?.text(GATEWAY_PATTERN, 'letters, digits, dot, dash and underscore, at most 64') ?? hostId();
-  const doors = parseDoors(root, top);
+  const doors = parseDoors(root, top, gateway, environment);
   const limits = parseLimits(top.get('limits'));
   const sources = parseSources(top.need('sources'), doors);
   const fields = knownFields(sources);
@@ -124,49 +126,6 @@ function hostId(): string {
   return id === '' ? 'gateway' : id;
 }
 
-/** Doors are numbered by their place in the file, from 1. Without any: a broker on this machine. */
-function parseDoors(root: ConfigNode, top: ConfigMap<(typeof TOP_KEYS)[number]>): Door[] {
-  const doors: Door[] = [];
-  for (const { key } of root.entries()) {
-    if (key === 'mqtt') doors.push(parseMqtt(top.get('mqtt'), doors.length + 1));
-    if (key === 'broker') doors.push(parseBroker(top.get('broker'), doors.length + 1));
-  }
-  return doors.length > 0 ? doors : [parseMqtt(null, 1)];
-}
-
-function parseMqtt(node: ConfigNode | null, door: number): Door {
-  const map = node?.map(['url', 'user', 'password', 'qos', 'protocol']);
-  return {
-    kind: 'mqtt',
-    door,
-    url: url(map?.get('url'), ['mqtt:', 'mqtts:', 'ws:', 'wss:']) ?? 'mqtt://localhost:1883',
-    user: map?.get('user')?.text() ?? null,
-    password: map?.get('password')?.text() ?? null,
-    qos: (map?.get('qos')?.integer(0, 2) ?? 1) as 0 | 1 | 2,
-    protocol: (map?.get('protocol')?.integer(4, 5) ?? null) as 4 | 5 | null,
-  };
-}
-
-function parseBroker(node: ConfigNode | null, door: number): Door {
-  const map = node?.map(['listen', 'host']);
-  return {
-    kind: 'broker',
-    door,
-    listen: map?.get('listen')?.integer(0, 65_535) ?? 1883,
-    host: map?.get('host')?.text(/./, 'a host name or address') ?? '127.0.0.1',
-  };
-}
-
-function url(node: ConfigNode | null | undefined, protocols: readonly string[]): string | null {
-  if (node === null || node === undefined) return null;
-  const text = node.text();
-  const expected = `a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`;
-  const parsed = URL.canParse(text) ? new URL(text) : null;
-  if (parsed === null || !protocols.includes(parsed.protocol) || parsed.hostname === '')
-    return node.fail('RIV_CONFIG_VALUE', `\`${node.path}\` is ${JSON.stringify(text)}`, expected);
-  return text;
-}
-
 function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
   const items = node.list(SOURCES_MAX);
   if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
@@ -190,12 +149,11 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     'clock_skew_max',
     'idle',
   ]);
-  const { topic, captures: topicCaptures } = topicPattern(map.need('topic'));
+  const { topic, captures: topicCaptures, share } = sharedTopicPattern(map.need('topic'));
   const name = map.get('name')?.text(/^.{1,128}$/, 'at most 128 characters') ?? topic;
-  const doorName = map.get('door')?.word(['mqtt', 'broker']) ?? null;
-  const door = doorName === null ? null : doors.find(({ kind }) => kind === doorName);
-  if (door === undefined)
-    return map.need('door').fail('RIV_CONFIG_VALUE', `the door ${doorName}`, 'a door that the configuration opens');
+  const doorName = map.get('door')?.word(doors.map((opened) => opened.name)) ?? null;
+  const door = doors.find((opened) => opened.name === doorName) ?? null;
+  if (share !== null) refuseShared(map.need('topic'), map.get('seq') !== null, door === null ? doors : [door]);
   const format = parseFormat(map.get('format'));
   const reads = defaultReads(format);
   const fields = parseFields(map.get('fields')) ?? reads.fields;
@@ -231,6 +189,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
   return {
     name,
     topic,
+    share,
     door: door?.door ?? null,
     format,
     key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
@@ -541,7 +500,7 @@ function parseSync(node: ConfigNode | null): Config['sync'] {
   if (node === null) return null;
   const map = node.map(['url', 'every', 'token']);
   return {
-    url: url(map.need('url'), ['http:', 'https:']) as string,
+    url: parseUrl(map.need('url'), ['http:', 'https:']),
     everyMs: map.get('every')?.durationMs(100) ?? SYNC_EVERY_MS,
     token: map.get('token')?.text(/^[\x21-\x7e]+$/, 'visible characters') ?? null,
   };
@@ -549,6 +508,8 @@ function parseSync(node: ConfigNode | null): Config['sync'] {
 
 function topicPattern(node: ConfigNode): { topic: string; captures: string[] } {
   const topic = node.text();
+  if (/^\$share(\/|$)/.test(topic))
+    node.fail('RIV_CONFIG_VALUE', `\`${node.path}\` is a shared subscription`, 'a topic whose messages all come here');
   const checked = checkTopicPattern(topic);
   if ('wrong' in checked)
     return node.fail(
@@ -557,6 +518,31 @@ function topicPattern(node: ConfigNode): { topic: string; captures: string[] } {
       `a topic filter, but ${checked.wrong}`,
     );
   return { topic, captures: checked.captures };
+}
+
+/** The pattern of a source, which may stand in a shared subscription: `$share/GROUP/PATTERN`. */
+function sharedTopicPattern(node: ConfigNode): { topic: string; captures: string[]; share: string | null } {
+  const [, share, shared] = /^\$share\/([^/+#{}]+)\/(.+)$/s.exec(node.text()) ?? [];
+  if (share === undefined || shared === undefined) return { ...topicPattern(node), share: null };
+  const checked = checkTopicPattern(shared);
+  if ('wrong' in checked)
+    return node.fail('RIV_CONFIG_VALUE', `a shared subscription of which ${checked.wrong}`, '$share/GROUP/TOPIC');
+  return { topic: shared, captures: checked.captures, share };
+}
+
+/**
+ * What one member of the group took and had not acknowledged goes to another: without the device's own numbers nobody could
+ * ever tell.
+ */
+function refuseShared(node: ConfigNode, numbered: boolean, doors: readonly Door[]): void {
+  if (!numbered)
+    node.fail(
+      'RIV_CONFIG_VALUE',
+      'a shared subscription without device numbers, in which messages could count twice unseen',
+      '`seq` in this source, or a topic without $share',
+    );
+  if (doors.some(({ kind }) => kind === 'broker'))
+    node.fail('RIV_CONFIG_VALUE', 'a shared subscription at the embedded broker', '`door` naming a broker elsewhere');
 }
 
 function template(node: ConfigNode | null, names: readonly string[]): string | null {

@@ -82,6 +82,8 @@ export const ERRORS = {
   // Brokers.
   RIV_MQTT_UNREACHABLE: operator('Check the address of the broker and the network.', true),
   RIV_MQTT_REFUSED: operator('Check user, password and rights at the broker.', true),
+  RIV_MQTT_TLS: operator('Check `tls` of the door, and the certificates on both sides.', true),
+  RIV_MQTT_SILENT: operator('Look at the devices, the broker and the network between them.', true),
   RIV_MQTT_SUBSCRIBE: operator('Give the gateway the right to subscribe to the topic.', true),
 
   // Sync between gateways and coordinator.

@@ -23,6 +23,7 @@ export type {
   LimitsConfig,
   MqttDoor,
   OutputConfig,
+  Secret,
   SourceConfig,
   TaskConfig,
   WindowConfig,
@@ -77,6 +78,7 @@ export { type LoadedSlot, openSlots, type Slot, type Slots } from './slots.ts';
 export type {
   AgentEvent,
   AgentStatus,
+  DoorStatus,
   EngineReport,
   EvaluationReport,
   ExpertStatus,

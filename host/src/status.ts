@@ -80,6 +80,18 @@ export interface TaskStatus extends TaskReport {
   error_last_value: number | null;
 }
 
+/** How a front door is. */
+export interface DoorStatus {
+  name: string;
+  connected: boolean;
+  /** Connections made since the start: to the broker, or by clients of the embedded one. */
+  connections: number;
+  /** Silent for many times the usual gap, or longer than `stale_after`. */
+  stale: boolean;
+  /** Since the last message or the connection, in seconds; null without one. */
+  silent_s: number | null;
+}
+
 /** How a gateway is, at one moment. */
 export interface AgentStatus {
   event: 'status' | 'stopped';
@@ -99,7 +111,9 @@ export interface AgentStatus {
   cpu_us_per_message: number;
   rss_mib: number;
   core: { build: 'scalar' | 'simd'; kernel: string };
+  /** True when every door is connected. */
   connected: boolean;
+  doors: DoorStatus[];
   last_error?: { code: string; message: string };
 }
 

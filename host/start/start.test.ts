@@ -72,6 +72,7 @@ function status(at: number, messages: number, tasks: TaskStatus[]): AgentStatus 
     rss_mib: 80,
     core: { build: 'simd', kernel: '' },
     connected: true,
+    doors: [],
   };
 }
 

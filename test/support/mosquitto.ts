@@ -24,18 +24,24 @@ export interface Mosquitto {
   kill(): Promise<void>;
   /** Starts it again on the same port, with what it had saved. */
   start(): Promise<void>;
+  /** Stops and continues the process (SIGSTOP, SIGCONT): it keeps its connections and answers nothing. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
 }
 
-/** @param saves false: nothing is persisted and queues are not bounded, so that the broker costs least (benches) */
-export async function startMosquitto({ saves = true } = {}): Promise<Mosquitto> {
+/**
+ * @param options.saves false: nothing is persisted and queues are not bounded, so that the broker costs least (benches)
+ * @param options.more further lines of its configuration, for its one listener (TLS, passwords)
+ */
+export async function startMosquitto({ saves = true, more = '' } = {}): Promise<Mosquitto> {
   const port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), 'rivulet-mosquitto-'));
   const config = join(directory, 'mosquitto.conf');
   // `autosave_on_changes` with 1: sessions survive a kill.
   await writeFile(
     config,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nuser root\n${
+    `listener ${port} 127.0.0.1\n${more === '' ? 'allow_anonymous true\n' : more}max_inflight_messages 0\nuser root\n${
       saves
         ? `max_queued_messages 100000\npersistence true\npersistence_location ${directory}/\nautosave_interval 1\nautosave_on_changes true\n`
         : 'max_queued_messages 0\nset_tcp_nodelay true\n'
@@ -58,8 +64,10 @@ export async function startMosquitto({ saves = true } = {}): Promise<Mosquitto> 
   await start();
   return {
     port,
-    url: `mqtt://127.0.0.1:${port}`,
+    url: `${more.includes('certfile') ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
     start,
+    freeze: () => child?.kill('SIGSTOP'),
+    thaw: () => child?.kill('SIGCONT'),
     kill: () => end('SIGKILL'),
     async stop() {
       await end('SIGTERM');

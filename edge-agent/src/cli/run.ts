@@ -120,7 +120,7 @@ async function readConfig(path: string, state: string | undefined): Promise<Conf
     const found = `cannot read the configuration (${(cause as NodeJS.ErrnoException).code})`;
     throw new RivuletError('RIV_CONFIG_UNREADABLE', { found, where: path, cause });
   }
-  const config = parseConfig(text, path);
+  const config = parseConfig(text, path, process.env);
   return state === undefined ? config : { ...config, state };
 }
 

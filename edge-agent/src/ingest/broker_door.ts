@@ -56,7 +56,8 @@ export interface BrokerDoor extends FrontDoor {
 
 /** @throws RIV_PORT_BUSY */
 export async function openBrokerDoor(config: BrokerDoorConfig, context: DoorContext): Promise<BrokerDoor> {
-  const connections = new WeakMap<Client, Connection>();
+  const clients = new WeakMap<Client, Connection>();
+  let connections = 0;
   let quiet = false;
 
   const broker = await Aedes.createBroker({
@@ -84,7 +85,7 @@ export async function openBrokerDoor(config: BrokerDoorConfig, context: DoorCont
     connectionOf(client);
   });
   broker.on('clientDisconnect', (client) => {
-    const connection = connections.get(client);
+    const connection = clients.get(client);
     if (connection !== undefined && !quiet) {
       putSession(connection, 'disconnected', false);
     }
@@ -93,10 +94,11 @@ export async function openBrokerDoor(config: BrokerDoorConfig, context: DoorCont
   broker.on('connectionError', (client, error) => noticeClient(client, error));
 
   function connectionOf(client: Client): Connection {
-    let connection = connections.get(client);
+    let connection = clients.get(client);
     if (connection === undefined) {
+      connections += 1;
       connection = { epoch: context.nextEpoch(), sessionId: client.id, open: null };
-      connections.set(client, connection);
+      clients.set(client, connection);
       // Whether a session goes on is the device's own memory here: many clients repeat what was not acknowledged even
       // into a clean session. So a named client counts as resumed, and the repeat rule (DUP, packet id, topic, payload)
       // decides; names that the broker made up never come back.
@@ -185,6 +187,7 @@ export async function openBrokerDoor(config: BrokerDoorConfig, context: DoorCont
   return {
     port,
     connected: () => !quiet,
+    status: () => ({ name: config.name, connected: !quiet, connections, stale: false, silent_s: null }),
     publish: (topic, payload, done) => {
       broker.publish(
         { cmd: 'publish', topic, payload: Buffer.from(payload), qos: OUTPUT_QOS, retain: false, dup: false },

@@ -9,13 +9,22 @@
  * Topic aliases are never offered: an alias would make the log undecodable from its middle.
  */
 import { once } from 'node:events';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { BLOCK_KIND, type BlockDraft, encodeSession, type MqttDoor, RivuletError, type Session } from '@rivulet/host';
+import type { Socket } from 'node:net';
+import {
+  BLOCK_KIND,
+  type BlockDraft,
+  encodeSession,
+  type MqttDoor,
+  RivuletError,
+  type Session,
+  toRivuletError,
+} from '@rivulet/host';
 import { type IClientOptions, MqttClient } from 'mqtt';
 import { createDiverter, type Diverted, type Diverter } from './diverter.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
+import { createFreshness } from './freshness.ts';
 import { createOutbound, lowerPacketIds } from './outbound.ts';
+import { type Credentials, connectionError, openSocket, readCredentials } from './transport.ts';
 
 /** Bytes taken in one read: a beat of 10,000 messages/s fits many times over. */
 const READ_BYTES = 131_072;
@@ -26,8 +35,11 @@ const SESSION_EXPIRY_S = 7 * 86_400;
 const BROKER_PACKET_BYTES_MAX = 8 * 1024 * 1024;
 /** Topic, packet id, fixed header and some properties around the longest payload. */
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
-const RECONNECT_MS_MIN = 500;
+/** Full jitter: the first attempts within half a second, later ones spread over half a minute. */
+const RECONNECT_MS_FIRST = 500;
 const RECONNECT_MS_MAX = 30_000;
+/** MQTT.js takes 0 for "never". */
+const RECONNECT_MS_MIN = 20;
 /**
  * While the disk stalls we ping for the held connection, this long at most: then a dead broker must be noticed. While it is
  * full we go on: each new connection would only bring the same messages again.
@@ -39,9 +51,9 @@ const END_MS_MAX = 500;
 const WRONG_VERSION_CODES = [1, 132];
 /** Connections closed without an answer before 3.1.1 is tried: old brokers hang up on a version they do not know. */
 const SILENT_CLOSES_MAX = 2;
-
-const PLAIN = { mqtt: 1883, tcp: 1883 };
-const SECURE = { mqtts: 8883, tls: 8883, ssl: 8883 };
+/** How often silence is looked at. */
+const FRESHNESS_MS = 5000;
+const PRESENCE_QOS = 1;
 
 /** The state of one connection; a reconnect makes a new one. */
 interface Connection {
@@ -52,22 +64,28 @@ interface Connection {
   epoch: number;
   /** Monotonic milliseconds since when reading is held; null while reading. */
   heldSinceMs: number | null;
+  /** What ended it, if anything said so. */
+  error: (Error & { code?: unknown }) | null;
 }
 
 /**
  * Opens the door; it keeps connecting until it is closed.
  * @param filters MQTT topic filters to subscribe to
- * @throws RIV_CONFIG_VALUE when the address cannot be used
+ * @throws RIV_FILE_UNREADABLE, RIV_MQTT_TLS when certificates or secrets cannot be used
  */
 export function openClientDoor(config: MqttDoor, filters: string[], context: DoorContext): FrontDoor {
-  const address = parseAddress(config.url);
-  const clientId = config.door === 1 ? `rivulet-${context.gateway}` : `rivulet-${context.gateway}-${config.door}`;
+  const numbered = config.door === 1 ? '' : `-${config.door}`;
+  const clientId = config.clientId ?? `rivulet-${context.gateway}${numbered}`;
+  const session = `${clientId} ${config.url}`;
+  let credentials = readCredentials(config, context.clock.wallMs());
+  const freshness = createFreshness(config.staleAfterMs);
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
   const outbound = createOutbound();
   let connection: Connection | null = null;
   let subscribed = false;
   let attempts = 0;
   let silentCloses = 0;
+  let connections = 0;
   let quiet = false;
 
   const options: IClientOptions = {
@@ -75,15 +93,14 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     clientId,
     clean: false,
     keepalive: KEEPALIVE_S,
-    reconnectPeriod: RECONNECT_MS_MIN,
+    reconnectPeriod: RECONNECT_MS_FIRST,
     reconnectOnConnackError: true,
     resubscribe: false,
     queueQoSZero: false,
     messageIdProvider: lowerPacketIds(),
     log: () => undefined,
-    ...(config.user === null ? {} : { username: config.user }),
-    ...(config.password === null ? {} : { password: config.password }),
-    ...((config.protocol ?? 5) === 5 ? { properties: versionFiveProperties() } : {}),
+    ...(config.presence === null ? {} : { will: { topic: config.presence, ...presence(false) } }),
+    ...((config.protocol ?? 5) === 5 ? { properties: versionFiveProperties(config) } : {}),
   };
   const client = new MqttClient(openConnection, options);
 
@@ -91,6 +108,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   function openConnection(): Diverter['stream'] {
     attempts += 1;
     options.reconnectPeriod = reconnectDelay(attempts, context.random());
+    renewCredentials();
     const protocol = options.protocolVersion === 4 ? 4 : 5;
     const received = (length: number, bytes: Uint8Array): boolean => {
       const read = Buffer.from(bytes.buffer, bytes.byteOffset, length);
@@ -100,7 +118,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       }
       return more && !quiet;
     };
-    const socket = openSocket(address, { buffer: readBuffer, callback: received });
+    const socket = openSocket(config, credentials, { buffer: readBuffer, callback: received });
     const diverter = createDiverter(socket, {
       protocol,
       packetBytesMax: Math.min(context.payloadBytesMax + PACKET_OVERHEAD_BYTES, BROKER_PACKET_BYTES_MAX),
@@ -108,16 +126,36 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       answered: outbound.acknowledged,
       diverted: (batch) => take(opened, batch),
     });
-    const opened: Connection = { socket, diverter, protocol, epoch: 0, heldSinceMs: null };
+    const opened: Connection = { socket, diverter, protocol, epoch: 0, heldSinceMs: null, error: null };
     connection = opened;
+    socket.once('error', (error) => {
+      opened.error = error;
+    });
     socket.once('close', () => finish(opened));
     return diverter.stream;
+  }
+
+  /** Certificates and secrets may have been renewed on disk; while they cannot be read the ones before are used. */
+  function renewCredentials(): void {
+    try {
+      credentials = readCredentials(config, context.clock.wallMs());
+    } catch (error) {
+      context.notice(toRivuletError(error));
+    }
+    setLogin(credentials);
+  }
+
+  function setLogin({ user, password }: Credentials): void {
+    Object.assign(options, user === undefined ? {} : { username: user }, password === undefined ? {} : { password });
   }
 
   /** The broker accepted us: from here on its messages belong to this epoch. */
   function begin(opened: Connection, sessionPresent: boolean): void {
     attempts = 0;
     silentCloses = 0;
+    connections += 1;
+    freshness.connected(performance.now());
+    context.well('RIV_MQTT_', config.url);
     opened.epoch = context.nextEpoch();
     putSession(opened, 'connected', sessionPresent);
   }
@@ -127,6 +165,10 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     if (opened.epoch === 0 || quiet) {
       return; // Before CONNACK nothing may come, and nothing of it is acknowledged; a broker sends it again.
     }
+    if (freshness.alarmed()) {
+      context.well('RIV_MQTT_SILENT', config.url);
+    }
+    freshness.heard(performance.now());
     const kind = opened.protocol === 5 ? BLOCK_KIND.messagesV5 : BLOCK_KIND.messagesV4;
     const draft = stamp({ kind, epoch: opened.epoch, count: batch.count, payload: batch.payload });
     context.put({
@@ -145,11 +187,16 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   function finish(closed: Connection): void {
     if (closed.epoch > 0) {
       putSession(closed, 'disconnected', false);
-    } else if (options.protocolVersion === 5 && config.protocol === null && ++silentCloses >= SILENT_CLOSES_MAX) {
-      fallBack();
+    } else if (closed.error === null && !quiet) {
+      context.notice(connectionError(new Error('the broker closed the connection without an answer'), config));
+      if (config.protocol === null && ++silentCloses >= SILENT_CLOSES_MAX) {
+        silentCloses = 0;
+        speak(options.protocolVersion === 5 ? 4 : 5);
+      }
     }
     if (connection === closed) {
       connection = null;
+      freshness.disconnected();
       outbound.disconnected();
     }
   }
@@ -165,10 +212,14 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     return { ...block, door: config.door, wallMs: clock.wallMs(), monoUs: clock.monoUs(), boot: clock.boot };
   }
 
-  /** The broker does not speak MQTT 5: the next connection is 3.1.1. */
-  function fallBack(): void {
-    options.protocolVersion = 4;
-    delete options.properties;
+  /** The version of the next connection. */
+  function speak(protocol: 4 | 5): void {
+    options.protocolVersion = protocol;
+    if (protocol === 5) {
+      options.properties = versionFiveProperties(config);
+    } else {
+      delete options.properties;
+    }
   }
 
   client.on('connect', (connack) => {
@@ -178,34 +229,62 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       const receiveMaximum = properties?.receiveMaximum ?? 65_535;
       outbound.connected({ protocol, sessionPresent, receiveMaximum, write: diverter.send });
     }
-    if (subscribed && connack.sessionPresent) {
-      return;
+    if (config.presence !== null) {
+      const { payload, ...how } = presence(true);
+      client.publish(config.presence, payload, how, () => undefined);
     }
-    // Also into a resumed session of an earlier process: the configuration may have changed. `rh: 1` asks for retained
-    // messages only where the subscription is new (MQTT 5; 3.1.1 sends them again).
-    client.subscribe(filters, { qos: config.qos, rh: 1 }, (error, granted) => {
-      subscribed = error === null;
-      const refused = (granted ?? []).filter((grant) => grant.qos >= 0x80).map((grant) => grant.topic);
-      if (error !== null || refused.length > 0) {
-        const found = error === null ? `the broker refused a subscription to ${refused.join(', ')}` : error.message;
-        context.notice(new RivuletError('RIV_MQTT_SUBSCRIBE', { found, where: config.url }));
-      }
-    });
+    if (!subscribed || !connack.sessionPresent) {
+      subscribe(connack.sessionPresent).catch((error: unknown) => context.notice(toRivuletError(error)));
+    }
   });
 
+  /** Also into a resumed session of an earlier process: the configuration may have changed. */
+  async function subscribe(resumed: boolean): Promise<void> {
+    const before = context.subscriptions.of(session);
+    const left = resumed ? before.filter((filter) => !filters.includes(filter)) : [];
+    await context.subscriptions.remember(session, [...filters, ...left]);
+    // `rh: 1` asks for retained messages only where the subscription is new (MQTT 5; 3.1.1 sends them again).
+    const granted = await client.subscribeAsync(filters, { qos: config.qos, rh: 1 }).catch((error: Error) => error);
+    const refused = granted instanceof Error ? [] : granted.filter(({ qos }) => qos >= 0x80).map(({ topic }) => topic);
+    if (granted instanceof Error || refused.length > 0) {
+      if (!client.connected) {
+        return; // The connection went in between; the next one subscribes.
+      }
+      const found =
+        granted instanceof Error ? granted.message : `the broker refused a subscription to ${refused.join(', ')}`;
+      context.notice(new RivuletError('RIV_MQTT_SUBSCRIBE', { found, where: config.url }));
+    }
+    subscribed = !(granted instanceof Error);
+    if (left.length > 0) {
+      await client.unsubscribeAsync(left);
+      await context.subscriptions.remember(session, filters);
+    }
+  }
+
   client.on('error', (error: Error & { code?: unknown }) => {
+    if (connection !== null) {
+      connection.error ??= error;
+    }
     if (config.protocol === null && options.protocolVersion === 5 && WRONG_VERSION_CODES.includes(Number(error.code))) {
-      fallBack();
+      speak(4);
       return;
     }
-    const code =
-      error.code === 'RIV_MQTT_MALFORMED'
-        ? 'RIV_MESSAGE_MALFORMED'
-        : typeof error.code === 'number'
-          ? 'RIV_MQTT_REFUSED'
-          : 'RIV_MQTT_UNREACHABLE';
-    context.notice(new RivuletError(code, { found: error.message || String(error.code), where: config.url }));
+    context.notice(connectionError(error, config));
   });
+
+  const watchdog = setInterval(
+    () => {
+      const nowMs = performance.now();
+      if (connection === null || connection.heldSinceMs !== null || !freshness.stale(nowMs)) {
+        return;
+      }
+      const silentS = Math.round((freshness.silentMs(nowMs) ?? 0) / 1000);
+      const found = `no message for ${silentS} s, far longer than usual; connecting anew`;
+      context.notice(new RivuletError('RIV_MQTT_SILENT', { found, where: config.url }));
+      connection.socket.destroy();
+    },
+    Math.min(FRESHNESS_MS, (config.staleAfterMs || FRESHNESS_MS) / 4),
+  );
 
   // A held socket also holds back the broker's PINGRESP; MQTT.js would take the connection for dead.
   const keepAlive = setInterval(
@@ -220,6 +299,13 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   );
 
   return {
+    status: () => {
+      const silentMs = freshness.silentMs(performance.now());
+      return {
+        ...{ name: config.name, connected: client.connected, connections, stale: freshness.alarmed() },
+        silent_s: silentMs === null ? null : Math.round(silentMs / 1000),
+      };
+    },
     connected: () => client.connected,
     publish: outbound.publish,
     quiesce: () => {
@@ -227,6 +313,12 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     },
     async close() {
       clearInterval(keepAlive);
+      clearInterval(watchdog);
+      if (config.presence !== null && client.connected) {
+        // Said by ourselves: a broker that gets a DISCONNECT throws the will away.
+        const { payload, ...how } = presence(false);
+        client.publish(config.presence, payload, how, () => undefined);
+      }
       await new Promise<void>((resolve) => {
         const cut = setTimeout(() => client.end(true, () => resolve()), END_MS_MAX);
         client.end(false, () => {
@@ -245,49 +337,21 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   };
 }
 
-/** Delay before connection attempt `attempt`: doubling, capped, with half of it random so that a fleet spreads out. */
+/** Delay before connection attempt `attempt`: random up to a bound that doubles, capped, so that a fleet spreads out. */
 export function reconnectDelay(attempt: number, random: number): number {
-  const full = Math.min(RECONNECT_MS_MIN * 2 ** Math.min(attempt - 1, 16), RECONNECT_MS_MAX);
-  return Math.round(full / 2 + (full / 2) * random);
+  const bound = Math.min(RECONNECT_MS_FIRST * 2 ** Math.min(attempt - 1, 16), RECONNECT_MS_MAX);
+  return Math.round(RECONNECT_MS_MIN + (bound - RECONNECT_MS_MIN) * random);
 }
 
-interface Address {
-  host: string;
-  port: number;
-  secure: boolean;
+/** The retained message that tells whether the gateway is there. */
+function presence(online: boolean) {
+  return { payload: JSON.stringify({ online }), qos: PRESENCE_QOS, retain: true } as const;
 }
 
-function parseAddress(text: string): Address {
-  const refuse = (found: string): never => {
-    throw new RivuletError('RIV_CONFIG_VALUE', {
-      found,
-      expected: 'mqtt://HOST[:PORT] or mqtts://HOST[:PORT]',
-      where: 'mqtt.url',
-    });
-  };
-  const url = URL.parse(text) ?? refuse(`"${text}" is no address`);
-  const scheme = url.protocol.slice(0, -1);
-  const port = { ...PLAIN, ...SECURE }[scheme] ?? refuse(`"${scheme}:" is not spoken here`);
+function versionFiveProperties({ receiveMaximum }: MqttDoor): NonNullable<IClientOptions['properties']> {
   return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? port : Number(url.port),
-    secure: scheme in SECURE,
+    sessionExpiryInterval: SESSION_EXPIRY_S,
+    maximumPacketSize: BROKER_PACKET_BYTES_MAX,
+    ...(receiveMaximum === null ? {} : { receiveMaximum }),
   };
-}
-
-type OnRead = { buffer: Uint8Array; callback: (length: number, bytes: Uint8Array) => boolean };
-
-function openSocket({ host, port, secure }: Address, onread: OnRead): Socket {
-  if (!secure) {
-    return connectTcp({ host, port, noDelay: true, onread });
-  }
-  // `onread` is honoured by tls.connect, though its type does not say so.
-  const options = { host, port, onread, ...(isIP(host) === 0 ? { servername: host } : {}) };
-  const socket = connectTls(options);
-  socket.setNoDelay(true);
-  return socket;
-}
-
-function versionFiveProperties(): NonNullable<IClientOptions['properties']> {
-  return { sessionExpiryInterval: SESSION_EXPIRY_S, maximumPacketSize: BROKER_PACKET_BYTES_MAX };
 }

@@ -2,8 +2,9 @@
  * What every front door is to the agent, and what the agent lends it. A door takes messages off the network, puts them as
  * blocks into the beat, acknowledges them after the sync, and carries our own publishes out.
  */
-import type { Clock, RivuletError } from '@rivulet/host';
+import type { Clock, DoorStatus, RivuletError } from '@rivulet/host';
 import type { Entry } from './beat.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** What a door needs of the agent. */
 export interface DoorContext {
@@ -21,12 +22,17 @@ export interface DoorContext {
   full(): boolean;
   /** Something the operator should see; not fatal. */
   notice(error: RivuletError): void;
+  /** What was noticed about this place with a code of this beginning is over. */
+  well(codePrefix: string, where: string): void;
+  /** What our sessions at brokers are subscribed to. */
+  subscriptions: Subscriptions;
 }
 
 /** An open front door. */
 export interface FrontDoor {
   /** True when messages can come in. */
   connected(): boolean;
+  status(): DoorStatus;
   /** Publishes one of our outputs; `done` is called once, when it left the process for good or cannot. */
   publish(topic: string, payload: string, done: (error?: Error | null) => void): void;
   /** Takes no further messages; what was taken is still acknowledged. */

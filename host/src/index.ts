@@ -56,10 +56,9 @@ export {
   type BlockDraft,
   type Log,
   type LogOptions,
-  type LogReader,
   openLog,
-  openLogReader,
 } from './log.ts';
+export { type LogReader, openLogReader } from './log_read.ts';
 export {
   type Alarm,
   decodeOutputs,
@@ -88,4 +87,5 @@ export type {
   TaskReport,
   TaskStatus,
 } from './status.ts';
+export type { Storage, StorageFile } from './storage.ts';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';

@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BLOCK_HEADER_BYTES, BLOCK_KIND, decodeBlockHeader } from './block.ts';
 import { crc32c } from './crc32c.ts';
 import { RivuletError } from './errors.ts';
-import { type BlockDraft, type Log, type LogReader, openLog, openLogReader } from './log.ts';
+import { type BlockDraft, type Log, openLog } from './log.ts';
+import { type LogReader, openLogReader } from './log_read.ts';
 
 let directory: string;
 beforeEach(async () => {

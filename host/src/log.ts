@@ -8,8 +8,6 @@
 // file could not have its torn tail cut. The format allows it (segment ordinals) for the day that measurements ask for it.
 
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   BLOCK_HEADER_BYTES,
@@ -19,16 +17,10 @@ import {
   SEGMENT_ORDINALS,
 } from './block.ts';
 import { RivuletError } from './errors.ts';
-import { makeDirectory, reason, syncDirectory } from './files.ts';
-import {
-  nextOrdinal,
-  type Place,
-  parseSegmentFile,
-  readChunk,
-  type SegmentName,
-  scanSegment,
-  segmentFile,
-} from './log_segment.ts';
+import { reason } from './files.ts';
+import { findEnd, type LogReader, nextDurable, readLog, type Segment } from './log_read.ts';
+import { nextOrdinal, segmentFile } from './log_segment.ts';
+import { diskStorage, type OpenMode, type Storage, type StorageFile, synced, writeAll } from './storage.ts';
 
 /** Segments are closed at this size: small enough that retention is not coarse, large enough that there are few. */
 const SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -36,8 +28,6 @@ const SEGMENT_BYTES = 64 * 1024 * 1024;
 const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 /** While the disk is full, the write is tried again this often. */
 const ROOM_MS = 500;
-/** Writes return when the data is on disk. Where the system has no such flag, each write is followed by a sync. */
-const DURABLE_WRITES: number | undefined = constants.O_DSYNC;
 
 /** A block to be: the log adds offsets, sequence, segment and checksum. */
 export interface BlockDraft {
@@ -63,24 +53,6 @@ export interface Appended {
   durable: Promise<void>;
 }
 
-/** A log as it can be read. */
-export interface LogReader {
-  /** Sequence of the oldest block that is kept. */
-  readonly oldestSequence: number;
-  /** Sequence of the block that comes next. */
-  readonly nextSequence: number;
-  /** Offset of the message that comes next. */
-  readonly nextOffset: number;
-  /** Bytes in all segments. */
-  readonly bytes: number;
-  /**
-   * Whole verified blocks from `fromSequence` to what is durable at the time of the call, at most 1 MiB or one block at a time.
-   * @throws RIV_LOG_GONE (older than what is kept), RIV_LOG_CORRUPT (damaged, or the log ends before `fromSequence`)
-   */
-  read(fromSequence: number): AsyncGenerator<Buffer, void, void>;
-  close(): Promise<void>;
-}
-
 /** A log as its one writer holds it. */
 export interface Log extends LogReader {
   /** What opening it had to cut off: a torn last write, never anything that `durable` had resolved for. */
@@ -97,6 +69,7 @@ export interface Log extends LogReader {
 /** How a log is opened. */
 export interface LogOptions {
   directory: string;
+  storage?: Storage;
   segmentBytes?: number;
   /** How much to keep for replay; recovery's needs come first. Default: everything. */
   keepBytes?: number;
@@ -107,46 +80,37 @@ export interface LogOptions {
   full?(error: RivuletError | null): void;
 }
 
-interface Segment extends SegmentName {
-  path: string;
-  /** Bytes handed out, and bytes of them that are durable. */
-  size: number;
-  durable: number;
-}
-
-interface Found {
-  segments: Segment[];
-  end: Place & { offset: number };
-  bad: string | null;
-}
-
 /**
  * Opens the log of one writer: makes it when there is none, cuts a torn tail. Only the last segment is verified here;
  * reading verifies the others.
  * @throws RIV_STATE_UNUSABLE, RIV_LOG_CORRUPT, RIV_LOG_WRITE, RIV_LOG_FULL
  */
 export async function openLog(options: LogOptions): Promise<Log> {
-  const { directory, segmentBytes = SEGMENT_BYTES, keepBytes = Number.POSITIVE_INFINITY } = options;
-  await makeDirectory(directory);
-  const { segments, end, bad } = await findEnd(directory);
+  const { directory, storage = diskStorage } = options;
+  const { segmentBytes = SEGMENT_BYTES, keepBytes = Number.POSITIVE_INFINITY } = options;
+  await storage.makeDirectory(directory);
+  const { segments, end, bad } = await findEnd(storage, directory);
   let nextSequence = end.sequence;
   let nextOffset = end.offset;
   let backlog = 0;
   let ended: RivuletError | null = null;
   let tail: Promise<void> = Promise.resolve();
   let stopWaiting = (): void => {};
-  let writing: { segment: Segment; handle: FileHandle } | null = null;
+  let writing: { segment: Segment; handle: StorageFile } | null = null;
   let cut: Log['cut'] = null;
 
   const last = segments.at(-1);
   if (last !== undefined) {
-    const handle = await openSegment(last.path, constants.O_WRONLY);
+    const handle = await openSegment(storage, last.path, 'write');
     writing = { segment: last, handle };
     if (last.size > end.position) {
       cut = { bytes: last.size - end.position, why: bad ?? 'bytes behind the last block' };
       await handle.truncate(end.position);
-      await handle.sync();
     }
+    // What was just read may stand in the system's cache only, left by a process that was killed in the middle of a write:
+    // it is acted upon from now on, so it has to be as durable as all else.
+    await synced(() => handle.sync(), last.path);
+    await synced(() => storage.syncDirectory(directory), directory);
     last.size = last.durable = end.position;
   }
 
@@ -197,32 +161,16 @@ export async function openLog(options: LogOptions): Promise<Log> {
     if (writing?.segment !== segment) {
       await writing?.handle.close();
       writing = null;
-      const handle = await openSegment(segment.path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL);
+      const handle = await openSegment(storage, segment.path, 'create');
       writing = { segment, handle };
-      await synced(() => syncDirectory(directory));
+      await synced(() => storage.syncDirectory(directory), directory);
     }
     const { handle } = writing;
     try {
-      // One write as a rule. A short one is no error: the rest either fits or says why it does not.
-      for (let written = 0; written < bytes.length; ) {
-        const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
-        if (bytesWritten === 0) throw new Error('nothing was written');
-        written += bytesWritten;
-      }
+      await writeAll(handle, bytes, position); // one write as a rule
     } catch (cause) {
-      // What a part of the write left behind is not to be built upon: the file ends again where it was durable.
-      await handle.truncate(position);
+      await takenBack(handle, position, cause, segment.path);
       throw cause;
-    }
-    if (DURABLE_WRITES === undefined) await synced(() => handle.datasync());
-  }
-
-  /** A sync that fails is never tried again, whatever the reason: afterwards the system may hold the bytes for written. */
-  async function synced(sync: () => Promise<void>): Promise<void> {
-    try {
-      await sync();
-    } catch (cause) {
-      throw new RivuletError('RIV_LOG_WRITE', { found: `a sync failed (${reason(cause)})`, where: directory, cause });
     }
   }
 
@@ -271,10 +219,9 @@ export async function openLog(options: LogOptions): Promise<Log> {
       return { bytes, firstOffsets, durable: tail };
     },
 
-    read: (fromSequence) => readLog(segments, nextDurable(segments, nextSequence), fromSequence),
+    read: (fromSequence) => readLog(storage, segments, nextDurable(segments, nextSequence), fromSequence),
 
     async truncateBefore(sequence) {
-      let removed = false;
       for (;;) {
         const [oldest, second] = segments;
         const total = segments.reduce((sum, segment) => sum + segment.size, 0);
@@ -282,10 +229,10 @@ export async function openLog(options: LogOptions): Promise<Log> {
         // The log's end is found from the segments that remain: the second must hold a block.
         if (second.firstSequence > sequence || second.durable === 0) break;
         segments.shift();
-        removed = true;
-        await rm(oldest.path, { force: true });
+        await storage.remove(oldest.path);
+        // Each for itself: a disk that keeps a later removal and drops this one would leave a hole.
+        await storage.syncDirectory(directory);
       }
-      if (removed) await syncDirectory(directory);
     },
 
     async close() {
@@ -296,153 +243,6 @@ export async function openLog(options: LogOptions): Promise<Log> {
       writing = null;
     },
   };
-}
-
-/**
- * Opens a log to read it only: nothing is cut, made or removed.
- * @throws RIV_FILE_UNREADABLE, RIV_LOG_CORRUPT
- */
-export async function openLogReader(directory: string): Promise<LogReader> {
-  const { segments, end } = await findEnd(directory);
-  const last = segments.at(-1);
-  if (last !== undefined) last.size = last.durable = end.position;
-  return {
-    oldestSequence: segments[0]?.firstSequence ?? 0,
-    nextSequence: end.sequence,
-    nextOffset: end.offset,
-    bytes: segments.reduce((sum, segment) => sum + segment.size, 0),
-    read: (fromSequence) => readLog(segments, end.sequence, fromSequence),
-    close: async () => {},
-  };
-}
-
-/** Finds the segments of a directory and where the log ends. */
-async function findEnd(directory: string): Promise<Found> {
-  const segments = await listSegments(directory);
-  for (const [index, segment] of segments.entries()) {
-    const before = segments[index - 1];
-    if (before !== undefined && segment.ordinal !== nextOrdinal(before.ordinal))
-      throw new RivuletError('RIV_LOG_CORRUPT', {
-        found: `no segment between this one and ${before.path}`,
-        where: segment.path,
-      });
-  }
-  const last = segments.at(-1);
-  if (last === undefined) return { segments, end: { position: 0, sequence: 0, offset: 0 }, bad: null };
-  const { place, bad } = await scan(last);
-  if (place.offset !== null) return { segments, end: { ...place, offset: place.offset }, bad };
-  // No good block in the last segment: the one before it must end where this one begins.
-  const before = segments.at(-2);
-  if (before === undefined) {
-    if (last.firstSequence > 0)
-      throw new RivuletError('RIV_LOG_CORRUPT', { found: 'the only segment holds no block', where: last.path });
-    return { segments, end: { position: 0, sequence: 0, offset: 0 }, bad };
-  }
-  const previous = await scan(before);
-  if (previous.bad !== null || previous.place.sequence !== last.firstSequence || previous.place.offset === null)
-    throw new RivuletError('RIV_LOG_CORRUPT', {
-      found: previous.bad ?? 'the segment ends',
-      expected: `blocks up to ${last.firstSequence}`,
-      where: `${before.path}:${previous.place.position}`,
-    });
-  return { segments, end: { position: 0, sequence: last.firstSequence, offset: previous.place.offset }, bad };
-}
-
-async function scan(segment: Segment) {
-  const handle = await openToRead(segment.path);
-  try {
-    return await scanSegment(handle, segment.path, segment.ordinal, startOf(segment), segment.size);
-  } finally {
-    await handle.close();
-  }
-}
-
-/** The first block of a segment says which offset it begins at. */
-function startOf(segment: Segment): Place {
-  return { position: 0, sequence: segment.firstSequence, offset: null };
-}
-
-async function listSegments(directory: string): Promise<Segment[]> {
-  try {
-    const segments: Segment[] = [];
-    for (const file of await readdir(directory)) {
-      const name = parseSegmentFile(file);
-      if (name === null) continue;
-      const path = join(directory, file);
-      const handle = await open(path, 'r');
-      const { size } = await handle.stat();
-      await handle.close();
-      segments.push({ ...name, path, size, durable: size });
-    }
-    return segments.sort((a, b) => a.firstSequence - b.firstSequence);
-  } catch (cause) {
-    throw new RivuletError('RIV_FILE_UNREADABLE', {
-      found: `cannot read the log (${reason(cause)})`,
-      where: directory,
-      cause,
-    });
-  }
-}
-
-/** The sequence behind the last durable block; known exactly once everything handed out is durable. */
-function nextDurable(segments: readonly Segment[], nextSequence: number): number | null {
-  return segments.every((segment) => segment.durable === segment.size) ? nextSequence : null;
-}
-
-/**
- * Yields blocks from `fromSequence` to the durable end as it is now. `nextSequence` is checked when it is known.
- */
-async function* readLog(
-  live: readonly Segment[],
-  nextSequence: number | null,
-  fromSequence: number,
-): AsyncGenerator<Buffer, void, void> {
-  const segments = live.map((segment) => ({ ...segment }));
-  const oldest = segments[0]?.firstSequence ?? 0;
-  if (fromSequence < oldest)
-    throw new RivuletError('RIV_LOG_GONE', {
-      found: `block ${fromSequence} was asked for and the log begins at block ${oldest}`,
-    });
-  if (nextSequence !== null && fromSequence > nextSequence)
-    throw new RivuletError('RIV_LOG_CORRUPT', {
-      found: `the log ends before block ${nextSequence}`,
-      expected: `block ${fromSequence}`,
-    });
-  let offset: number | null = null;
-  for (const [index, segment] of segments.entries()) {
-    const next = segments[index + 1];
-    if ((next !== undefined && next.firstSequence <= fromSequence) || segment.durable === 0) continue;
-    const handle = await openToRead(segment.path);
-    try {
-      let place: Place = { ...startOf(segment), offset };
-      for (;;) {
-        const before = place.sequence;
-        const chunk = await readChunk(handle, segment.ordinal, place, segment.durable);
-        if (chunk.bytes.length > 0 && chunk.place.sequence > fromSequence)
-          yield fromSequence <= before ? chunk.bytes : skipBlocks(chunk.bytes, fromSequence - before);
-        place = chunk.place;
-        if (chunk.bad !== null)
-          throw new RivuletError('RIV_LOG_CORRUPT', { found: chunk.bad, where: `${segment.path}:${place.position}` });
-        if (chunk.bytes.length === 0) break;
-      }
-      offset = place.offset;
-      if (next !== undefined && segment.durable === segment.size && place.sequence !== next.firstSequence)
-        throw new RivuletError('RIV_LOG_CORRUPT', {
-          found: `the segment ends before block ${place.sequence}`,
-          expected: `blocks up to ${next.firstSequence}`,
-          where: segment.path,
-        });
-    } finally {
-      await handle.close();
-    }
-  }
-}
-
-/** What is left of verified blocks without the first `count`. */
-function skipBlocks(bytes: Buffer, count: number): Buffer {
-  let at = 0;
-  for (let skipped = 0; skipped < count; skipped++) at += BLOCK_HEADER_BYTES + bytes.readUInt32LE(at + 8);
-  return bytes.subarray(at);
 }
 
 function payloadLength(draft: BlockDraft): number {
@@ -483,23 +283,22 @@ function encodeBlock(
   return end;
 }
 
-async function openSegment(path: string, flags: number): Promise<FileHandle> {
+async function openSegment(storage: Storage, path: string, mode: OpenMode): Promise<StorageFile> {
   try {
-    return await open(path, flags | (DURABLE_WRITES ?? 0), 0o644);
+    return await storage.open(path, mode, { durable: true });
   } catch (cause) {
     throw writeError(cause, path);
   }
 }
 
-async function openToRead(path: string): Promise<FileHandle> {
+/** What a part of a failed write left behind is not to be built upon: the file ends again where it was durable. */
+async function takenBack(file: StorageFile, length: number, cause: unknown, where: string): Promise<void> {
   try {
-    return await open(path, 'r');
-  } catch (cause) {
-    if (reason(cause) === 'ENOENT')
-      throw new RivuletError('RIV_LOG_GONE', { found: 'the segment was retired', where: path, cause });
-    throw new RivuletError('RIV_FILE_UNREADABLE', {
-      found: `cannot read the segment (${reason(cause)})`,
-      where: path,
+    await file.truncate(length);
+  } catch (second) {
+    throw new RivuletError('RIV_LOG_WRITE', {
+      found: `a write failed (${reason(cause)}), and what it left could not be cut off (${reason(second)})`,
+      where,
       cause,
     });
   }

@@ -1,9 +1,9 @@
 // One segment file of the log (FORMATS.md section 2): its name, reading whole verified blocks out of it, and finding where
 // it ends. What follows a bad block decides between a torn tail, which is cut, and damage to acknowledged data, which is not.
 
-import type { FileHandle } from 'node:fs/promises';
 import { BLOCK_HEADER_BYTES, blockVerifies, decodeBlockHeader, findBlockMagic, SEGMENT_ORDINALS } from './block.ts';
 import { RivuletError } from './errors.ts';
+import { readAt, type StorageFile } from './storage.ts';
 
 /** Blocks are read this many bytes at a time: large against a system call, small against the agent's memory. */
 const CHUNK_BYTES = 1024 * 1024;
@@ -52,7 +52,7 @@ export interface Chunk {
  * Reads whole verified blocks from `place` on: as many as fit 1 MiB, or one that is longer. An empty chunk without `bad`
  * is the end of the segment. The buffer is fresh each time.
  */
-export async function readChunk(handle: FileHandle, ordinal: number, place: Place, end: number): Promise<Chunk> {
+export async function readChunk(handle: StorageFile, ordinal: number, place: Place, end: number): Promise<Chunk> {
   let buffer = await readAt(handle, place.position, Math.min(CHUNK_BYTES, end - place.position));
   const now = { ...place };
   for (let at = 0; ; ) {
@@ -94,7 +94,7 @@ export interface SegmentEnd {
  * @throws RIV_LOG_CORRUPT when a later write was durable behind a bad place
  */
 export async function scanSegment(
-  handle: FileHandle,
+  handle: StorageFile,
   path: string,
   ordinal: number,
   start: Place,
@@ -122,7 +122,7 @@ export async function scanSegment(
  * Looks behind a bad place for a good block of this segment that begins a write. Its presence proves that the bad bytes
  * were once durable. Good blocks that do not begin a write may belong to the same torn write and prove nothing.
  */
-async function findLaterWrite(handle: FileHandle, ordinal: number, bad: Place, end: number): Promise<Place | null> {
+async function findLaterWrite(handle: StorageFile, ordinal: number, bad: Place, end: number): Promise<Place | null> {
   for (let from = bad.position + 1; end - from >= BLOCK_HEADER_BYTES; from += CHUNK_BYTES) {
     // The overlap lets a header that begins in this chunk be read whole.
     const buffer = await readAt(handle, from, Math.min(CHUNK_BYTES + BLOCK_HEADER_BYTES - 1, end - from));
@@ -161,16 +161,4 @@ function decodeOrReason(bytes: Buffer, at: number): ReturnType<typeof decodeBloc
     if (!(thrown instanceof RivuletError)) throw thrown;
     return 'bytes that are not a block header';
   }
-}
-
-/** Reads up to `length` bytes; fewer only at the end of the file. */
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
 }

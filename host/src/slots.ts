@@ -2,12 +2,12 @@
 // the newer one whole; a start takes the newest that verifies. Nothing is believed before its checksum was compared.
 
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { byteReader, readMagic, writeBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
 import { RivuletError } from './errors.ts';
-import { makeDirectory, reason, syncDirectory } from './files.ts';
+import { reason } from './files.ts';
+import { diskStorage, readAt, type Storage, type StorageFile, writeAll } from './storage.ts';
 
 const SLOT_MAGIC = 'RVCP';
 const SLOT_VERSION = 1;
@@ -64,14 +64,16 @@ interface Finding {
  * Opens the slots of a directory, which is made when absent.
  * @throws RIV_STATE_UNUSABLE
  */
-export async function openSlots(directory: string): Promise<Slots> {
-  await makeDirectory(directory);
+export async function openSlots(directory: string, storage: Storage = diskStorage): Promise<Slots> {
+  await storage.makeDirectory(directory);
   /** The slot that must survive the next save. */
   let newest: SlotFile | null = null;
+  /** It was written by a process before this one, which may have been killed before its sync: the system's cache may have it, the disk not. */
+  let unproven = true;
 
   async function load(): Promise<LoadedSlot | null> {
-    const first = await read(directory, SLOT_FILES[0]);
-    const second = await read(directory, SLOT_FILES[1]);
+    const first = await read(storage, directory, SLOT_FILES[0]);
+    const second = await read(storage, directory, SLOT_FILES[1]);
     const decision = choose(first, second);
     newest = decision?.file ?? null;
     return decision;
@@ -83,8 +85,10 @@ export async function openSlots(directory: string): Promise<Slots> {
     async save(slot) {
       const file = newest === SLOT_FILES[0] ? SLOT_FILES[1] : SLOT_FILES[0];
       const { parts, digest } = await encodeSlot(slot);
-      await overwrite(directory, file, parts);
+      if (newest !== null && unproven) await prove(storage, directory, newest);
+      await overwrite(storage, directory, file, parts);
       newest = file;
+      unproven = false;
       return digest;
     },
   };
@@ -104,14 +108,14 @@ function choose(first: Finding, second: Finding): LoadedSlot | null {
   return { ...taken, file, why };
 }
 
-async function read(directory: string, file: SlotFile): Promise<Finding> {
-  let handle: FileHandle | undefined;
+async function read(storage: Storage, directory: string, file: SlotFile): Promise<Finding> {
+  let handle: StorageFile | undefined;
   try {
-    handle = await open(join(directory, file), 'r');
-    const { size } = await handle.stat();
+    handle = await storage.open(join(directory, file), 'read');
+    const size = await handle.size();
     if (size > STATE_BYTES_MAX + SLOT_FRAME_BYTES)
       return { file, slot: null, why: `${size} bytes are more than a slot can have` };
-    return { file, slot: decodeSlot(await handle.readFile()), why: 'verified' };
+    return { file, slot: decodeSlot(await readAt(handle, 0, size)), why: 'verified' };
   } catch (thrown) {
     const why = reason(thrown) === 'ENOENT' ? 'not there' : thrown instanceof Error ? thrown.message : String(thrown);
     return { file, slot: null, why };
@@ -120,28 +124,46 @@ async function read(directory: string, file: SlotFile): Promise<Finding> {
   }
 }
 
-async function overwrite(directory: string, file: SlotFile, parts: readonly Uint8Array[]): Promise<void> {
-  const path = join(directory, file);
-  try {
-    const handle = await open(path, 'a'); // makes it when absent
-    await handle.close();
-    const slot = await open(path, 'r+');
+async function overwrite(
+  storage: Storage,
+  directory: string,
+  file: SlotFile,
+  parts: readonly Uint8Array[],
+): Promise<void> {
+  await writing(join(directory, file), async (path) => {
+    const slot = await storage.open(path, 'overwrite');
     try {
       let position = 0;
       for (const part of parts) {
-        for (let written = 0; written < part.length; ) {
-          const { bytesWritten } = await slot.write(part, written, part.length - written, position);
-          if (bytesWritten === 0) throw new Error('nothing was written');
-          written += bytesWritten;
-          position += bytesWritten;
-        }
+        await writeAll(slot, part, position);
+        position += part.length;
       }
       await slot.truncate(position);
       await slot.sync();
     } finally {
       await slot.close();
     }
-    await syncDirectory(directory);
+    await storage.syncDirectory(directory);
+  });
+}
+
+/** Makes durable what was found in a slot. */
+async function prove(storage: Storage, directory: string, file: SlotFile): Promise<void> {
+  await writing(join(directory, file), async (path) => {
+    const slot = await storage.open(path, 'write');
+    try {
+      await slot.sync();
+    } finally {
+      await slot.close();
+    }
+    await storage.syncDirectory(directory);
+  });
+}
+
+/** @throws RIV_LOG_FULL, RIV_LOG_WRITE for whatever fails */
+async function writing(path: string, act: (path: string) => Promise<void>): Promise<void> {
+  try {
+    await act(path);
   } catch (cause) {
     const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(reason(cause));
     throw new RivuletError(full ? 'RIV_LOG_FULL' : 'RIV_LOG_WRITE', {

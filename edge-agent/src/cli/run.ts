@@ -23,8 +23,12 @@ const HELP = `Usage: rivulet run --config FILE [options]
   --config FILE          the gateway's configuration (YAML)
   --state DIR            state directory; overrides \`state\` of the configuration
   --status-json [EVERY]  print events as JSON lines, a status every EVERY (default 1s)
-  --core WHICH           auto, scalar or simd (default auto)`;
+  --core WHICH           auto, scalar or simd (default auto)
 
+Exit codes: 0 stopped cleanly, 1 failed, 2 wrong usage, 74 the disk failed (a write or a sync; it is not tried again).`;
+
+/** The disk failed; `EX_IOERR` of sysexits.h. A supervisor that restarts the gateway had better tell somebody. */
+const EXIT_DISK = 74;
 /** A clean stop takes at most this long; then the process ends as if it had been killed, which loses nothing. */
 const STOP_MS_MAX = 2500;
 const STATUS_EVERY = '1s';
@@ -109,7 +113,7 @@ function fail(error: RivuletError, json: boolean, emit: (event: AgentEvent) => v
     emit({ event: 'error', code: error.code, message: error.message });
   }
   console.error(`${error.code}: ${error.message}`);
-  return 1;
+  return error.code === 'RIV_LOG_WRITE' ? EXIT_DISK : 1;
 }
 
 async function readConfig(path: string, state: string | undefined): Promise<Config> {

@@ -47,6 +47,8 @@ export interface CoordinatorParts {
   readonly kernelHash: Uint8Array;
   readonly identity: Pick<Identity, 'publicKey' | 'sign'>;
   readonly clock: Clock;
+  /** Calls `work` once, `ms` from now; returns how to take that back. Default: the process's timers. */
+  readonly after?: (ms: number, work: () => void) => () => void;
   readonly releaseEveryMs: number;
   readonly version: string;
 }
@@ -82,6 +84,11 @@ export interface Coordinator {
   stop(): void;
 }
 
+function timers(ms: number, work: () => void): () => void {
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
+}
+
 export function openCoordinator(parts: CoordinatorParts): Coordinator {
   const { store, clock, identity } = parts;
   const startedMs = clock.wallMs();
@@ -95,6 +102,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
   const models = openModels(store, parts.openMerge, () => clock.wallMs());
   const releaser = openReleaser({
     ...parts,
+    after: parts.after ?? timers,
     models,
     everyMs: parts.releaseEveryMs,
     onRelease: (release) => emit({ kind: 'release', release: releaseView(release) }),

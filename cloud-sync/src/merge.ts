@@ -33,6 +33,16 @@ export interface Suspect {
   readonly rows: number;
 }
 
+/** What the class-mean test says of a fleet. */
+export interface Judgement {
+  /** True when there was enough to tell, and the gateways look at one world. */
+  readonly oneWorld: boolean;
+  readonly suspects: readonly Suspect[];
+}
+
+/** The core's verdict: 0 too little to tell, 1 one world, 2 several. */
+const ONE_WORLD = 1;
+
 export interface Solved extends Measured {
   readonly model: Buffer;
 }
@@ -44,7 +54,7 @@ export interface Merge {
   remove(gateway: string): void;
   solve(): Solved;
   /** Gateways that do not fit (class-mean test); nobody where the fleet is small, or not one world. */
-  judge(): readonly Suspect[];
+  judge(): Judgement;
   /** Also when there is too little to solve; without gateways the digest is zeros. */
   measure(): Measured;
 }
@@ -77,15 +87,16 @@ export function mergesBy(core: Core): OpenMerge {
       },
       judge() {
         const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.judge }])), 'a judged merge');
-        reader.u8(); // whether it is one world: where it is not, nobody is named
+        const oneWorld = reader.u8() === ONE_WORLD;
         reader.f64();
         const count = Math.min(reader.u32(), SUSPECTS_MAX);
-        return Array.from({ length: count }, () => ({
+        const suspects = Array.from({ length: count }, () => ({
           leaf: reader.raw(32).toString('hex'),
           distance: reader.f64(),
           limit: reader.f64(),
           rows: reader.f64(),
         }));
+        return { oneWorld, suspects };
       },
       measure() {
         const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.measure }])), 'a measured merge');

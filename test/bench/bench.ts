@@ -9,6 +9,10 @@ interface Bench {
 }
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  fleet: {
+    about: 'what a simulated fleet learns together, against gateways alone and the published figures',
+    load: () => import('./fleet/main.ts'),
+  },
   ingest: {
     about: 'CPU per message, latency and memory of the intake, against MQTT.js in the same run',
     load: () => import('./ingest/main.ts'),

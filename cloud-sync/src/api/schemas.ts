@@ -122,7 +122,7 @@ const Models = list(
     horizon_ms: measure,
     features: list(text),
     gateways: list(text),
-    suspects: list(record({ gateway: text, since: time, distance: measure, limit: measure })),
+    suspects: list(record({ gateway: text, since: time, distance: measure, limit: measure, moved: flag })),
     releases: count,
     head: { ...hashOrNull, description: 'what gateways are told: the pinned release, else the newest' },
     newest: hashOrNull,

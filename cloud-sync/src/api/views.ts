@@ -149,6 +149,8 @@ export interface SuspectView {
   readonly distance: number;
   /** From which distance on that is suspicious in this fleet. */
   readonly limit: number;
+  /** It fitted once, so its world has changed; else its statistics are in quarantine. */
+  readonly moved: boolean;
 }
 
 /** One model: a task under one schema. `GET /api/v1/tasks` lists them. */

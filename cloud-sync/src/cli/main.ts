@@ -8,6 +8,7 @@ const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<numb
   run: () => import('./run.ts'),
   forget: () => import('./forget.ts'),
   release: () => import('./release.ts'),
+  simulate: () => import('./simulate.ts'),
 };
 
 const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into fleet models
@@ -33,6 +34,14 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
 
     RELEASE is the beginning of a hash, or champion, previous or newest (of --task TASK when there are several models)
     --state DIR, --json; a coordinator that runs on that directory carries the command out itself
+
+  rivulet-cloud simulate [options]        a fleet of real cores and a real coordinator, in simulated time
+
+    --scenario NAME     synthetic(A,B), synthetic-iid, sine-2, circle-2 or sea   (synthetic-iid)
+    --gateways N        (30)      --ticks N, syncs   (20)      --seed S   (0)
+    --trouble KIND      none, stragglers, offline, storm, clocks, backups or random   (none)
+    --attack KIND       none, scale, flip or collude; --attackers SHARE               (none, 0.2)
+    --alone             nobody talks to anybody;  --json
 
   rivulet-cloud --help, --version
 `;

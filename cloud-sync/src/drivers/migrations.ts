@@ -131,4 +131,16 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (schema, gateway)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- true for a gateway that fitted before: its world has changed, nobody says that it lies
+  ALTER TABLE suspects ADD COLUMN moved INTEGER NOT NULL DEFAULT 0;
+
+  -- gateways that were judged once, in a fleet that is one world, and fitted
+  CREATE TABLE fitted (
+    schema TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    PRIMARY KEY (schema, gateway, incarnation)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

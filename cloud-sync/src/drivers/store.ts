@@ -207,6 +207,8 @@ export interface SuspectRecord {
   readonly distance: number;
   readonly limit: number;
   readonly rows: number;
+  /** It fitted once: its world has changed, which is no reason to quarantine it. */
+  readonly moved: boolean;
 }
 
 export interface Suspects {
@@ -214,6 +216,10 @@ export interface Suspects {
   of(schema: string): SuspectRecord[];
   /** Those of a model, in place of the earlier ones. */
   set(schema: string, suspects: readonly SuspectRecord[]): void;
+  /** Notes that a gateway was judged, in a fleet that is one world, and fits. */
+  fits(schema: string, gateway: string, incarnation: string): void;
+  /** Whether that was ever so. */
+  hasFitted(schema: string, gateway: string, incarnation: string): boolean;
 }
 
 /** Gateways that were taken out of the fleet and may not send again. */

@@ -27,7 +27,7 @@ const merges: OpenMerge = () => {
       parts.set(gateway, word);
     },
     remove: (gateway) => void parts.delete(gateway),
-    judge: () => [],
+    judge: () => ({ oneWorld: false, suspects: [] }),
     measure: () => ({ gateways: parts.size, rows: 0, digest: Buffer.alloc(32) }),
     solve() {
       const words = [...parts].sort().map(([, word]) => word);

@@ -4,7 +4,7 @@
  */
 import { RivuletError } from '@rivulet/host';
 import type { Contribution, Form, Store } from '../drivers/store.ts';
-import type { Measured, Merge, OpenMerge, Solved, Suspect } from '../merge.ts';
+import type { Judgement, Measured, Merge, OpenMerge, Solved } from '../merge.ts';
 
 /** Merges in memory at a time: each is an instance of the core. The one used longest ago makes way, and comes back when needed. */
 const LIVE_MAX = 64;
@@ -14,7 +14,7 @@ export interface Models {
   put(model: ModelSource, gateway: string, statistics: Uint8Array): void;
   solve(model: ModelSource): Solved;
   measure(model: ModelSource): Measured;
-  judge(model: ModelSource): readonly Suspect[];
+  judge(model: ModelSource): Judgement;
   /** Solves the model of a fleet without these gateways; they stay in the merge. */
   solveWithout(model: ModelSource, gateways: readonly string[]): Solved;
   /** Takes a gateway out of the live merge; the store is the caller's. */

@@ -24,6 +24,8 @@ export interface ReleaserParts {
   readonly models: Models;
   readonly clock: Clock;
   readonly kernelHash: Uint8Array;
+  /** Calls `work` once, later; returns how to take that back. */
+  readonly after: (ms: number, work: () => void) => () => void;
   readonly everyMs: number;
   readonly onRelease: (release: ReleaseRecord) => void;
   /** A model that could not be solved (too few rows, say); it is tried again when something new has come. */
@@ -52,7 +54,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
   const lastMonoMs = new Map<string, number>();
   /** Offsets at which a model could not be solved: not tried again until there is more. */
   const failedAt = new Map<string, number>();
-  let timer: NodeJS.Timeout | null = null;
+  let cancel: (() => void) | null = null;
   let timerMonoMs = 0;
   let stopped = false;
 
@@ -138,27 +140,34 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     return record;
   }
 
-  /** Who is left out of this release; those that are new are put into quarantine with the evidence. */
+  /** Who is left out of this release; those that are new and never fitted are put into quarantine with the evidence. */
   function judge(head: Head): SuspectRecord[] {
     if (head.form !== 2) return [];
     const known = new Map(store.suspects.of(head.schema).map((suspect) => [suspect.gateway, suspect]));
     const contributions = store.deltas.contributions(head.schema);
     const byLeaf = new Map(contributions.map((entry) => [leafOf(entry.gateway).toString('hex'), entry]));
     const suspects: SuspectRecord[] = [];
-    for (const { leaf, distance, limit, rows } of models.judge(head)) {
+    const judgement = models.judge(head);
+    for (const { leaf, distance, limit, rows } of judgement.suspects) {
       const contribution = byLeaf.get(leaf);
       if (contribution === undefined) continue;
-      const { gateway, statistics } = contribution;
+      const { gateway, incarnation, statistics } = contribution;
       const sinceMs = known.get(gateway)?.sinceMs ?? clock.wallMs();
-      const suspect = { gateway, sinceMs, distance, limit, rows };
+      // A gateway that fitted once does not lie about its classes: its world has changed.
+      const moved = store.suspects.hasFitted(head.schema, gateway, incarnation);
+      const suspect = { gateway, sinceMs, distance, limit, rows, moved };
       suspects.push(suspect);
-      if (known.has(gateway)) continue;
+      if (known.has(gateway) || moved) continue;
       const reason = `its class means for ${head.task} are ${distance.toFixed(1)} times as far from the others' as chance gives; ${limit.toFixed(1)} is suspicious`;
       store.quarantine.add({ atMs: sinceMs, gateway, code: 'RIV_SUSPECT', reason, bytes: statistics });
       store.count('quarantined');
       parts.onSuspect(head, suspect);
     }
     store.suspects.set(head.schema, suspects);
+    const apart = new Set(suspects.map(({ gateway }) => gateway));
+    for (const { gateway, incarnation } of judgement.oneWorld ? contributions : []) {
+      if (!apart.has(gateway)) store.suspects.fits(head.schema, gateway, incarnation);
+    }
     return suspects;
   }
 
@@ -194,13 +203,13 @@ export function openReleaser(parts: ReleaserParts): Releaser {
   /** One timer, for whatever is due first. */
   function arm(ms: number): void {
     const dueMonoMs = clock.monoUs() / 1000 + ms;
-    if (stopped || (timer !== null && timerMonoMs <= dueMonoMs)) return;
-    if (timer !== null) clearTimeout(timer);
+    if (stopped || (cancel !== null && timerMonoMs <= dueMonoMs)) return;
+    cancel?.();
     timerMonoMs = dueMonoMs;
-    timer = setTimeout(() => {
-      timer = null;
+    cancel = parts.after(ms, () => {
+      cancel = null;
       run();
-    }, ms);
+    });
   }
 
   return {
@@ -226,7 +235,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     },
     stop() {
       stopped = true;
-      if (timer !== null) clearTimeout(timer);
+      cancel?.();
     },
   };
 }

@@ -30,8 +30,8 @@ export function modelView(head: Head, gateways: readonly string[], suspects: rea
   };
 }
 
-function suspectView({ gateway, sinceMs, distance, limit }: SuspectRecord): SuspectView {
-  return { gateway, since: sinceMs, distance, limit };
+function suspectView({ gateway, sinceMs, distance, limit, moved }: SuspectRecord): SuspectView {
+  return { gateway, since: sinceMs, distance, limit, moved };
 }
 
 export function headView(head: Head): HeadView {

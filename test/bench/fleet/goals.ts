@@ -1,0 +1,33 @@
+/** What each scenario is to reach, and the published or measured figures that it stands against. */
+
+export interface Goal {
+  /** A path in the scenario's figures. */
+  readonly figure: string;
+  readonly least?: number;
+  readonly most?: number;
+}
+
+export const GOALS: Readonly<Record<string, readonly Goal[]>> = {
+  'synthetic(1,1)': [
+    { figure: 'accuracy', least: 0.953 },
+    { figure: 'accuracy_mean_of_gateways', least: 0.9 },
+    { figure: 'below_alone', most: 0.003 },
+  ],
+  'synthetic-iid': [
+    { figure: 'accuracy', least: 0.93 },
+    { figure: 'below_alone', most: 0.003 },
+  ],
+  'sine-2': [
+    { figure: 'accuracy', least: 0.815 },
+    { figure: 'accuracy_row_by_row', least: 0.953 },
+    { figure: 'below_alone', most: 0.003 },
+  ],
+  'circle-2': [
+    { figure: 'accuracy_row_by_row', least: 0.905 },
+    { figure: 'below_alone', most: 0.003 },
+  ],
+  'attackers-iid-scale': [{ figure: 'below_honest', most: 0.01 }],
+  'attackers-iid-flip': [{ figure: 'below_honest', most: 0.01 }],
+  'attackers(1,1)-scale': [{ figure: 'below_honest', most: 0.003 }],
+  'attackers(1,1)-flip': [{ figure: 'below_honest', most: 0.003 }],
+};

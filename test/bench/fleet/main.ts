@@ -1,0 +1,114 @@
+/**
+ * `npm run bench -- fleet`: the simulated fleet on the scenarios of the literature, one setting for all, single pass, at
+ * most 20 syncs; each against the same gateways alone and the majority class. Figures are means over seeds. Accuracies
+ * are over test rows of all gateways together, weights frozen, unless their name says otherwise.
+ */
+import { tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
+import { loadCore } from '@rivulet/host';
+import { scenarioOf } from '../../../cloud-sync/src/simulate/scenarios.ts';
+import { describeMachine } from '../machine.ts';
+import { GOALS } from './goals.ts';
+import { majority, meanOf, type RunFigures, type RunSpec, runOnce } from './runs.ts';
+
+const SYNTHETIC = { gateways: 30, ticks: 20 };
+const CONCEPTS = { gateways: 10, ticks: 10 };
+const SCENARIOS: Readonly<Record<string, Omit<RunSpec, 'together'>>> = {
+  'synthetic(1,1)': { scenario: 'synthetic(1,1)', ...SYNTHETIC, attack: null },
+  'synthetic-iid': { scenario: 'synthetic-iid', ...SYNTHETIC, attack: null },
+  'sine-2': { scenario: 'sine-2', ...CONCEPTS, attack: null },
+  'circle-2': { scenario: 'circle-2', ...CONCEPTS, attack: null },
+  sea: { scenario: 'sea', ...CONCEPTS, attack: null },
+  'attackers-iid-scale': { scenario: 'synthetic-iid', ...SYNTHETIC, attack: 'scale' },
+  'attackers-iid-flip': { scenario: 'synthetic-iid', ...SYNTHETIC, attack: 'flip' },
+  'attackers-iid-collude': { scenario: 'synthetic-iid', ...SYNTHETIC, attack: 'collude' },
+  'attackers(1,1)-scale': { scenario: 'synthetic(1,1)', ...SYNTHETIC, attack: 'scale' },
+  'attackers(1,1)-flip': { scenario: 'synthetic(1,1)', ...SYNTHETIC, attack: 'flip' },
+};
+
+type Figures = Record<string, unknown>;
+
+export async function run(argv: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: argv,
+    options: {
+      data: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      seeds: { type: 'string', default: '5' },
+      first: { type: 'string', default: '0' },
+      only: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(
+      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME,…] [--json]\n\n  scenarios: ${Object.keys(SCENARIOS).join(', ')}`,
+    );
+    return 0;
+  }
+  const core = await loadCore();
+  const seeds = Array.from({ length: Number(values.seeds) }, (_, at) => Number(values.first) + at);
+  const names = Object.keys(SCENARIOS).filter(
+    (name) => values.only === undefined || values.only.split(',').includes(name),
+  );
+  const scenarios: Record<string, Figures> = {};
+  for (const name of names) {
+    const spec = SCENARIOS[name] as Omit<RunSpec, 'together'>;
+    const runs = (over: Partial<RunSpec>) =>
+      meanOf(seeds.map((seed) => runOnce(core, { ...spec, together: true, ...over }, seed, values.data ?? null)));
+    const figures = figuresOf(spec, runs, seeds);
+    scenarios[name] = { ...figures, goals: judged(name, figures) };
+    if (!values.json) print(name, scenarios[name]);
+  }
+  if (values.json) console.log(JSON.stringify({ machine: await describeMachine(tmpdir()), seeds, scenarios }, null, 2));
+  return 0;
+}
+
+function figuresOf(
+  spec: Omit<RunSpec, 'together'>,
+  runs: (over: Partial<RunSpec>) => RunFigures,
+  seeds: readonly number[],
+): Figures {
+  const together = runs({});
+  if (spec.attack !== null) {
+    const honest = runs({ attack: null });
+    return { ...together, without_attack: honest.accuracy, below_honest: honest.accuracy - together.accuracy };
+  }
+  const alone = runs({ together: false });
+  const majorities = seeds.map((seed) => majority(scenarioOf(spec.scenario, { ...spec, seed, data: null })));
+  return {
+    ...together,
+    majority_class: majorities.reduce((sum, one) => sum + one, 0) / seeds.length,
+    alone: {
+      accuracy: alone.accuracy,
+      accuracy_mean_of_gateways: alone.accuracy_mean_of_gateways,
+      accuracy_row_by_row: alone.accuracy_row_by_row,
+    },
+    below_alone: alone.accuracy - together.accuracy,
+  };
+}
+
+function judged(name: string, figures: Figures) {
+  return (GOALS[name] ?? []).map(({ figure, least, most }) => {
+    const found = figures[figure] as number;
+    const reached = (least === undefined || found >= least) && (most === undefined || found <= most);
+    return { figure, least: least ?? null, most: most ?? null, found, reached };
+  });
+}
+
+function print(name: string, { goals, ...figures }: Figures): void {
+  console.log(`\n${name}`);
+  for (const [figure, value] of Object.entries(figures)) console.log(`  ${figure.padEnd(28)} ${shown(value)}`);
+  for (const { figure, least, most, found, reached } of goals as ReturnType<typeof judged>) {
+    const wanted = least === null ? `at most ${most}` : `at least ${least}`;
+    console.log(`  ${reached ? 'reached' : 'MISSED '}  ${figure} ${wanted}: ${shown(found)}`);
+  }
+}
+
+function shown(value: unknown): string {
+  if (typeof value === 'number') return String(Math.round(value * 10_000) / 10_000);
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, one]) => `${name} ${shown(one)}`)
+    .join(', ');
+}

@@ -5,13 +5,15 @@
 //! Memory: the learner's, plus `label_delay` (or per key `horizon`) pending rows and `classes_max`² counts, the latter
 //! only up to `CONFUSION_CLASSES_MAX` classes.
 
+mod report;
+mod tally;
+
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
-use crate::json::write_f64;
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
+use tally::{Answer, Tally};
 
 /// Classes up to which the confusion matrix is kept and printed (kappa needs it too).
 pub const CONFUSION_CLASSES_MAX: usize = 64;
@@ -73,21 +75,6 @@ struct Waiting {
 struct Ahead {
     slot: u32,
     due: u64,
-}
-
-#[derive(Default)]
-struct Tally {
-    rows: u64,
-    scored: u64,
-    matured: u64,
-    error_sum: f64,
-    square_sum: f64,
-    baseline_sum: f64,
-    log_loss_sum: f64,
-    label_mean: f64,
-    label_m2: f64,
-    confusion: Vec<u64>,
-    per_key_rows: Vec<u64>,
 }
 
 impl Evaluation {
@@ -247,129 +234,22 @@ impl Evaluation {
     }
 
     fn tally_score(&mut self, slot: u32, class: u32, label: f64) {
-        let score = self.learner.score(slot, label);
-        let tally = &mut self.tally;
-        tally.scored += 1;
-        tally.error_sum += score.error;
-        tally.square_sum += score.error * score.error;
-        tally.baseline_sum += score.baseline_error;
-        if self.spec.kind == EvaluationKind::Classification {
-            let truth = label as usize;
-            let probability = self.learner.probability(slot, truth as u32);
-            let held = if probability > 1e-15 { probability } else { 1e-15 };
-            tally.log_loss_sum -= libm::log(held);
-            let served = class as usize;
-            if truth < CONFUSION_CLASSES_MAX && served < CONFUSION_CLASSES_MAX {
-                if tally.confusion.is_empty() {
-                    tally.confusion.resize(CONFUSION_CLASSES_MAX * CONFUSION_CLASSES_MAX, 0);
-                }
-                tally.confusion[truth * CONFUSION_CLASSES_MAX + served] += 1;
+        let answer = if self.spec.kind == EvaluationKind::Classification {
+            Answer::Class {
+                truth: label as usize,
+                served: class as usize,
+                probability: self.learner.probability(slot, label as u32),
             }
         } else {
-            let step = label - tally.label_mean;
-            tally.label_mean += step / tally.scored as f64;
-            tally.label_m2 += step * (label - tally.label_mean);
-        }
-    }
-
-    /// The report as one JSON object: rows, matured, metrics, classes, confusion, panel.
-    #[must_use]
-    pub fn report(&self) -> String {
-        let tally = &self.tally;
-        let n = if tally.scored > 0 { tally.scored as f64 } else { 1.0 };
-        let mut text = String::new();
-        let _ = write!(
-            text,
-            "{{\"rows\":{},\"matured\":{},\"metrics\":{{",
-            tally.scored, tally.matured
-        );
-        if self.spec.kind == EvaluationKind::Classification {
-            let _ = write!(
-                text,
-                "\"accuracy\":{},\"kappa\":{},\"log_loss\":{},\"accuracy_last_class\":{}}}",
-                number(1.0 - tally.error_sum / n),
-                number(self.kappa()),
-                number(tally.log_loss_sum / n),
-                number(1.0 - tally.baseline_sum / n)
-            );
-        } else {
-            let r2 = if tally.label_m2 > 0.0 {
-                1.0 - tally.square_sum / tally.label_m2
-            } else {
-                f64::NAN
-            };
-            let _ = write!(
-                text,
-                "\"mae\":{},\"rmse\":{},\"r2\":{},\"mae_last_value\":{}}}",
-                number(tally.error_sum / n),
-                number((tally.square_sum / n).sqrt()),
-                number(r2),
-                number(tally.baseline_sum / n)
-            );
-        }
-        let classes = self.learner.classes();
-        let _ = write!(text, ",\"classes\":{classes}");
-        if classes > 0 && classes <= CONFUSION_CLASSES_MAX && !tally.confusion.is_empty() {
-            text.push_str(",\"confusion\":[");
-            for truth in 0..classes {
-                let row = &tally.confusion[truth * CONFUSION_CLASSES_MAX..][..classes];
-                let row: Vec<String> = row.iter().map(u64::to_string).collect();
-                let _ = write!(text, "{}[{}]", if truth > 0 { "," } else { "" }, row.join(","));
-            }
-            text.push(']');
-        }
-        text.push_str(",\"panel\":[");
-        for (place, expert) in self.learner.experts().iter().enumerate() {
-            let comma = if place > 0 { "," } else { "" };
-            let (name, weight, error) = (&expert.name, number(expert.weight), number(expert.error));
-            let _ = write!(
-                text,
-                "{comma}{{\"expert\":\"{name}\",\"weight\":{weight},\"error\":{error}}}"
-            );
-        }
-        text.push_str("]}");
-        text
-    }
-
-    /// Cohen's kappa over the confusion matrix; NaN when chance explains all.
-    fn kappa(&self) -> f64 {
-        let (tally, classes) = (&self.tally, self.learner.classes());
-        if classes > CONFUSION_CLASSES_MAX || tally.confusion.is_empty() {
-            return f64::NAN;
-        }
-        let at = |truth: usize, served: usize| tally.confusion[truth * CONFUSION_CLASSES_MAX + served] as f64;
-        let n = tally.scored as f64;
-        let mut agreed = 0.0;
-        let mut chance = 0.0;
-        for class in 0..classes {
-            agreed += at(class, class);
-            let truths: f64 = (0..classes).map(|other| at(class, other)).sum();
-            let served: f64 = (0..classes).map(|other| at(other, class)).sum();
-            chance += truths * served;
-        }
-        let chance = chance / (n * n);
-        if chance < 1.0 {
-            (agreed / n - chance) / (1.0 - chance)
-        } else {
-            f64::NAN
-        }
+            Answer::Number { label }
+        };
+        self.tally.add(self.learner.score(slot, label), answer);
     }
 
     /// Writes the learner and the tally in canonical form: the digest of an evaluation is the hash of it.
     pub fn save(&self, writer: &mut Writer) {
         self.learner.save(writer);
-        let tally = &self.tally;
-        for count in [tally.rows, tally.scored, tally.matured] {
-            writer.u64(count);
-        }
-        for sum in [
-            tally.error_sum,
-            tally.square_sum,
-            tally.baseline_sum,
-            tally.log_loss_sum,
-        ] {
-            writer.f64(sum);
-        }
+        self.tally.save(writer);
         writer.u32(self.waiting.len() as u32);
         for waiting in &self.waiting {
             writer.u32(waiting.slot);
@@ -381,13 +261,6 @@ impl Evaluation {
 /// Infinities are treated as missing, so that nothing behind this door meets one.
 fn finite_or_missing(value: f64) -> f64 {
     if value.is_finite() { value } else { f64::NAN }
-}
-
-/// A JSON number, or null where there is none: sums over labels near the largest double overflow.
-fn number(value: f64) -> String {
-    let mut text = String::new();
-    write_f64(&mut text, value);
-    text
 }
 
 #[cfg(test)]

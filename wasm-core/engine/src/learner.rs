@@ -5,9 +5,12 @@
 //! Memory: at most `pending_max` rows of `ROW_OVERHEAD_BYTES` and the panel's row, `classes_max` names, and per key (at
 //! most `keys_max`) the panel's key memory. Rows are allocated when first needed and then reused.
 
+mod release;
+mod spec;
+mod state;
+
 use std::collections::BTreeMap;
 
-use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::classifier::Classifier;
 use crate::panel::inputs::{Inputs, VALUE_ABS_MAX};
@@ -15,43 +18,9 @@ use crate::panel::interval::Interval;
 use crate::panel::number::hold;
 use crate::panel::regressor::Regressor;
 use crate::panel::row::PanelRow;
-use crate::release::{Descent, ReleaseModel};
 use crate::statistics::{ClassStatistics, CoMoments, Statistics};
-
-/// What is predicted: a number or one of several classes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LearnerKind {
-    /// A number.
-    Regression,
-    /// A class, by its index in order of first appearance.
-    Classification,
-}
-
-/// One column of the feature vector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Its name in the schema.
-    pub name: String,
-    /// True when its numbers are indexes of categories, so that their size and order mean nothing.
-    pub categorical: bool,
-}
-
-/// What a learner is made for; all that is not learned.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LearnerSpec {
-    /// Number or class.
-    pub kind: LearnerKind,
-    /// The feature vector, in order.
-    pub columns: Vec<Column>,
-    /// True when the target is `label - base` (forecast, anomaly); regression only.
-    pub residual: bool,
-    /// Most classes it tells apart.
-    pub classes_max: usize,
-    /// Most rows waiting for their label.
-    pub pending_max: usize,
-    /// Most keys with a memory of their own; keys beyond it are served from what is shared.
-    pub keys_max: usize,
-}
+use release::Installed;
+pub use spec::{Column, LearnerKind, LearnerSpec};
 
 /// One row to predict.
 #[derive(Clone, Copy, Debug)]
@@ -112,22 +81,14 @@ struct Row {
     panel: PanelRow,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Panel {
     Numbers(Regressor),
     Classes(Classifier),
 }
 
-#[derive(Clone, Debug)]
-struct Installed {
-    descent: Descent,
-    model: ReleaseModel,
-    /// Per label of the model its class index here; `u32::MAX`: not known here.
-    classes: Vec<u32>,
-}
-
 /// The learner of one task.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Learner {
     spec: LearnerSpec,
     classes: Vec<String>,
@@ -290,7 +251,7 @@ impl Learner {
                 if label.is_finite() && base.is_finite() {
                     let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
                     let delay = (self.serial - row.panel.serial) as f64;
-                    panel.learn(&row.panel, &row.x, y, delay, &self.inputs);
+                    panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
                     self.inputs.arrived(row.key, &row.x, y);
                     self.interval.learn(row.key, y - row.panel.served[0]);
                     if let Statistics::CoMoments(moments) = &mut self.statistics {
@@ -301,7 +262,7 @@ impl Learner {
             Panel::Classes(panel) => {
                 let class = label as usize;
                 if class as f64 == label && class < self.classes.len() {
-                    panel.learn(&mut row.panel, class, &self.inputs);
+                    panel.learn(&mut row.panel, &row.x, class, &self.inputs);
                     self.inputs
                         .arrived(row.key, &row.x, if class == 1 { 1.0 } else { -1.0 });
                     let key = row.key as usize;
@@ -416,55 +377,6 @@ impl Learner {
         &self.statistics
     }
 
-    /// Puts a global model into the panel as the expert `release`, in place of an earlier one: with the weight and the
-    /// error of that one when it continues its line, else with a new expert's, and then rows that wait for their label
-    /// score what was served, but not this release. Its classes become known here, as far as `classes_max` allows.
-    ///
-    /// # Errors
-    /// `SchemaMismatch` for a model of another kind or another number of features.
-    pub fn install(&mut self, model: ReleaseModel, descent: Descent) -> Result<()> {
-        let fits = match model {
-            ReleaseModel::Ridge { .. } => self.spec.kind == LearnerKind::Regression,
-            ReleaseModel::Lda { .. } => self.spec.kind == LearnerKind::Classification,
-        };
-        if !fits || model.d() != self.spec.columns.len() {
-            return Err(CoreError::SchemaMismatch);
-        }
-        for label in model.labels() {
-            let _ = self.intern_class(label);
-        }
-        let earlier = self.release.as_ref().map(|installed| installed.descent);
-        let mut installed = Installed {
-            descent,
-            model,
-            classes: Vec::new(),
-        };
-        installed.meet(&self.class_index);
-        self.release = Some(installed);
-        if let Panel::Classes(panel) = &mut self.panel {
-            panel.grow(self.classes.len());
-        }
-        if !earlier.is_some_and(|earlier| descent.continues(&earlier)) {
-            match &mut self.panel {
-                Panel::Numbers(panel) => panel.install(self.serial),
-                Panel::Classes(panel) => panel.install(self.serial),
-            }
-            for row in self.rows.iter_mut().filter(|row| row.taken) {
-                match &self.panel {
-                    Panel::Numbers(panel) => panel.forget_release(&mut row.panel),
-                    Panel::Classes(panel) => panel.forget_release(&mut row.panel),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The hash of the installed release.
-    #[must_use]
-    pub fn release(&self) -> Option<[u8; 32]> {
-        self.release.as_ref().map(|installed| installed.descent.hash)
-    }
-
     /// The panel, with today's weights.
     #[must_use]
     pub fn experts(&self) -> Vec<ExpertReport> {
@@ -482,157 +394,6 @@ impl Learner {
         }
         lines
     }
-
-    /// Writes the whole state in canonical form.
-    pub fn save(&self, writer: &mut Writer) {
-        save_spec(&self.spec, writer);
-        writer.u32(self.classes.len() as u32);
-        for name in &self.classes {
-            writer.str(name);
-        }
-        writer.u64(self.serial);
-        writer.u32(self.rows.len() as u32);
-        for row in &self.rows {
-            writer.bool(row.taken);
-            if row.taken {
-                writer.u32(row.key);
-                writer.f64(row.base);
-                writer.f64(row.baseline);
-                writer.f64s(&row.x);
-                row.panel.save(writer);
-            }
-        }
-        writer.u32(self.free.len() as u32);
-        for &slot in &self.free {
-            writer.u32(slot);
-        }
-        writer.u32(self.last_class.len() as u32);
-        for &class in &self.last_class {
-            writer.u32(class);
-        }
-        self.inputs.save(writer);
-        match &self.panel {
-            Panel::Numbers(panel) => panel.save(writer),
-            Panel::Classes(panel) => panel.save(writer),
-        }
-        self.interval.save(writer);
-        self.statistics.save(writer);
-        writer.bool(self.release.is_some());
-        if let Some(installed) = &self.release {
-            writer.raw(&installed.descent.hash);
-            writer.raw(&installed.descent.line);
-            writer.f64(installed.descent.rows);
-            let mut bytes = Writer::new();
-            installed.model.encode(&mut bytes);
-            writer.bytes(bytes.as_slice());
-        }
-    }
-
-    /// Rows that were loaded fit the panel, their slots are taken or free once, and classes are known.
-    fn check_rows(&self) -> Result<()> {
-        let mut free = self.free.clone();
-        free.sort_unstable();
-        free.dedup();
-        let waiting = self.rows.iter().filter(|row| row.taken);
-        let sound = free.len() == self.free.len()
-            && free.len() + waiting.clone().count() == self.rows.len()
-            && self.rows.len() <= self.spec.pending_max
-            && self.last_class.len() <= self.spec.keys_max;
-        let fits = match &self.panel {
-            Panel::Numbers(panel) => {
-                waiting.clone().all(|row| panel.fits(&row.panel, &self.inputs)) && self.last_class.is_empty()
-            }
-            Panel::Classes(panel) => {
-                let known = |&class: &u32| class == u32::MAX || (class as usize) < panel.classes();
-                waiting.clone().all(|row| panel.fits(&row.panel, &self.inputs)) && self.last_class.iter().all(known)
-            }
-        };
-        if sound && fits { Ok(()) } else { Err(CoreError::Corrupt) }
-    }
-
-    /// Reads what `save` wrote.
-    ///
-    /// # Errors
-    /// `Truncated` or `Corrupt`; `Limit` for more classes than the saved limit.
-    pub fn load(reader: &mut Reader) -> Result<Self> {
-        let mut learner = Self::new(load_spec(reader)?);
-        for _ in 0..reader.count(4)? {
-            learner.intern_class(reader.str()?)?;
-        }
-        learner.serial = reader.u64()?;
-        for _ in 0..reader.count(1)? {
-            let mut row = Row {
-                taken: reader.bool()?,
-                ..Row::default()
-            };
-            if row.taken {
-                row.key = reader.u32()?;
-                row.base = reader.f64()?;
-                row.baseline = reader.f64()?;
-                row.x = reader.f64s()?;
-                row.panel = PanelRow::load(reader)?;
-                if row.x.len() != learner.spec.columns.len() {
-                    return Err(CoreError::Corrupt);
-                }
-            }
-            learner.rows.push(row);
-        }
-        for _ in 0..reader.count(4)? {
-            let slot = reader.u32()?;
-            if learner.rows.get(slot as usize).is_none_or(|row| row.taken) {
-                return Err(CoreError::Corrupt);
-            }
-            learner.free.push(slot);
-        }
-        for _ in 0..reader.count(4)? {
-            learner.last_class.push(reader.u32()?);
-        }
-        learner.inputs.load(reader)?;
-        match &mut learner.panel {
-            Panel::Numbers(panel) => panel.load(&learner.inputs, reader)?,
-            Panel::Classes(panel) => panel.load(&learner.inputs, learner.classes.len(), reader)?,
-        }
-        learner.check_rows()?;
-        learner.interval.load(reader)?;
-        learner.statistics = Statistics::load(reader)?;
-        let d = learner.spec.columns.len();
-        let fits = match (&learner.statistics, learner.spec.kind) {
-            (Statistics::CoMoments(moments), LearnerKind::Regression) => moments.d() == d,
-            (Statistics::Classes(statistics), LearnerKind::Classification) => statistics.d() == d,
-            _ => false,
-        };
-        if !fits {
-            return Err(CoreError::Corrupt);
-        }
-        if reader.bool()? {
-            let mut hash = || reader.raw(32)?.try_into().map_err(|_| CoreError::Corrupt);
-            let descent = Descent {
-                hash: hash()?,
-                line: hash()?,
-                rows: reader.f64()?,
-            };
-            let model = ReleaseModel::decode(reader.bytes()?)?;
-            let fits = matches!(model, ReleaseModel::Ridge { .. }) == (learner.spec.kind == LearnerKind::Regression);
-            if !fits || model.d() != d {
-                return Err(CoreError::Corrupt);
-            }
-            let mut installed = Installed {
-                descent,
-                model,
-                classes: Vec::new(),
-            };
-            installed.meet(&learner.class_index);
-            learner.release = Some(installed);
-        }
-        Ok(learner)
-    }
-}
-
-impl Installed {
-    fn meet(&mut self, known: &BTreeMap<String, u32>) {
-        let index = |label: &String| known.get(label).copied().unwrap_or(u32::MAX);
-        self.classes = self.model.labels().iter().map(index).collect();
-    }
 }
 
 /// The first of the likeliest classes.
@@ -644,46 +405,6 @@ fn likeliest(served: &[f64]) -> usize {
         }
     }
     best
-}
-
-fn save_spec(spec: &LearnerSpec, writer: &mut Writer) {
-    writer.bool(spec.kind == LearnerKind::Classification);
-    writer.u32(spec.columns.len() as u32);
-    for column in &spec.columns {
-        writer.str(&column.name);
-        writer.bool(column.categorical);
-    }
-    writer.bool(spec.residual);
-    writer.u64(spec.classes_max as u64);
-    writer.u64(spec.pending_max as u64);
-    writer.u64(spec.keys_max as u64);
-}
-
-fn load_spec(reader: &mut Reader) -> Result<LearnerSpec> {
-    let kind = if reader.bool()? {
-        LearnerKind::Classification
-    } else {
-        LearnerKind::Regression
-    };
-    let mut columns = Vec::new();
-    for _ in 0..reader.count(5)? {
-        columns.push(Column {
-            name: reader.str()?.to_owned(),
-            categorical: reader.bool()?,
-        });
-    }
-    Ok(LearnerSpec {
-        kind,
-        columns,
-        residual: reader.bool()?,
-        classes_max: limit(reader.u64()?)?,
-        pending_max: limit(reader.u64()?)?,
-        keys_max: limit(reader.u64()?)?,
-    })
-}
-
-fn limit(value: u64) -> Result<usize> {
-    usize::try_from(value).map_err(|_| CoreError::Corrupt)
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //! features do not matter, memory does not grow.
 
 use super::*;
+use crate::codec::{Reader, Writer};
+use crate::release::{Descent, ReleaseModel};
 
 /// A small reproducible source of numbers (splitmix64).
 struct Random(u64);
@@ -151,7 +153,7 @@ fn restore_then_continue_equals_straight_run() {
             for (place, label) in (0..kind.classes).enumerate() {
                 assert_eq!(straight.intern_class(&format!("class {label}")), Ok(place as u32));
             }
-            let mut parts = straight.clone();
+            let mut parts = restored(&straight);
             fold(&mut straight, kind, &mut pending, 0, 200, delay);
             let mut pending = Vec::new();
             for cut in [0, 3, 60, 64, 65, 130] {
@@ -400,7 +402,7 @@ fn a_release_that_continues_its_line_keeps_weight_and_error_and_an_unrelated_one
         assert_eq!(digest(&kept), digest(&learner));
         assert_eq!(release_line(&kept), earned);
         for unrelated in [release(90, 90, 2000.0), release(1, 1, 500.0)] {
-            let mut other = kept.clone();
+            let mut other = restored(&kept);
             other.install(good_model(kind), unrelated).expect("it fits");
             let anew = release_line(&other);
             assert_eq!(anew.error, 0.0, "another line, or a step back: {kind:?}");
@@ -441,7 +443,7 @@ fn a_new_release_is_not_judged_by_rows_served_before_it_came() {
         learner.install(ridge(first), release(1, 1, 1000.0)).expect("it fits");
         fold(&mut learner, kind, &mut pending, 0, 100, 30);
         learner.install(ridge(20.15), release(2, 2, 1000.0)).expect("it fits");
-        let installed = learner.clone();
+        let installed = restored(&learner);
         let scores: Vec<Score> = pending
             .iter()
             .map(|&(slot, label)| learner.score(slot, label))
@@ -555,7 +557,7 @@ fn vectors_of_another_length_are_refused() {
             |row: &mut PanelRow| row.mixes.truncate(1),
             |row: &mut PanelRow| row.mixes.push(0.0),
         ] {
-            let mut forged = learner.clone();
+            let mut forged = restored(&learner);
             let waiting = forged.rows.iter_mut().find(|row| row.taken);
             forge(&mut waiting.expect("some wait").panel);
             assert!(Learner::load(&mut Reader::new(&digest(&forged))).is_err(), "{kind:?}");

@@ -24,6 +24,9 @@ const INPUT_ABS_MAX: f64 = 8.0;
 pub const VALUE_ABS_MAX: f64 = 1e100;
 /// Most inputs of the widest second-order expert while it still gets contexts: its cost per row is about 3.5 m² flops.
 const CONTEXT_INPUTS_MAX: usize = 64;
+/// Most inputs of a second-order expert: 128 take 66 KB and about 60,000 flops per row. Wider rows are left to the
+/// experts whose cost is linear.
+const SECOND_ORDER_INPUTS_MAX: usize = 128;
 /// Rates of the running means of a column: half-lives of 4 and 16 rows.
 const RATE_4: f64 = 0.159_103_584_746_285_45;
 const RATE_16: f64 = 0.042_396_032_677_633_06;
@@ -43,6 +46,27 @@ pub enum Map {
     OneHot,
     /// Labels, columns and memories.
     Memory,
+}
+
+impl Map {
+    /// Its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Label => "columns",
+            Self::Context => "context",
+            Self::Full => "columns+context",
+            Self::Waves => "waves",
+            Self::OneHot => "categories",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// True for inputs that are there only once the columns are typed.
+    #[must_use]
+    pub fn typed(self) -> bool {
+        matches!(self, Self::OneHot | Self::Memory)
+    }
 }
 
 /// The makers of the inputs and their state.
@@ -104,6 +128,12 @@ impl Inputs {
         } else {
             map
         }
+    }
+
+    /// True when a map has inputs, and few enough for a second-order expert.
+    #[must_use]
+    pub fn second_order(&self, map: Map) -> bool {
+        (1..=SECOND_ORDER_INPUTS_MAX).contains(&self.width(map))
     }
 
     /// The two ranges of the vector that a map is made of.

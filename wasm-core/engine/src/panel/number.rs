@@ -100,6 +100,23 @@ pub fn ln_each(numbers: &mut [f64]) {
     rest.iter_mut().for_each(|number| *number = ln(*number));
 }
 
+/// Softmax in place.
+pub fn soften(scores: &mut [f64]) {
+    let most = scores
+        .iter()
+        .copied()
+        .fold(f64::MIN, |most, score| if score > most { score } else { most });
+    scores.iter_mut().for_each(|score| *score = exp(*score - most));
+    normalise(scores);
+}
+
+/// Brings numbers to the sum 1; all become 0 where their sum is not positive.
+pub fn normalise(p: &mut [f64]) {
+    let sum: f64 = p.iter().sum();
+    let scale = if sum > 0.0 { 1.0 / sum } else { 0.0 };
+    p.iter_mut().for_each(|p| *p *= scale);
+}
+
 /// `value` held to [low, high]; NaN becomes `low`.
 #[inline]
 #[must_use]

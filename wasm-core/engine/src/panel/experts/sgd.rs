@@ -8,6 +8,8 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
+use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{hold, sigmoid};
 
@@ -137,5 +139,83 @@ impl SgdLanes {
         self.rows = reader.f64()?;
         self.square_mean = reader.f64()?;
         load_numbers(self.weights.as_flattened_mut(), reader)
+    }
+}
+
+/// The lanes over one map; for numbers from a base.
+#[derive(Debug)]
+pub struct Sgd {
+    map: Map,
+    base: usize,
+    lanes: SgdLanes,
+}
+
+impl Sgd {
+    /// Over the inputs of `map`, for one output; numbers start from the base at this place.
+    #[must_use]
+    pub fn new(inputs: &Inputs, map: Map, base: usize) -> Self {
+        Self {
+            map,
+            base,
+            lanes: SgdLanes::new(inputs.width(map), 1),
+        }
+    }
+}
+
+impl Expert for Sgd {
+    fn names(&self) -> Vec<String> {
+        (0..LANES)
+            .map(|lane| format!("sgd {} {lane}", self.map.name()))
+            .collect()
+    }
+
+    fn width(&self) -> usize {
+        LANES
+    }
+
+    fn map(&self) -> Option<Map> {
+        Some(self.map)
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.lanes.save(writer);
+    }
+
+    fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        self.lanes.load(reader)
+    }
+}
+
+impl ClassExpert for Sgd {
+    fn grow(&mut self, classes: usize) {
+        self.lanes.grow(outputs(classes));
+    }
+
+    fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
+        cells.fill_lanes(|output| self.lanes.scores(output, row.z));
+        true
+    }
+
+    fn learn(&mut self, row: &ClassRow, truth: Truth) {
+        let square = self.lanes.begin(row.z);
+        for output in 0..truth.outputs() {
+            self.lanes.learn_logistic(output, row.z, truth.of(output), square);
+        }
+    }
+}
+
+impl NumberExpert for Sgd {
+    fn predict(&mut self, row: &NumberRow, out: &mut [f64]) {
+        for (out, score) in out.iter_mut().zip(self.lanes.scores(0, row.z)) {
+            *out = from_base(row.bases[self.base], score, row.range);
+        }
+    }
+
+    fn learn(&mut self, row: &NumberRow, label: f64, _: &[[f64; 2]]) {
+        let base = row.bases[self.base];
+        if base.is_finite() {
+            let square = self.lanes.begin(row.z);
+            self.lanes.learn_squared(0, row.z, label - base, square);
+        }
     }
 }

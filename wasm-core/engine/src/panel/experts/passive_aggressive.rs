@@ -8,6 +8,8 @@
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth, outputs};
+use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{add_scaled, load_numbers, save_numbers};
 use crate::panel::number::sigmoid;
 
@@ -19,6 +21,7 @@ const SLOPE_FORGETTING: f64 = 1e-3;
 /// One margin per output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PassiveAggressive {
+    map: Map,
     m: usize,
     weights: Vec<f64>,
     slope: f64,
@@ -26,24 +29,17 @@ pub struct PassiveAggressive {
 }
 
 impl PassiveAggressive {
-    /// Zero weights.
+    /// Zero weights for the inputs of `map`, one output.
     #[must_use]
-    pub fn new(m: usize, outputs: usize) -> Self {
+    pub fn new(inputs: &Inputs, map: Map) -> Self {
+        let m = inputs.width(map);
         Self {
+            map,
             m,
-            weights: vec![0.0; m * outputs],
+            weights: vec![0.0; m],
             slope: 1.0,
             slope_variance: SLOPE_PRIOR,
         }
-    }
-
-    /// From one output (class 1 against class 0) to one per class.
-    pub fn grow(&mut self, outputs: usize) {
-        if self.weights.len() == self.m && outputs > 1 {
-            let negated: Vec<f64> = self.weights.iter().map(|w| -w).collect();
-            self.weights.splice(0..0, negated);
-        }
-        self.weights.resize(self.m * outputs, 0.0);
     }
 
     /// The margin of one output times the slope: a logit.
@@ -53,7 +49,7 @@ impl PassiveAggressive {
     }
 
     /// Learns one output, `y` 0 or 1.
-    pub fn learn(&mut self, output: usize, x: &[f64], y: f64) {
+    pub fn learn_output(&mut self, output: usize, x: &[f64], y: f64) {
         let weights = &mut self.weights[output * self.m..][..self.m];
         let margin = dot(weights, x);
         let p = sigmoid(margin * self.slope);
@@ -74,21 +70,47 @@ impl PassiveAggressive {
             );
         }
     }
+}
 
-    /// Writes the state.
-    pub fn save(&self, writer: &mut Writer) {
+impl Expert for PassiveAggressive {
+    fn names(&self) -> Vec<String> {
+        vec![format!("passive-aggressive {}", self.map.name())]
+    }
+
+    fn map(&self) -> Option<Map> {
+        Some(self.map)
+    }
+
+    fn save(&self, writer: &mut Writer) {
         writer.f64(self.slope);
         writer.f64(self.slope_variance);
         save_numbers(&self.weights, writer);
     }
 
-    /// Reads what `save` wrote into a model of the same shape.
-    ///
-    /// # Errors
-    /// `Truncated`.
-    pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
+    fn load(&mut self, reader: &mut Reader) -> Result<()> {
         self.slope = reader.f64()?;
         self.slope_variance = reader.f64()?;
         load_numbers(&mut self.weights, reader)
+    }
+}
+
+impl ClassExpert for PassiveAggressive {
+    fn grow(&mut self, classes: usize) {
+        if self.weights.len() == self.m && classes > 2 {
+            let negated: Vec<f64> = self.weights.iter().map(|w| -w).collect();
+            self.weights.splice(0..0, negated);
+        }
+        self.weights.resize(self.m * outputs(classes), 0.0);
+    }
+
+    fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
+        cells.fill_scores(|output| self.score(output, row.z));
+        true
+    }
+
+    fn learn(&mut self, row: &ClassRow, truth: Truth) {
+        for output in 0..truth.outputs() {
+            self.learn_output(output, row.z, truth.of(output));
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert};
 use crate::panel::linear::{load_numbers, save_numbers};
 
 /// Counts of classes and of their repetitions.
@@ -76,5 +77,40 @@ impl Prior {
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
         self.n = reader.f64()?;
         load_numbers(self.counts.as_flattened_mut(), reader)
+    }
+}
+
+/// The share of classes.
+#[derive(Debug)]
+pub struct Share;
+
+impl Expert for Share {
+    fn names(&self) -> Vec<String> {
+        vec!["share of classes".to_owned()]
+    }
+}
+
+impl ClassExpert for Share {
+    fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
+        cells.fill(|class| row.prior.share(class));
+        true
+    }
+}
+
+/// What follows the key's last class.
+#[derive(Debug)]
+pub struct LastClass;
+
+impl Expert for LastClass {
+    fn names(&self) -> Vec<String> {
+        vec!["last class".to_owned()]
+    }
+}
+
+impl ClassExpert for LastClass {
+    fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
+        let Some(last) = row.last else { return false };
+        cells.fill(|class| row.prior.after(last, class));
+        true
     }
 }

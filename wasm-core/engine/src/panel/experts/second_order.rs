@@ -7,10 +7,15 @@
 //! probability; Huber (1964). Cost: 2 m² flops to serve, m² to learn (3 m² when the label is late).
 //! Memory: 4 m (m + 1) + 8 m per output bytes.
 
+mod classes;
+mod numbers;
+
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::linear::{add_scaled, load_numbers, save_numbers, symmetric_times, symmetric_update, triangle_len};
+pub use classes::SecondOrderClasses;
+pub use numbers::SecondOrderNumbers;
 
 /// π / 8, of MacKay's moderation.
 const MODERATION: f64 = std::f64::consts::PI / 8.0;

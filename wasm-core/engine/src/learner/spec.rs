@@ -1,0 +1,83 @@
+//! What a learner is made for: all that is not learned.
+
+use crate::codec::{Reader, Writer};
+use crate::error::{CoreError, Result};
+
+/// What is predicted: a number or one of several classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnerKind {
+    /// A number.
+    Regression,
+    /// A class, by its index in order of first appearance.
+    Classification,
+}
+
+/// One column of the feature vector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name in the schema.
+    pub name: String,
+    /// True when its numbers are indexes of categories, so that their size and order mean nothing.
+    pub categorical: bool,
+}
+
+/// What a learner is made for; all that is not learned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnerSpec {
+    /// Number or class.
+    pub kind: LearnerKind,
+    /// The feature vector, in order.
+    pub columns: Vec<Column>,
+    /// True when the target is `label - base` (forecast, anomaly); regression only.
+    pub residual: bool,
+    /// Most classes it tells apart.
+    pub classes_max: usize,
+    /// Most rows waiting for their label.
+    pub pending_max: usize,
+    /// Most keys with a memory of their own; keys beyond it are served from what is shared.
+    pub keys_max: usize,
+}
+
+impl LearnerSpec {
+    /// Writes it in front of the state.
+    pub(super) fn save(&self, writer: &mut Writer) {
+        writer.bool(self.kind == LearnerKind::Classification);
+        writer.u32(self.columns.len() as u32);
+        for column in &self.columns {
+            writer.str(&column.name);
+            writer.bool(column.categorical);
+        }
+        writer.bool(self.residual);
+        writer.u64(self.classes_max as u64);
+        writer.u64(self.pending_max as u64);
+        writer.u64(self.keys_max as u64);
+    }
+
+    /// Reads what `save` wrote.
+    pub(super) fn load(reader: &mut Reader) -> Result<Self> {
+        let kind = if reader.bool()? {
+            LearnerKind::Classification
+        } else {
+            LearnerKind::Regression
+        };
+        let mut columns = Vec::new();
+        for _ in 0..reader.count(5)? {
+            columns.push(Column {
+                name: reader.str()?.to_owned(),
+                categorical: reader.bool()?,
+            });
+        }
+        Ok(Self {
+            kind,
+            columns,
+            residual: reader.bool()?,
+            classes_max: limit(reader.u64()?)?,
+            pending_max: limit(reader.u64()?)?,
+            keys_max: limit(reader.u64()?)?,
+        })
+    }
+}
+
+fn limit(value: u64) -> Result<usize> {
+    usize::try_from(value).map_err(|_| CoreError::Corrupt)
+}

@@ -1,0 +1,302 @@
+//! How a panel for classes weighs its experts: lanes of fixed share over all of them, a stack that corrects the lanes'
+//! mix, and on top a rule without a rate over lanes and stack.
+
+use crate::cholesky::dot;
+use crate::codec::{Reader, Writer};
+use crate::error::Result;
+use crate::panel::experts::Truth;
+use crate::panel::experts::second_order::SecondOrder;
+use crate::panel::linear::{load_numbers, save_numbers};
+use crate::panel::number::{exp_each, hold, ln, ln_each, normalise, sigmoid, soften, tenth_power_each};
+use crate::panel::row::{Line, PanelRow};
+use crate::panel::shares::Shares;
+use crate::panel::top::Top;
+
+/// No expert's probability leaves [1e-6, 1 - 1e-6].
+pub(super) const PROBABILITY_MIN: f64 = 1e-6;
+/// Speed and share of each lane. A lane's rate is the slowest one times ten to the power of its speed: 0.01, 0.1 or 1; the
+/// fast ones are for labels that come at once, the slow ones for late labels. The last lane averages logits.
+const RATE_SLOWEST: f64 = 0.01;
+const SPEEDS: usize = 3;
+const FASTEST: usize = SPEEDS - 1;
+const LANE_SPEEDS: [usize; 6] = [2, 2, 2, 1, 0, 1];
+const LANE_SHARES: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-4];
+const LANE_COUNT: usize = LANE_SHARES.len();
+const LOGIT_LANE: usize = LANE_COUNT - 1;
+/// Prior variance of the stacks' weights.
+const STACK_PRIORS: [f64; 1] = [0.005];
+const STACK_FORGETTING: f64 = 1e-4;
+/// Logits in a stack are held to this.
+const STACK_LOGIT_MAX: f64 = 6.0;
+/// Labels per expert before a stack speaks.
+const STACK_LABELS: f64 = 3.0;
+/// Mixes of a row that the top weighs; behind them what the stacks add to.
+pub(super) const MIXES: usize = LANE_COUNT + STACK_PRIORS.len();
+/// A loss counts in the top as at most this many nats.
+const LOSS_MAX: f64 = 7.0;
+
+/// The weights and how the experts have done.
+#[derive(Debug)]
+pub(super) struct Mixing {
+    experts: usize,
+    shares: Shares,
+    stacks: Vec<SecondOrder>,
+    top: Top,
+    losses: Vec<f64>,
+    line: Line,
+    scratch: Scratch,
+}
+
+/// Working memory, never state.
+#[derive(Debug, Default)]
+struct Scratch {
+    features: Vec<f64>,
+    rival: Vec<f64>,
+    likelihood: Vec<f64>,
+}
+
+impl Mixing {
+    /// Equal weights for the experts that have `started`.
+    pub(super) fn new(started: Vec<bool>) -> Self {
+        let experts = started.len();
+        Self {
+            experts,
+            shares: Shares::new(started, &LANE_SHARES),
+            stacks: STACK_PRIORS
+                .iter()
+                .map(|&p| SecondOrder::new(experts + 1, 1, p, STACK_FORGETTING))
+                .collect(),
+            top: Top::new(MIXES),
+            losses: vec![0.0; experts],
+            line: Line::default(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// An expert joins.
+    pub(super) fn join(&mut self, expert: usize) {
+        self.shares.join(expert);
+    }
+
+    /// The release, which is the last expert, joins anew.
+    pub(super) fn install(&mut self, serial: u64) {
+        let release = self.experts - 1;
+        self.shares.join(release);
+        self.losses[release] = 0.0;
+        self.line = Line { serial, labels: 0.0 };
+    }
+
+    /// From a row's predictions to its mixes and what is served; `labels` is how many have come so far.
+    pub(super) fn mix(&mut self, row: &mut PanelRow, labels: f64) {
+        let (classes, experts) = (row.outputs, self.experts);
+        row.logs.clear();
+        row.logs.extend_from_slice(&row.predictions);
+        ln_each(&mut row.logs);
+        let logs = &row.logs;
+        row.mixes.clear();
+        row.mixes.resize((MIXES + 1) * classes, 0.0);
+        let top = self.top.weights();
+        let (lanes, rest) = row.mixes.split_at_mut(LANE_COUNT * classes);
+        for (lane, mix) in lanes.chunks_exact_mut(classes).enumerate() {
+            let weights = self.shares.lane(lane);
+            if lane == LOGIT_LANE {
+                for (class, q) in mix.iter_mut().enumerate() {
+                    *q = dot(weights, &logs[class * experts..][..experts]);
+                }
+                soften(mix);
+            } else {
+                for (class, q) in mix.iter_mut().enumerate().skip(usize::from(classes == 2)) {
+                    *q = dot(weights, &row.predictions[class * experts..][..experts]);
+                }
+                if classes == 2 {
+                    mix[0] = 1.0 - mix[1];
+                }
+                normalise(mix);
+            }
+        }
+        // The offset of the stacks is the mix of the lanes as the top weighs them; it is kept behind the stacks' mixes.
+        let (stacks, offset) = rest.split_at_mut(STACK_PRIORS.len() * classes);
+        for (lane, mix) in lanes.chunks_exact(classes).enumerate() {
+            for (offset, q) in offset.iter_mut().zip(mix) {
+                *offset += top[lane] * q;
+            }
+        }
+        normalise(offset);
+        let silent = labels < STACK_LABELS * experts as f64;
+        for class in 0..classes {
+            if !silent {
+                stack_features(logs, experts, classes, class, &mut self.scratch.features);
+            }
+            for (mix, stack) in stacks.chunks_exact_mut(classes).zip(&self.stacks) {
+                let correction = if silent {
+                    0.0
+                } else {
+                    stack.score(0, &self.scratch.features)
+                };
+                mix[class] = ln(offset[class]) + correction;
+            }
+        }
+        for mix in stacks.chunks_exact_mut(classes) {
+            soften(mix);
+            mix.iter_mut().for_each(|p| *p = hold(*p, PROBABILITY_MIN, 1.0));
+            normalise(mix);
+        }
+        row.served.clear();
+        row.served.resize(classes, 0.0);
+        for (weight, mix) in top.iter().zip(row.mixes.chunks_exact(classes)) {
+            for (served, q) in row.served.iter_mut().zip(mix) {
+                *served += weight * q;
+            }
+        }
+    }
+
+    /// Makes room in a row that was served before a class was known.
+    pub(super) fn widen(&self, row: &mut PanelRow, classes: usize) {
+        if row.outputs >= classes {
+            return;
+        }
+        row.predictions.resize(classes * self.experts, PROBABILITY_MIN);
+        row.logs.resize(classes * self.experts, ln(PROBABILITY_MIN));
+        let mut mixes = Vec::with_capacity((MIXES + 1) * classes);
+        for mix in row.mixes.chunks_exact(row.outputs) {
+            mixes.extend_from_slice(mix);
+            mixes.resize(mixes.len() + classes - row.outputs, PROBABILITY_MIN);
+        }
+        row.mixes = mixes;
+        row.outputs = classes;
+    }
+
+    /// Learns from a row who was right; `labels` is how many had come before.
+    pub(super) fn learn(&mut self, row: &PanelRow, truth: Truth, labels: f64) {
+        let Truth { class, classes } = truth;
+        let experts = self.experts;
+        let counted = 1.0 / (labels + 1.0);
+        let release = experts - 1;
+        let with_release = self.line.counts(row);
+        for (expert, loss) in self.losses.iter_mut().enumerate() {
+            if expert == release && !with_release {
+                continue;
+            }
+            let counted = if expert == release {
+                1.0 / self.line.labels
+            } else {
+                counted
+            };
+            let truth = row.predictions[class * experts + expert];
+            let beaten = (0..classes).any(|other| other != class && row.predictions[other * experts + expert] >= truth);
+            *loss += (f64::from(u8::from(beaten)) - *loss) * counted;
+        }
+        let likelihood = &mut self.scratch.likelihood;
+        likelihood.clear();
+        likelihood.extend(
+            row.logs[class * experts..][..experts]
+                .iter()
+                .map(|&log| RATE_SLOWEST * log),
+        );
+        exp_each(likelihood);
+        for speed in 0..SPEEDS {
+            match speed {
+                0 => {}
+                FASTEST => likelihood.copy_from_slice(&row.predictions[class * experts..][..experts]),
+                _ => tenth_power_each(likelihood),
+            }
+            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
+                self.shares.update(lane, likelihood);
+            }
+        }
+        let mut losses = [0.0; MIXES];
+        for (loss, mix) in losses.iter_mut().zip(row.mixes.chunks_exact(classes)) {
+            *loss = hold(-ln(mix[class]) / LOSS_MAX, 0.0, 1.0);
+        }
+        self.top.update(&losses);
+        self.learn_stacks(row, truth);
+    }
+
+    /// A stack learns the class against the likeliest other one; for two classes this is the logistic likelihood.
+    fn learn_stacks(&mut self, row: &PanelRow, truth: Truth) {
+        let Truth { class, classes } = truth;
+        let experts = self.experts;
+        let offset = &row.mixes[MIXES * classes..];
+        let mut rival = usize::from(class == 0);
+        for other in 0..classes {
+            if other != class && offset[other] > offset[rival] {
+                rival = other;
+            }
+        }
+        let Scratch {
+            features, rival: other, ..
+        } = &mut self.scratch;
+        stack_features(&row.logs, experts, classes, rival, other);
+        stack_features(&row.logs, experts, classes, class, features);
+        for (feature, rival) in features.iter_mut().zip(other.iter()) {
+            *feature -= rival;
+        }
+        let base = ln(offset[class]) - ln(offset[rival]);
+        for stack in &mut self.stacks {
+            let p = sigmoid(base + stack.score(0, features));
+            stack.learn(features, row.serial, p * (1.0 - p), std::iter::once(1.0 - p));
+        }
+    }
+
+    /// Name, weight in what is served, and share of wrong answers, per expert and stack.
+    pub(super) fn report(&self, names: &[String], mut line: impl FnMut(&str, f64, f64)) {
+        let top = self.top.weights();
+        for (expert, name) in names.iter().enumerate() {
+            if self.shares.started(expert) {
+                let weight = (0..LANE_COUNT)
+                    .map(|lane| top[lane] * self.shares.lane(lane)[expert])
+                    .sum();
+                line(name, weight, self.losses[expert]);
+            }
+        }
+        for (stack, prior) in STACK_PRIORS.iter().enumerate() {
+            line(&format!("stack {prior}"), top[LANE_COUNT + stack], f64::NAN);
+        }
+    }
+
+    /// Writes the state.
+    pub(super) fn save(&self, writer: &mut Writer) {
+        self.shares.save(writer);
+        self.top.save(writer);
+        save_numbers(&self.losses, writer);
+        self.line.save(writer);
+        for stack in &self.stacks {
+            stack.save(writer);
+        }
+    }
+
+    /// Reads what `save` wrote into weights of as many experts.
+    pub(super) fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        self.shares.load(reader)?;
+        self.top.load(reader)?;
+        load_numbers(&mut self.losses, reader)?;
+        self.line = Line::load(reader)?;
+        for stack in &mut self.stacks {
+            stack.load(reader)?;
+        }
+        Ok(())
+    }
+}
+
+/// A stack's features for one class: every expert's held logit (two classes: half the logit, with the sign of the
+/// class), and the constant that only two classes have.
+fn stack_features(logs: &[f64], experts: usize, classes: usize, class: usize, out: &mut Vec<f64>) {
+    out.clear();
+    if classes == 2 {
+        let sign = if class == 1 { 0.5 } else { -0.5 };
+        let (zero, one) = logs.split_at(experts);
+        out.extend(
+            zero.iter()
+                .zip(one)
+                .map(|(zero, one)| sign * hold(one - zero, -STACK_LOGIT_MAX, STACK_LOGIT_MAX)),
+        );
+        out.push(sign);
+    } else {
+        let logs = &logs[class * experts..][..experts];
+        out.extend(
+            logs.iter()
+                .map(|&log| if log > -STACK_LOGIT_MAX { log } else { -STACK_LOGIT_MAX }),
+        );
+        out.push(0.0);
+    }
+}

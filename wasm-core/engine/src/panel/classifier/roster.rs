@@ -1,0 +1,36 @@
+//! Which experts a panel for classes has, in the order of their predictions. The release is always the last.
+
+use crate::panel::experts::ClassExpert;
+use crate::panel::experts::passive_aggressive::PassiveAggressive;
+use crate::panel::experts::prior::{LastClass, Share};
+use crate::panel::experts::release::Release;
+use crate::panel::experts::second_order::SecondOrderClasses;
+use crate::panel::experts::sgd::Sgd;
+use crate::panel::inputs::{Inputs, Map};
+
+/// The experts over these inputs.
+pub(super) fn roster(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
+    let mut experts: Vec<Box<dyn ClassExpert>> = vec![
+        Box::new(Share),
+        Box::new(LastClass),
+        Box::new(Sgd::new(inputs, Map::Label, 0)),
+        Box::new(PassiveAggressive::new(inputs, Map::Label)),
+    ];
+    if inputs.width(Map::Full) > 0 {
+        experts.push(Box::new(PassiveAggressive::new(inputs, Map::Full)));
+    }
+    for (map, prior, forgetting) in [
+        (Map::Label, 1.0, 1e-3),
+        (Map::Full, 1.0, 1e-3),
+        (Map::Context, 1.0, 1e-4),
+        (Map::Waves, 1.0, 1e-4),
+        (Map::OneHot, 0.3, 1e-4),
+        (Map::Memory, 0.3, 1e-4),
+    ] {
+        if inputs.second_order(map) || map.typed() {
+            experts.push(Box::new(SecondOrderClasses::new(inputs, map, prior, forgetting)));
+        }
+    }
+    experts.push(Box::<Release>::default());
+    experts
+}

@@ -1,34 +1,27 @@
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of blocks and slots. Eight slicing tables: eight bytes per
-// step without a native module.
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of blocks and slots. Sixteen slicing tables: four words per step
+// without a native module.
+
+import { endianness } from 'node:os';
 
 const POLYNOMIAL = 0x82f63b78; // reflected 0x1edc6f41
+/** Table t, at t * 256, is what a byte does to the checksum when t more bytes follow in the step. */
 const TABLES = makeTables();
+/** Words are read as the machine lays them out; elsewhere bytes go one by one. */
+const WORDS_FIT = endianness() === 'LE';
 
-function makeTables(): Uint32Array[] {
-  const first = new Uint32Array(256);
+function makeTables(): Int32Array {
+  const tables = new Int32Array(16 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let value = byte;
     for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1;
-    first[byte] = value;
+    tables[byte] = value;
   }
-  const tables = [first];
-  for (let table = 1; table < 8; table++) {
-    const before = tables[table - 1] as Uint32Array;
-    tables.push(before.map((value) => (value >>> 8) ^ (first[value & 0xff] as number)));
+  for (let at = 256; at < tables.length; at++) {
+    const before = tables[at - 256] as number;
+    tables[at] = (before >>> 8) ^ (tables[before & 0xff] as number);
   }
   return tables;
 }
-
-const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-  Uint32Array,
-];
 
 /**
  * CRC-32C of `bytes[start, end)`, as an unsigned 32-bit number. `seed` is the result over the bytes before, so that
@@ -37,24 +30,46 @@ const [T0, T1, T2, T3, T4, T5, T6, T7] = TABLES as [
 export function crc32c(bytes: Uint8Array, seed = 0, start = 0, end = bytes.length): number {
   let crc = ~seed;
   let at = start;
-  for (const last = end - 8; at <= last; at += 8) {
-    // Indexes are within [start, end) and the tables have 256 entries: none of these reads is undefined.
-    const low =
-      crc ^
-      ((bytes[at] as number) |
-        ((bytes[at + 1] as number) << 8) |
-        ((bytes[at + 2] as number) << 16) |
-        ((bytes[at + 3] as number) << 24));
-    crc =
-      (T7[low & 0xff] as number) ^
-      (T6[(low >>> 8) & 0xff] as number) ^
-      (T5[(low >>> 16) & 0xff] as number) ^
-      (T4[low >>> 24] as number) ^
-      (T3[bytes[at + 4] as number] as number) ^
-      (T2[bytes[at + 5] as number] as number) ^
-      (T1[bytes[at + 6] as number] as number) ^
-      (T0[bytes[at + 7] as number] as number);
+  const byByte = (until: number): void => {
+    // Indexes are below `end` and the table has 256 entries: none of these reads is undefined, nor those of `byWord`.
+    for (; at < until; at++) crc = (crc >>> 8) ^ (TABLES[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  };
+  if (WORDS_FIT) {
+    byByte(Math.min(end, start + (-(bytes.byteOffset + start) & 3)));
+    const steps = (end - at) >> 4;
+    if (steps > 0) {
+      crc = byWord(crc, new Int32Array(bytes.buffer, bytes.byteOffset + at, steps * 4));
+      at += steps * 16;
+    }
   }
-  for (; at < end; at++) crc = (crc >>> 8) ^ (T0[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  byByte(end);
   return ~crc >>> 0;
+}
+
+function byWord(seed: number, words: Int32Array): number {
+  let crc = seed;
+  for (let at = 0; at < words.length; at += 4) {
+    const a = crc ^ (words[at] as number);
+    const b = words[at + 1] as number;
+    const c = words[at + 2] as number;
+    const d = words[at + 3] as number;
+    crc =
+      (TABLES[3840 + (a & 0xff)] as number) ^
+      (TABLES[3584 + ((a >>> 8) & 0xff)] as number) ^
+      (TABLES[3328 + ((a >>> 16) & 0xff)] as number) ^
+      (TABLES[3072 + (a >>> 24)] as number) ^
+      (TABLES[2816 + (b & 0xff)] as number) ^
+      (TABLES[2560 + ((b >>> 8) & 0xff)] as number) ^
+      (TABLES[2304 + ((b >>> 16) & 0xff)] as number) ^
+      (TABLES[2048 + (b >>> 24)] as number) ^
+      (TABLES[1792 + (c & 0xff)] as number) ^
+      (TABLES[1536 + ((c >>> 8) & 0xff)] as number) ^
+      (TABLES[1280 + ((c >>> 16) & 0xff)] as number) ^
+      (TABLES[1024 + (c >>> 24)] as number) ^
+      (TABLES[768 + (d & 0xff)] as number) ^
+      (TABLES[512 + ((d >>> 8) & 0xff)] as number) ^
+      (TABLES[256 + ((d >>> 16) & 0xff)] as number) ^
+      (TABLES[d >>> 24] as number);
+  }
+  return crc;
 }

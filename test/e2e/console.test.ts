@@ -2,13 +2,14 @@
  * The console in a real Chromium, served by a real coordinator process that three gateways report to. Skipped with a
  * message where there is no Chromium; `CHROMIUM` names another than Debian's.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import axeCore from 'axe-core';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { build } from 'vite';
@@ -142,6 +143,32 @@ describe.skipIf(absent)('console', () => {
     }
   });
 
+  test('shows_what_was_not_taken_and_what_operators_decided', async () => {
+    const headers = { 'content-type': 'application/octet-stream' };
+    const refused = await fetch(`${coordinator.url}/api/v1/deltas`, { method: 'POST', headers, body: 'no envelope' });
+    expect(refused.ok).toBe(false);
+    const models = (await call(coordinator.url, '/api/v1/tasks')) as { task: string; newest: string | null }[];
+    const pinned = models.find(({ task, newest }) => task === 'occupied' && newest !== null)?.newest as string;
+    await operate(state, 'release', 'pin', pinned);
+    try {
+      const { page } = await open();
+      const decisions = page.getByRole('table', { name: 'Decisions of operators' });
+      await decisions.getByText('pin', { exact: true }).waitFor();
+      expect(await decisions.getByText(`gateways are told ${pinned.slice(0, 10)}`).count()).toBe(1);
+      const occupied = page.getByRole('region', { name: 'occupied' });
+      await occupied
+        .locator('li', { hasText: pinned.slice(0, 10) })
+        .getByText('pinned')
+        .first()
+        .waitFor();
+      const taken = page.getByRole('table', { name: 'Not taken by the coordinator' });
+      await taken.getByText('RIV_').first().waitFor();
+      expect(await axe(page)).toEqual([]);
+    } finally {
+      await operate(state, 'release', 'pin', 'newest', '--task', 'occupied');
+    }
+  });
+
   test('complains_of_nothing_and_asks_no_other_host', async () => {
     const { page, complaints, requests } = await open();
     await page.locator('.u-over').first().waitFor();
@@ -226,6 +253,12 @@ describe.skipIf(absent)('console', () => {
     await expect.poll(() => page.getByText('The coordinator does not answer.').count()).toBe(0);
   });
 });
+
+/** A command of an operator on the state directory of the running coordinator. */
+async function operate(state: string, ...command: string[]): Promise<void> {
+  const bin = join(ROOT, 'cloud-sync/bin/rivulet-cloud.js');
+  await promisify(execFile)(process.execPath, [bin, ...command, '--state', state]);
+}
 
 interface Coordinator {
   url: string;

@@ -58,6 +58,8 @@ test('it_asks_for_models_and_for_the_curve_and_releases_of_every_task', async ()
     'api/v1/releases?task=t',
     'api/v1/tasks/u/curve',
     'api/v1/releases?task=u',
+    'api/v1/quarantine?limit=20',
+    'api/v1/audit?limit=20',
   ]);
 });
 

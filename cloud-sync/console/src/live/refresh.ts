@@ -1,14 +1,16 @@
 // Asks for what the event stream does not carry (curves, releases, models, a gateway's own report): when the page needs
 // it, at most every few seconds, one request at a time, and never while the page is hidden or the coordinator is away.
-import { readCurve, readGatewayDetail, readModels, readReleases } from '../model/wire.ts';
+import { readCurve, readDecisions, readGatewayDetail, readModels, readRefused, readReleases } from '../model/wire.ts';
 import { route } from '../route.ts';
-import { connection, curves, details, fleet, models, releases, tasks } from './store.ts';
+import { connection, curves, decisions, details, fleet, models, refused, releases, tasks } from './store.ts';
 
 /** A learning curve moves slowly; the figures beside it are live anyway. */
 export const REFRESH_EVERY_MS = 5000;
 /** News (a release, another page) is fetched sooner, but a burst of it still costs one round only. */
 export const REFRESH_SOON_MS = 1500;
 const LOOK_EVERY_MS = 500;
+/** Entries of the coordinator's records that a page shows; the rest is in the API. */
+const LISTED = 20;
 
 export interface RefreshCapabilities {
   now(): number;
@@ -65,6 +67,7 @@ function requestsOf(): Request[] {
     ...(one === undefined ? [] : [detailOf(one.id)]),
     modelsOf(),
     ...shown.flatMap(({ name }) => [curveOf(name), releasesOf(name)]),
+    ...(place.page === 'gateway' ? [] : [refusedOf(), decisionsOf()]),
   ];
 }
 
@@ -82,6 +85,24 @@ function modelsOf(): Request {
     path: 'api/v1/tasks',
     take: (body) => {
       models.value = readModels(body);
+    },
+  };
+}
+
+function refusedOf(): Request {
+  return {
+    path: `api/v1/quarantine?limit=${LISTED}`,
+    take: (body) => {
+      refused.value = readRefused(body);
+    },
+  };
+}
+
+function decisionsOf(): Request {
+  return {
+    path: `api/v1/audit?limit=${LISTED}`,
+    take: (body) => {
+      decisions.value = readDecisions(body);
     },
   };
 }

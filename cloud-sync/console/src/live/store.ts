@@ -1,7 +1,7 @@
 // All that the page shows, as signals. Written by live/ alone; pages and parts only read.
 import { computed, signal } from '@preact/signals';
 import { tasksOf } from '../model/tasks.ts';
-import type { CurvePoint, Fleet, GatewayDetail, Model, Release } from '../model/wire.ts';
+import type { CurvePoint, Decision, Fleet, GatewayDetail, Model, Refused, Release } from '../model/wire.ts';
 import type { Connection } from './connection.ts';
 
 /** Two minutes of key figures at one a second, for the sparklines. */
@@ -22,6 +22,9 @@ export const models = signal<readonly Model[]>([]);
 export const releases = signal<ReadonlyMap<string, readonly Release[]>>(new Map());
 /** Per task; absent until it was asked for once. */
 export const curves = signal<ReadonlyMap<string, readonly CurvePoint[]>>(new Map());
+/** What the coordinator did not take, and what operators decided; newest first. */
+export const refused = signal<readonly Refused[]>([]);
+export const decisions = signal<readonly Decision[]>([]);
 export const details = signal<ReadonlyMap<string, GatewayDetail>>(new Map());
 
 export const tasks = computed(() => (fleet.value === null ? [] : tasksOf(fleet.value)));

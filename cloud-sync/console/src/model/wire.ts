@@ -124,6 +124,40 @@ export interface Model {
   target: string;
   horizon_ms: number;
   features: string[];
+  /** The release that gateways are told. */
+  head: string | null;
+  /** An operator chose it. */
+  pinned: boolean;
+  /** What they were told before. */
+  previous: string | null;
+  suspects: Suspect[];
+}
+
+/** A gateway that a model's releases leave out until it fits again. */
+export interface Suspect {
+  gateway: string;
+  since: number | null;
+  /** How far its class means stand apart, and from where on that is suspicious. */
+  distance: number | null;
+  limit: number | null;
+}
+
+/** An input that the coordinator did not take. */
+export interface Refused {
+  at: number | null;
+  /** Who it said it was from. */
+  gateway: string | null;
+  code: string;
+  reason: string;
+}
+
+/** What an operator decided. */
+export interface Decision {
+  at: number | null;
+  action: string;
+  /** The gateway or the task it is about. */
+  subject: string;
+  detail: Record<string, unknown>;
 }
 
 /** A response that this console cannot read: the peer is of another version, or not a coordinator. */
@@ -208,8 +242,48 @@ export function readModels(body: unknown): Model[] {
       target: text(model.target),
       horizon_ms: count(model.horizon_ms),
       features: list(model.features, text),
+      head: hash(model.head),
+      pinned: model.pinned === true,
+      previous: hash(model.previous),
+      suspects: list(model.suspects, readSuspect),
     };
   });
+}
+
+/** Newest first, as the coordinator lists them. */
+export function readRefused(body: unknown): Refused[] {
+  return listIn(body, 'quarantine', (value) => {
+    const refused = optionalRecord(value);
+    return {
+      at: time(refused.at),
+      gateway: text(refused.gateway) || null,
+      code: text(refused.code),
+      reason: text(refused.reason),
+    };
+  });
+}
+
+/** Newest first, as the coordinator lists them. */
+export function readDecisions(body: unknown): Decision[] {
+  return listIn(body, 'audit', (value) => {
+    const decision = optionalRecord(value);
+    return {
+      at: time(decision.at),
+      action: text(decision.action),
+      subject: text(decision.subject),
+      detail: optionalRecord(decision.detail),
+    };
+  });
+}
+
+function readSuspect(value: unknown): Suspect {
+  const suspect = optionalRecord(value);
+  return {
+    gateway: text(suspect.gateway),
+    since: time(suspect.since),
+    distance: number(suspect.distance),
+    limit: number(suspect.limit),
+  };
 }
 
 function readGateway(value: unknown): Gateway {

@@ -12,6 +12,7 @@ import { addsUp, sumOfLedgers } from '../model/ledger.ts';
 import type { Fleet } from '../model/wire.ts';
 import { GatewayTable } from '../parts/gateway_table.tsx';
 import { type KeyFigure, KeyFigures } from '../parts/key_figures.tsx';
+import { Records } from '../parts/records.tsx';
 import { Spark } from '../parts/spark.tsx';
 import { Empty } from '../parts/states.tsx';
 import { TaskSection } from '../parts/task_section.tsx';
@@ -44,6 +45,7 @@ export function FleetPage({ fleet, task }: { fleet: Fleet; task: string | null }
       {tasks.value.map((entry) => (
         <TaskSection key={entry.name} task={entry} />
       ))}
+      <Records />
       <footer class="foot quiet">
         Rivulet coordinator {fleet.coordinator.version}
         {fleet.coordinator.started_at !== null &&

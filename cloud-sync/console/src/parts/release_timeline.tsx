@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals';
 import { figureOfAge, figureOfCount, figureOfMoment, figureOfTime, shortHash } from '../model/figures.ts';
 import type { TaskOfGateway } from '../model/tasks.ts';
-import type { Release } from '../model/wire.ts';
+import type { Model, Release } from '../model/wire.ts';
 import { Empty } from './states.tsx';
 
 /** As many as stand in one row of a wide page. */
@@ -13,10 +13,11 @@ const SHOWN_MAX = 50;
 interface Props {
   releases: readonly Release[];
   members: readonly TaskOfGateway[];
+  models: readonly Model[];
   now: number;
 }
 
-export function ReleaseTimeline({ releases, members, now }: Props) {
+export function ReleaseTimeline({ releases, members, models, now }: Props) {
   const all = useSignal(false);
   if (releases.length === 0) {
     return <Empty title="No release yet">The first is made when gateways have sent deltas with enough examples.</Empty>;
@@ -29,7 +30,11 @@ export function ReleaseTimeline({ releases, members, now }: Props) {
           <li key={release.hash} class={index === 0 ? 'head' : ''}>
             <div class="timeline-line">
               <code title={release.hash}>{shortHash(release.hash)}</code>
-              {index === 0 && <span class="badge badge-accent">newest</span>}
+              {marksOf(release, index === 0, models).map((mark) => (
+                <span key={mark} class="badge badge-accent">
+                  {mark}
+                </span>
+              ))}
             </div>
             <time
               dateTime={release.created_at === null ? undefined : new Date(release.created_at).toISOString()}
@@ -74,6 +79,17 @@ export function ReleaseTimeline({ releases, members, now }: Props) {
       )}
     </>
   );
+}
+
+/** What a release is to the gateways: they are told the pinned one, else the newest. */
+function marksOf(release: Release, newest: boolean, models: readonly Model[]): string[] {
+  const model = models.find(({ task, schema }) => task === release.task && schema === release.schema);
+  const pinned = model?.pinned === true && model.head === release.hash;
+  return [
+    ...(newest ? ['newest'] : []),
+    ...(pinned ? ['pinned'] : []),
+    ...(model?.previous === release.hash ? ['previous'] : []),
+  ];
 }
 
 function holdersOf(release: Release, members: readonly TaskOfGateway[]): string {

@@ -27,6 +27,7 @@ import { narrow } from './narrow.ts';
 import { PanelTable } from './panel_table.tsx';
 import { ReleaseTimeline } from './release_timeline.tsx';
 import { ScrollTable } from './scroll_table.tsx';
+import { Suspects } from './suspects.tsx';
 
 /** Lines that can still be told apart: two per gateway. The rest can be switched on. */
 const GATEWAYS_AT_FIRST = 3;
@@ -102,7 +103,8 @@ export function TaskSection({ task, only }: Props) {
         </div>
         <div class="tile tile-wide">
           <Part title="Releases" gist={newestOf(list, now.value)}>
-            <ReleaseTimeline releases={list} members={task.members} now={now.value} />
+            <ReleaseTimeline releases={list} members={task.members} models={models.value} now={now.value} />
+            <Suspects task={task.name} models={models.value} now={now.value} />
           </Part>
         </div>
       </div>

@@ -91,7 +91,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     /** Set while the log waits for disk space: the beat waits with it, and with the beat every door. */
     let diskFull: RivuletError | null = null;
     const log = await openLog({
-      ...{ directory: join(directory, 'log'), keepBytes: config.log.keepBytes },
+      directory: join(directory, 'log'),
+      keepBytes: config.log.keepBytes ?? Number.POSITIVE_INFINITY,
+      keepMs: config.log.keepMs ?? Number.POSITIVE_INFINITY,
       full(error) {
         diskFull = error === null ? null : fullNotice(error, directory);
         if (diskFull === null) {

@@ -40,6 +40,8 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
   const { core, clock, engine, log, slots } = context;
   const hash = planHash(context.plan);
   let taken = -1;
+  /** Where the older slot stands: should the newer one not verify at a start, the log must reach back to there. */
+  let older = 0;
   let running: Promise<void> | null = null;
 
   function slot(): Slot {
@@ -51,7 +53,9 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
   async function save(snapshot: Slot): Promise<void> {
     try {
       await slots.save(snapshot);
-      await log.truncateBefore(snapshot.nextSequence);
+      await log.truncateBefore(older, clock.wallMs());
+      older = snapshot.nextSequence;
+      await log.compress();
       context.well();
     } catch (error) {
       taken = -1;

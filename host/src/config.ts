@@ -174,7 +174,8 @@ export interface Config {
   tasks: TaskConfig[];
   outputs: OutputConfig[];
   limits: LimitsConfig;
-  log: { commitMs: number; keepBytes: number };
+  /** What is kept for replay: null is no limit of that kind. */
+  log: { commitMs: number; keepBytes: number | null; keepMs: number | null };
   checkpoint: { everyMs: number };
   sync: { url: string; everyMs: number; token: string | null } | null;
 }

@@ -91,7 +91,7 @@ sync: { url: https://coordinator:8787, every: 5m }
         { what: 'windows', of: 'room_5m', topic: 'rivulet/plant-7/windows/{key}' },
         { what: 'predictions', of: '*', topic: 'rivulet/plant-7/{task}/{key}' },
       ],
-      log: { commitMs: 10, keepBytes: 2e9 },
+      log: { commitMs: 10, keepBytes: 2e9, keepMs: null },
       checkpoint: { everyMs: 5000 },
       sync: { url: 'https://coordinator:8787', everyMs: 300_000, token: null },
     });
@@ -256,6 +256,8 @@ sources:
     ],
     [`${minimal}windows: [{ name: w, every: 1ms }]\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:29', 'open at once'],
     [`${minimal}log: { keep: lots }\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:14', '2GB'],
+    [`${minimal}log: { keep: [30d, 12h] }\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:20', '[2GB, 30d]'],
+    [`${minimal}log: { keep: 1ms }\n`, 'RIV_CONFIG_VALUE', 'plant.yaml:2:14', '1000ms'],
     ['a: [\n', 'RIV_CONFIG_SYNTAX', 'plant.yaml:2:1', 'Correct the YAML'],
     ['a: 1\na: 2\n', 'RIV_CONFIG_SYNTAX', 'plant.yaml:2:1', 'unique'],
     ['just text', 'RIV_CONFIG_VALUE', 'plant.yaml:1:1', 'a map with'],

@@ -493,7 +493,24 @@ function parseLog(node: ConfigNode | null): Config['log'] {
   // Longer than this and brokers take the connection for dead.
   if (commitMs > 1000)
     commit?.fail('RIV_CONFIG_VALUE', `a commit interval of ${formatDuration(commitMs)}`, 'at most 1s');
-  return { commitMs, keepBytes: map?.get('keep')?.bytes() ?? LOG_KEEP_BYTES };
+  return { commitMs, ...keep(map?.get('keep') ?? null) };
+}
+
+/** A size, an age, or a list of both: whichever is reached first. An age alone leaves the size without a limit. */
+function keep(node: ConfigNode | null): Pick<Config['log'], 'keepBytes' | 'keepMs'> {
+  if (node === null) return { keepBytes: LOG_KEEP_BYTES, keepMs: null };
+  let keepBytes: number | null = null;
+  let keepMs: number | null = null;
+  for (const limit of node.isList ? node.list(2) : [node]) {
+    const isAge = /^\s*\d.*(ms|[smhd])\s*$/.test(
+      limit.text(/^/, 'a size such as 2GB, an age such as 30d, or both in a list'),
+    );
+    if (isAge ? keepMs !== null : keepBytes !== null)
+      limit.fail('RIV_CONFIG_VALUE', `two ${isAge ? 'ages' : 'sizes'}`, 'a size and an age, such as [2GB, 30d]');
+    if (isAge) keepMs = limit.durationMs(1000);
+    else keepBytes = limit.bytes();
+  }
+  return { keepBytes, keepMs };
 }
 
 function parseSync(node: ConfigNode | null): Config['sync'] {

@@ -77,3 +77,11 @@ export function reason(thrown: unknown): string {
   if (thrown instanceof Error) return (thrown as NodeJS.ErrnoException).code ?? thrown.message;
   return String(thrown);
 }
+
+/** What a failed write to the log or a checkpoint is called: RIV_LOG_FULL when there was no room, else RIV_LOG_WRITE. */
+export function writeError(cause: unknown, where: string, what = 'a write failed'): RivuletError {
+  if (cause instanceof RivuletError) return cause;
+  const why = reason(cause);
+  const full = why === 'ENOSPC' || why === 'EDQUOT' || why === 'EFBIG';
+  return new RivuletError(full ? 'RIV_LOG_FULL' : 'RIV_LOG_WRITE', { found: `${what} (${why})`, where, cause });
+}

@@ -110,7 +110,7 @@ describe('log', () => {
   test('reading_what_is_not_kept_or_not_there_yet_is_refused', async () => {
     const log = await openLog({ directory, segmentBytes: 1, keepBytes: 0 });
     for (const text of ['a', 'b', 'c']) await append(log, text);
-    await log.truncateBefore(2);
+    await log.truncateBefore(2, 0);
     expect((await refusal(log.read(0).next())).code).toBe('RIV_LOG_GONE');
     expect((await refusal(log.read(4).next())).code).toBe('RIV_LOG_CORRUPT');
     await log.close();
@@ -119,11 +119,11 @@ describe('log', () => {
   test('retention_keeps_what_recovery_needs_and_what_replay_may_have', async () => {
     const log = await openLog({ directory, segmentBytes: 100, keepBytes: 250 });
     for (let index = 0; index < 10; index++) await append(log, `block ${index}`);
-    await log.truncateBefore(0);
+    await log.truncateBefore(0, 0);
     expect(log.oldestSequence).toBe(0); // recovery comes first, whatever `keepBytes` says
-    await log.truncateBefore(5);
+    await log.truncateBefore(5, 0);
     expect(log.oldestSequence).toBe(5);
-    await log.truncateBefore(10);
+    await log.truncateBefore(10, 0);
     expect(log.bytes).toBeLessThanOrEqual(250);
     expect(log.oldestSequence).toBe(7);
     await log.close();

@@ -17,9 +17,10 @@ import {
   SEGMENT_ORDINALS,
 } from './block.ts';
 import { RivuletError } from './errors.ts';
-import { reason } from './files.ts';
-import { findEnd, type LogReader, nextDurable, readLog, type Segment } from './log_read.ts';
+import { reason, writeError } from './files.ts';
+import { findEnd, type LogReader, nextDurable, readLog, type Segment, sequenceAt } from './log_read.ts';
 import { nextOrdinal, segmentFile } from './log_segment.ts';
+import { createTidier } from './log_tidy.ts';
 import { diskStorage, type OpenMode, type Storage, type StorageFile, synced, writeAll } from './storage.ts';
 
 /** Segments are closed at this size: small enough that retention is not coarse, large enough that there are few. */
@@ -62,8 +63,17 @@ export interface Log extends LogReader {
    * @throws RIV_TOO_LARGE, RIV_LOG_BACKLOG, and the error that ended the log
    */
   append(drafts: readonly BlockDraft[]): Appended;
-  /** Recovery needs nothing before `sequence`: whole segments before it go while the log is above `keepBytes`. */
-  truncateBefore(sequence: number): Promise<void>;
+  /**
+   * Recovery needs nothing before `sequence`: whole segments before it go while the log is above `keepBytes`, or while all of
+   * the oldest one arrived more than `keepMs` before `nowMs`.
+   */
+  truncateBefore(sequence: number, nowMs: number): Promise<void>;
+  /**
+   * Compresses the segments that are full, one after the other.
+   * @throws RIV_LOG_CORRUPT (the segment stays as it is, and is left alone from now on), RIV_LOG_FULL, RIV_LOG_WRITE (tried
+   * again by the next call: nothing hangs on it)
+   */
+  compress(): Promise<void>;
 }
 
 /** How a log is opened. */
@@ -71,8 +81,9 @@ export interface LogOptions {
   directory: string;
   storage?: Storage;
   segmentBytes?: number;
-  /** How much to keep for replay; recovery's needs come first. Default: everything. */
+  /** How much to keep for replay, and how long; recovery's needs come first. Default: everything, for ever. */
   keepBytes?: number;
+  keepMs?: number;
   /**
    * Called when the disk is full, and with null when there is room again: `durable` waits meanwhile. Without it a full disk
    * ends the log like any other failed write.
@@ -87,9 +98,10 @@ export interface LogOptions {
  */
 export async function openLog(options: LogOptions): Promise<Log> {
   const { directory, storage = diskStorage } = options;
-  const { segmentBytes = SEGMENT_BYTES, keepBytes = Number.POSITIVE_INFINITY } = options;
+  const { segmentBytes = SEGMENT_BYTES } = options;
+  const { keepBytes = Number.POSITIVE_INFINITY, keepMs = Number.POSITIVE_INFINITY } = options;
   await storage.makeDirectory(directory);
-  const { segments, end, bad } = await findEnd(storage, directory);
+  const { segments, leftovers, end, bad } = await findEnd(storage, directory);
   let nextSequence = end.sequence;
   let nextOffset = end.offset;
   let backlog = 0;
@@ -99,8 +111,9 @@ export async function openLog(options: LogOptions): Promise<Log> {
   let writing: { segment: Segment; handle: StorageFile } | null = null;
   let cut: Log['cut'] = null;
 
+  for (const path of leftovers) await storage.remove(path);
   const last = segments.at(-1);
-  if (last !== undefined) {
+  if (last !== undefined && !last.packed) {
     const handle = await openSegment(storage, last.path, 'write');
     writing = { segment: last, handle };
     if (last.size > end.position) {
@@ -114,14 +127,17 @@ export async function openLog(options: LogOptions): Promise<Log> {
     last.size = last.durable = end.position;
   }
 
+  const tidier = createTidier({ storage, directory, segments, keepBytes, keepMs });
+
   /** The segment that takes `length` more bytes; a new one exists on disk when its first write begins. */
   function segmentFor(length: number): Segment {
     const active = segments.at(-1);
-    if (active !== undefined && (active.size === 0 || active.size + length <= segmentBytes)) return active;
+    const takes = active !== undefined && !active.packed;
+    if (takes && (active.size === 0 || active.size + length <= segmentBytes)) return active;
     const ordinal =
       active === undefined ? randomBytes(4).readUInt32LE(0) % SEGMENT_ORDINALS : nextOrdinal(active.ordinal);
     const name = { firstSequence: nextSequence, ordinal };
-    const segment = { ...name, path: join(directory, segmentFile(name)), size: 0, durable: 0 };
+    const segment = { ...name, path: join(directory, segmentFile(name)), packed: false, size: 0, durable: 0 };
     segments.push(segment);
     return segment;
   }
@@ -220,25 +236,16 @@ export async function openLog(options: LogOptions): Promise<Log> {
     },
 
     read: (fromSequence) => readLog(storage, segments, nextDurable(segments, nextSequence), fromSequence),
+    sequenceAt: (wallMs) => sequenceAt(storage, segments, nextSequence, wallMs),
 
-    async truncateBefore(sequence) {
-      for (;;) {
-        const [oldest, second] = segments;
-        const total = segments.reduce((sum, segment) => sum + segment.size, 0);
-        if (oldest === undefined || second === undefined || total <= keepBytes) break;
-        // The log's end is found from the segments that remain: the second must hold a block.
-        if (second.firstSequence > sequence || second.durable === 0) break;
-        segments.shift();
-        await storage.remove(oldest.path);
-        // Each for itself: a disk that keeps a later removal and drops this one would leave a hole.
-        await storage.syncDirectory(directory);
-      }
-    },
+    truncateBefore: tidier.truncateBefore,
+    compress: tidier.compress,
 
     async close() {
       ended ??= new RivuletError('RIV_LOG_WRITE', { found: 'an append after the log was closed', where: directory });
       stopWaiting();
       await tail.catch(() => {}); // whoever awaits `durable` has been told
+      await tidier.end();
       await writing?.handle.close();
       writing = null;
     },
@@ -307,15 +314,4 @@ async function takenBack(file: StorageFile, length: number, cause: unknown, wher
 /** True for a disk (or quota) that is full, which passes when somebody makes room; not for a file that is too large. */
 function isRoomWanted(error: RivuletError): boolean {
   return error.code === 'RIV_LOG_FULL' && ['ENOSPC', 'EDQUOT'].includes(reason(error.cause));
-}
-
-function writeError(cause: unknown, path: string): RivuletError {
-  if (cause instanceof RivuletError) return cause;
-  const why = reason(cause);
-  const full = why === 'ENOSPC' || why === 'EDQUOT' || why === 'EFBIG';
-  return new RivuletError(full ? 'RIV_LOG_FULL' : 'RIV_LOG_WRITE', {
-    found: `a write failed (${why})`,
-    where: path,
-    cause,
-  });
 }

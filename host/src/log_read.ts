@@ -5,8 +5,24 @@ import { join } from 'node:path';
 import { BLOCK_HEADER_BYTES } from './block.ts';
 import { RivuletError } from './errors.ts';
 import { reason } from './files.ts';
-import { nextOrdinal, type Place, parseSegmentFile, readChunk, type SegmentName, scanSegment } from './log_segment.ts';
+import { latestArrival, openPacked, type PackedSegment } from './log_packed.ts';
+import {
+  nextOrdinal,
+  type Place,
+  packedFile,
+  packingFile,
+  parseSegmentFile,
+  rawSegment,
+  readChunk,
+  type SegmentBytes,
+  type SegmentName,
+  scanSegment,
+  segmentFile,
+} from './log_segment.ts';
 import { diskStorage, type Storage, type StorageFile } from './storage.ts';
+
+/** Segments may be retired or compressed by the writer while their directory is listed. */
+const LISTINGS_MAX = 5;
 
 /** A log as it can be read. */
 export interface LogReader {
@@ -23,20 +39,31 @@ export interface LogReader {
    * @throws RIV_LOG_GONE (older than what is kept), RIV_LOG_CORRUPT (damaged, or the log ends before `fromSequence`)
    */
   read(fromSequence: number): AsyncGenerator<Buffer, void, void>;
+  /**
+   * Sequence of the first block that arrived at a time or later, `nextSequence` when there is none. Compressed segments are
+   * looked up in their index, so that not the whole log is read.
+   */
+  sequenceAt(wallMs: number): Promise<number>;
   close(): Promise<void>;
 }
 
 /** A segment file as it was found, or as it grows. */
 export interface Segment extends SegmentName {
+  /** Its file as long as it is not compressed; `packedFile` of that afterwards. */
   path: string;
-  /** Bytes handed out, and bytes of them that are durable. */
+  packed: boolean;
+  /** Bytes handed out, and bytes of them that are durable; compressed: the bytes of the file. */
   size: number;
   durable: number;
+  /** The latest arrival of its blocks, once it was asked for. */
+  newestMs?: number;
 }
 
 /** The segments of a directory, the place behind the last good block, and what stood there (null: nothing). */
 export interface Found {
   segments: Segment[];
+  /** Files that a compression which did not come to its end has left. */
+  leftovers: string[];
   end: Place & { offset: number };
   bad: string | null;
 }
@@ -55,6 +82,7 @@ export async function openLogReader(directory: string, storage: Storage = diskSt
     nextOffset: end.offset,
     bytes: segments.reduce((sum, segment) => sum + segment.size, 0),
     read: (fromSequence) => readLog(storage, segments, end.sequence, fromSequence),
+    sequenceAt: (wallMs) => sequenceAt(storage, segments, end.sequence, wallMs),
     close: async () => {},
   };
 }
@@ -64,7 +92,7 @@ export async function openLogReader(directory: string, storage: Storage = diskSt
  * @throws RIV_FILE_UNREADABLE, RIV_LOG_CORRUPT
  */
 export async function findEnd(storage: Storage, directory: string): Promise<Found> {
-  const segments = await listSegments(storage, directory);
+  const { segments, leftovers } = await listSegments(storage, directory);
   for (const [index, segment] of segments.entries()) {
     const before = segments[index - 1];
     if (before !== undefined && segment.ordinal !== nextOrdinal(before.ordinal))
@@ -74,15 +102,15 @@ export async function findEnd(storage: Storage, directory: string): Promise<Foun
       });
   }
   const last = segments.at(-1);
-  if (last === undefined) return { segments, end: { position: 0, sequence: 0, offset: 0 }, bad: null };
+  if (last === undefined) return { segments, leftovers, end: { position: 0, sequence: 0, offset: 0 }, bad: null };
   const { place, bad } = await scan(storage, last);
-  if (place.offset !== null) return { segments, end: { ...place, offset: place.offset }, bad };
+  if (place.offset !== null) return { segments, leftovers, end: { ...place, offset: place.offset }, bad };
   // No good block in the last segment: the one before it must end where this one begins.
   const before = segments.at(-2);
   if (before === undefined) {
     if (last.firstSequence > 0)
       throw new RivuletError('RIV_LOG_CORRUPT', { found: 'the only segment holds no block', where: last.path });
-    return { segments, end: { position: 0, sequence: 0, offset: 0 }, bad };
+    return { segments, leftovers, end: { position: 0, sequence: 0, offset: 0 }, bad };
   }
   const previous = await scan(storage, before);
   if (previous.bad !== null || previous.place.sequence !== last.firstSequence || previous.place.offset === null)
@@ -91,15 +119,20 @@ export async function findEnd(storage: Storage, directory: string): Promise<Foun
       expected: `blocks up to ${last.firstSequence}`,
       where: `${before.path}:${previous.place.position}`,
     });
-  return { segments, end: { position: 0, sequence: last.firstSequence, offset: previous.place.offset }, bad };
+  return {
+    segments,
+    leftovers,
+    end: { position: 0, sequence: last.firstSequence, offset: previous.place.offset },
+    bad,
+  };
 }
 
 async function scan(storage: Storage, segment: Segment) {
-  const handle = await openToRead(storage, segment.path);
+  const source = await openToRead(storage, segment);
   try {
-    return await scanSegment(handle, segment.path, segment.ordinal, startOf(segment), segment.size);
+    return await scanSegment(source, segment.path, segment.ordinal, startOf(segment));
   } finally {
-    await handle.close();
+    await source.close();
   }
 }
 
@@ -108,26 +141,44 @@ function startOf(segment: Segment): Place {
   return { position: 0, sequence: segment.firstSequence, offset: null };
 }
 
-async function listSegments(storage: Storage, directory: string): Promise<Segment[]> {
-  try {
-    const segments: Segment[] = [];
-    for (const file of await storage.list(directory)) {
-      const name = parseSegmentFile(file);
-      if (name === null) continue;
-      const path = join(directory, file);
-      const handle = await storage.open(path, 'read');
-      const size = await handle.size();
-      await handle.close();
-      segments.push({ ...name, path, size, durable: size });
+async function listSegments(
+  storage: Storage,
+  directory: string,
+): Promise<{ segments: Segment[]; leftovers: string[] }> {
+  for (let listing = 1; ; listing++) {
+    try {
+      return await listOnce(storage, directory);
+    } catch (cause) {
+      if (reason(cause) === 'ENOENT' && listing < LISTINGS_MAX) continue;
+      throw new RivuletError('RIV_FILE_UNREADABLE', {
+        found: `cannot read the log (${reason(cause)})`,
+        where: directory,
+        cause,
+      });
     }
-    return segments.sort((a, b) => a.firstSequence - b.firstSequence);
-  } catch (cause) {
-    throw new RivuletError('RIV_FILE_UNREADABLE', {
-      found: `cannot read the log (${reason(cause)})`,
-      where: directory,
-      cause,
-    });
   }
+}
+
+async function listOnce(storage: Storage, directory: string): Promise<{ segments: Segment[]; leftovers: string[] }> {
+  const files = new Set(await storage.list(directory));
+  const segments: Segment[] = [];
+  const leftovers: string[] = [];
+  for (const file of files) {
+    const name = parseSegmentFile(file.replace(/\.(zst|tmp)$/, ''));
+    if (name === null) continue;
+    const own = segmentFile(name);
+    // Where both stand the compressed one is whole too, but its entry may not be durable yet.
+    if (file === packingFile(own) || (file === packedFile(own) && files.has(own))) {
+      leftovers.push(join(directory, file));
+      continue;
+    }
+    const handle = await storage.open(join(directory, file), 'read');
+    const size = await handle.size();
+    await handle.close();
+    segments.push({ ...name, path: join(directory, own), packed: file !== own, size, durable: size });
+  }
+  segments.sort((a, b) => a.firstSequence - b.firstSequence);
+  return { segments, leftovers };
 }
 
 /** The sequence behind the last durable block; known exactly once everything handed out is durable. */
@@ -159,12 +210,12 @@ export async function* readLog(
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1];
     if ((next !== undefined && next.firstSequence <= fromSequence) || segment.durable === 0) continue;
-    const handle = await openToRead(storage, segment.path);
+    const source = await openToRead(storage, segment);
     try {
       let place: Place = { ...startOf(segment), offset };
       for (;;) {
         const before = place.sequence;
-        const chunk = await readChunk(handle, segment.ordinal, place, segment.durable);
+        const chunk = await readChunk(source, segment.ordinal, place);
         if (chunk.bytes.length > 0 && chunk.place.sequence > fromSequence)
           yield fromSequence <= before ? chunk.bytes : skipBlocks(chunk.bytes, fromSequence - before);
         place = chunk.place;
@@ -180,9 +231,69 @@ export async function* readLog(
           where: segment.path,
         });
     } finally {
-      await handle.close();
+      await source.close();
     }
   }
+}
+
+/** Finds the first block that arrived at `wallMs` or later. Clocks are set back, so every segment before it is asked. */
+export async function sequenceAt(
+  storage: Storage,
+  segments: readonly Segment[],
+  nextSequence: number,
+  wallMs: number,
+): Promise<number> {
+  for (const segment of [...segments]) {
+    if (segment.durable === 0) continue;
+    const source = await openToRead(storage, segment);
+    try {
+      let place: Place = startOf(segment);
+      if ('index' in source) {
+        const entry = (await source.index()).find(({ wallMsMax }) => wallMsMax >= wallMs);
+        if (entry === undefined) continue;
+        place = entry.place;
+      }
+      for (;;) {
+        const chunk = await readChunk(source, segment.ordinal, place);
+        if (latestArrival(chunk.bytes) >= wallMs) return place.sequence + blocksBefore(chunk.bytes, wallMs);
+        if (chunk.bad !== null)
+          throw new RivuletError('RIV_LOG_CORRUPT', {
+            found: chunk.bad,
+            where: `${segment.path}:${chunk.place.position}`,
+          });
+        if (chunk.bytes.length === 0) break;
+        place = chunk.place;
+      }
+    } finally {
+      await source.close();
+    }
+  }
+  return nextSequence;
+}
+
+/** The latest arrival of a segment's blocks. */
+export async function newestIn(storage: Storage, segment: Segment): Promise<number> {
+  const source = await openToRead(storage, segment);
+  try {
+    if ('index' in source) return Math.max(...(await source.index()).map(({ wallMsMax }) => wallMsMax));
+    let newest = Number.NEGATIVE_INFINITY;
+    for (let place = startOf(segment); ; ) {
+      const chunk = await readChunk(source, segment.ordinal, place);
+      if (chunk.bytes.length === 0) return newest;
+      newest = Math.max(newest, latestArrival(chunk.bytes));
+      place = chunk.place;
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** How many verified blocks stand before the first that arrived at `wallMs` or later. */
+function blocksBefore(bytes: Buffer, wallMs: number): number {
+  let count = 0;
+  for (let at = 0; Number(bytes.readBigInt64LE(at + 32)) < wallMs; count++)
+    at += BLOCK_HEADER_BYTES + bytes.readUInt32LE(at + 8);
+  return count;
 }
 
 /** What is left of verified blocks without the first `count`. */
@@ -192,12 +303,27 @@ function skipBlocks(bytes: Buffer, count: number): Buffer {
   return bytes.subarray(at);
 }
 
-async function openToRead(storage: Storage, path: string): Promise<StorageFile> {
+/** Opens a segment, compressed or not; it may have been compressed since it was listed. */
+export async function openToRead(storage: Storage, segment: Segment): Promise<SegmentBytes | PackedSegment> {
+  const raw = segment.packed ? null : await openIfThere(storage, segment.path);
+  if (raw !== null) return rawSegment(raw, segment.durable);
+  const path = packedFile(segment.path);
+  const packed = await openIfThere(storage, path);
+  if (packed === null)
+    throw new RivuletError('RIV_LOG_GONE', { found: 'the segment was retired', where: segment.path });
+  try {
+    return await openPacked(packed, path);
+  } catch (error) {
+    await packed.close();
+    throw error;
+  }
+}
+
+async function openIfThere(storage: Storage, path: string): Promise<StorageFile | null> {
   try {
     return await storage.open(path, 'read');
   } catch (cause) {
-    if (reason(cause) === 'ENOENT')
-      throw new RivuletError('RIV_LOG_GONE', { found: 'the segment was retired', where: path, cause });
+    if (reason(cause) === 'ENOENT') return null;
     throw new RivuletError('RIV_FILE_UNREADABLE', {
       found: `cannot read the segment (${reason(cause)})`,
       where: path,

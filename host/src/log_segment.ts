@@ -33,6 +33,23 @@ export function nextOrdinal(ordinal: number): number {
   return (ordinal + 1) % SEGMENT_ORDINALS;
 }
 
+/** Name of a segment's file once it is compressed, and while it is being compressed. */
+export const packedFile = (file: string): string => `${file}.zst`;
+export const packingFile = (file: string): string => `${file}.tmp`;
+
+/** The bytes of a segment, however its file holds them. */
+export interface SegmentBytes {
+  readonly size: number;
+  /** Up to `length` bytes at `position`: all that there are, or whole blocks. */
+  readAt(position: number, length: number): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** A segment that stands in its file as it is, up to `size`. */
+export function rawSegment(file: StorageFile, size: number): SegmentBytes {
+  return { size, readAt: (position, length) => readAt(file, position, length), close: () => file.close() };
+}
+
 /** Where in a segment a block is expected, and what it must carry. */
 export interface Place {
   position: number;
@@ -52,8 +69,9 @@ export interface Chunk {
  * Reads whole verified blocks from `place` on: as many as fit 1 MiB, or one that is longer. An empty chunk without `bad`
  * is the end of the segment. The buffer is fresh each time.
  */
-export async function readChunk(handle: StorageFile, ordinal: number, place: Place, end: number): Promise<Chunk> {
-  let buffer = await readAt(handle, place.position, Math.min(CHUNK_BYTES, end - place.position));
+export async function readChunk(source: SegmentBytes, ordinal: number, place: Place): Promise<Chunk> {
+  const end = source.size;
+  let buffer = await source.readAt(place.position, Math.min(CHUNK_BYTES, end - place.position));
   const now = { ...place };
   for (let at = 0; ; ) {
     const chunk = (bad: string | null): Chunk => ({ bytes: buffer.subarray(0, at), place: now, bad });
@@ -72,7 +90,7 @@ export async function readChunk(handle: StorageFile, ordinal: number, place: Pla
     if (length > left) return chunk(`a block of ${length} bytes with ${left} left in the file`);
     if (length > buffer.length - at) {
       if (at > 0) return chunk(null);
-      buffer = await readAt(handle, now.position, length);
+      buffer = await source.readAt(now.position, length);
       if (buffer.length < length) return chunk('the file became shorter while it was read');
     }
     if (!blockVerifies(buffer, at, header.payloadLength)) return chunk('a block whose checksum is wrong');
@@ -94,18 +112,17 @@ export interface SegmentEnd {
  * @throws RIV_LOG_CORRUPT when a later write was durable behind a bad place
  */
 export async function scanSegment(
-  handle: StorageFile,
+  source: SegmentBytes,
   path: string,
   ordinal: number,
   start: Place,
-  end: number,
 ): Promise<SegmentEnd> {
   let place = start;
   for (;;) {
-    const chunk = await readChunk(handle, ordinal, place, end);
+    const chunk = await readChunk(source, ordinal, place);
     place = chunk.place;
     if (chunk.bad !== null) {
-      const later = await findLaterWrite(handle, ordinal, place, end);
+      const later = await findLaterWrite(source, ordinal, place);
       if (later !== null)
         throw new RivuletError('RIV_LOG_CORRUPT', {
           found: `${chunk.bad}, but block ${later.sequence} at byte ${later.position} was written after it`,
@@ -122,10 +139,11 @@ export async function scanSegment(
  * Looks behind a bad place for a good block of this segment that begins a write. Its presence proves that the bad bytes
  * were once durable. Good blocks that do not begin a write may belong to the same torn write and prove nothing.
  */
-async function findLaterWrite(handle: StorageFile, ordinal: number, bad: Place, end: number): Promise<Place | null> {
+async function findLaterWrite(source: SegmentBytes, ordinal: number, bad: Place): Promise<Place | null> {
+  const end = source.size;
   for (let from = bad.position + 1; end - from >= BLOCK_HEADER_BYTES; from += CHUNK_BYTES) {
     // The overlap lets a header that begins in this chunk be read whole.
-    const buffer = await readAt(handle, from, Math.min(CHUNK_BYTES + BLOCK_HEADER_BYTES - 1, end - from));
+    const buffer = await source.readAt(from, Math.min(CHUNK_BYTES + BLOCK_HEADER_BYTES - 1, end - from));
     for (let at = findBlockMagic(buffer, 0); at !== -1; at = findBlockMagic(buffer, at + 1)) {
       if (buffer.length - at < BLOCK_HEADER_BYTES) break;
       const header = decodeOrReason(buffer, at);
@@ -134,7 +152,7 @@ async function findLaterWrite(handle: StorageFile, ordinal: number, bad: Place, 
       const position = from + at;
       const length = BLOCK_HEADER_BYTES + header.payloadLength;
       if (length > end - position) continue;
-      const block = await readAt(handle, position, length);
+      const block = await source.readAt(position, length);
       if (block.length === length && blockVerifies(block, 0, header.payloadLength))
         return { position, sequence: header.sequence, offset: header.firstOffset };
     }

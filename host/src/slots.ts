@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { byteReader, readMagic, writeBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
 import { RivuletError } from './errors.ts';
-import { reason } from './files.ts';
+import { reason, writeError } from './files.ts';
 import { diskStorage, readAt, type Storage, type StorageFile, writeAll } from './storage.ts';
 
 const SLOT_MAGIC = 'RVCP';
@@ -165,12 +165,7 @@ async function writing(path: string, act: (path: string) => Promise<void>): Prom
   try {
     await act(path);
   } catch (cause) {
-    const full = ['ENOSPC', 'EDQUOT', 'EFBIG'].includes(reason(cause));
-    throw new RivuletError(full ? 'RIV_LOG_FULL' : 'RIV_LOG_WRITE', {
-      found: `a checkpoint could not be written (${reason(cause)})`,
-      where: path,
-      cause,
-    });
+    throw writeError(cause, path, 'a checkpoint could not be written');
   }
 }
 

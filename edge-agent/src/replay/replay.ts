@@ -111,7 +111,9 @@ async function startOf(request: ReplayRequest): Promise<{ start: FoldStart; star
     request.from !== null &&
     core.kernelHash.equals(slot.kernelHash) &&
     slot.nextSequence >= log.oldestSequence &&
-    ('offset' in request.from ? slot.nextOffset <= request.from.offset : slot.wallMs < request.from.wallMs);
+    ('offset' in request.from
+      ? slot.nextOffset <= request.from.offset
+      : slot.nextSequence <= (await log.sequenceAt(request.from.wallMs)));
   if (usable) {
     const start = { state: slot.state, fromSequence: slot.nextSequence };
     return { start, startOffset: slot.nextOffset, firstNames: namesOfState(slot.state) };

@@ -43,6 +43,8 @@ export interface TaskReport {
   /** Schema hash in hex; null until the features are known. */
   schema: string | null;
   features: string[];
+  /** Per feature the predictions that were served without it. */
+  missing: number[];
   rows: number;
   /** Hash in hex of the release in the panel. */
   release: string | null;

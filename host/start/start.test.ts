@@ -36,6 +36,7 @@ function task(over: Partial<TaskStatus>): TaskStatus {
     baseline_sum: 0,
     schema: null,
     features: [],
+    missing: [],
     rows: 0,
     release: null,
     releases: 0,

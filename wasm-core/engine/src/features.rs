@@ -2,19 +2,19 @@
 //! `co2.lag2` (two predictions ago), `co2.delta` (latest minus the one before), `co2.rate` (the same per hour),
 //! `room_5m.co2.mean` (the window closed last), `time.day_sin`. What is not known is NaN.
 
+mod automatic;
+
 use crate::names::{NONE, Names};
-use crate::plan::{FEATURES_MAX, Plan, TaskPlan};
+use crate::plan::{Plan, TaskPlan};
 use crate::series::Table;
+pub use automatic::Gathering;
 
 /// Predictions a lag may look back; bounds what is kept per key.
 const LAG_MAX: usize = 16;
-/// Lags of the target in the automatic set.
-const LAGS: [usize; 3] = [1, 2, 4];
 const HOUR_MS: f64 = 3_600_000.0;
 const DAY_MS: f64 = 24.0 * HOUR_MS;
 const WEEK_MS: f64 = 7.0 * DAY_MS;
 const TIMES: [&str; 4] = ["time.day_sin", "time.day_cos", "time.week_sin", "time.week_cos"];
-const WINDOW_STATS: [&str; 4] = ["mean", "min", "max", "std"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stat {
@@ -203,46 +203,6 @@ fn time_of(which: usize, time_ms: f64) -> f64 {
     }
 }
 
-/// True when the field names of every source are known from the plan alone.
-#[must_use]
-pub fn fields_are_fixed(plan: &Plan) -> bool {
-    plan.sources
-        .iter()
-        .all(|source| source.fields.iter().all(|field| field.name.constant().is_some()))
-}
-
-/// The automatic set for `task` over the fields of the plan and those seen so far: what the module's head lists, by field
-/// in the order of their names, as many as fit `FEATURES_MAX` with the most telling kinds first.
-#[must_use]
-pub fn automatic(task: &TaskPlan, plan: &Plan, seen: &Names) -> Vec<String> {
-    let fixed = plan
-        .sources
-        .iter()
-        .flat_map(|source| &source.fields)
-        .filter_map(|field| field.name.constant());
-    let mut fields: Vec<String> = fixed.collect();
-    if !fields_are_fixed(plan) {
-        fields.extend(seen.iter().map(String::from));
-    }
-    fields.extend(task.target.clone());
-    fields.sort();
-    fields.dedup();
-    let mut names = fields.clone();
-    names.extend(TIMES.map(String::from));
-    if let Some(target) = &task.target {
-        names.extend(LAGS.map(|lag| format!("{target}.lag{lag}")));
-        names.push(format!("{target}.rate"));
-    }
-    names.extend(fields.iter().map(|field| format!("{field}.delta")));
-    for window in &plan.windows {
-        for field in fields.iter().filter(|field| window.covers(field)) {
-            names.extend(WINDOW_STATS.map(|stat| format!("{}.{field}.{stat}", window.name)));
-        }
-    }
-    names.truncate(FEATURES_MAX);
-    names
-}
-
 /// The field index of a task's target; `NONE` when it has none or there is no room for another field.
 #[must_use]
 pub fn target_field(task: &TaskPlan, plan: &Plan, fields: &mut Names) -> u32 {
@@ -292,23 +252,6 @@ mod tests {
         assert!(x[4].is_nan() && x[7].is_nan());
         assert_eq!(x[5..7], [400.0, 1.0]);
         assert!((x[8] - 1.0).abs() < 1e-15);
-    }
-
-    #[test]
-    fn the_automatic_set_is_sorted_by_field_and_names_what_can_be_known() {
-        let plan = Plan::parse(building(FORECAST).as_bytes()).unwrap();
-        let mut seen = Names::default();
-        for name in ["temp", "co2"] {
-            seen.intern(name, 9).unwrap();
-        }
-        let names = automatic(&plan.tasks[0], &plan, &seen);
-        assert_eq!(
-            names.join(" "),
-            "co2 temp time.day_sin time.day_cos time.week_sin time.week_cos co2.lag1 co2.lag2 co2.lag4 co2.rate co2.delta \
-             temp.delta m.co2.mean m.co2.min m.co2.max m.co2.std m.temp.mean m.temp.min m.temp.max m.temp.std"
-        );
-        let features = Features::resolve(names, &plan, &mut seen);
-        assert!(!features.features.contains(&Feature::Nothing));
     }
 
     #[test]

@@ -102,6 +102,8 @@ pub struct Learner {
     interval: Interval,
     statistics: Statistics,
     release: Option<Installed>,
+    /// The row at hand without missing values, reused.
+    completed: Vec<f64>,
 }
 
 impl Learner {
@@ -135,6 +137,7 @@ impl Learner {
             interval: Interval::new(spec.keys_max),
             statistics,
             release: None,
+            completed: Vec::new(),
             spec,
         }
     }
@@ -245,6 +248,7 @@ impl Learner {
     pub fn learn(&mut self, slot: u32, label: f64) -> Score {
         let score = self.score(slot, label);
         let row = &mut self.rows[slot as usize];
+        let complete = self.inputs.complete(&row.x, &mut self.completed);
         match &mut self.panel {
             Panel::Numbers(panel) => {
                 let base = if self.spec.residual { row.base } else { 0.0 };
@@ -254,8 +258,10 @@ impl Learner {
                     panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
                     self.inputs.arrived(row.key, &row.x, y);
                     self.interval.learn(row.key, y - row.panel.served[0]);
-                    if let Statistics::CoMoments(moments) = &mut self.statistics {
-                        moments.push(&row.x, y);
+                    if let Statistics::CoMoments(moments) = &mut self.statistics
+                        && complete
+                    {
+                        moments.push(&self.completed, y);
                     }
                 }
             }
@@ -272,8 +278,10 @@ impl Learner {
                         }
                         self.last_class[key] = class as u32;
                     }
-                    if let Statistics::Classes(statistics) = &mut self.statistics {
-                        statistics.push(&row.x, &self.classes[class]);
+                    if let Statistics::Classes(statistics) = &mut self.statistics
+                        && complete
+                    {
+                        statistics.push(&self.completed, &self.classes[class]);
                     }
                 }
             }
@@ -370,8 +378,9 @@ impl Learner {
         self.classes.len()
     }
 
-    /// What the gateway tells the fleet: the rows learned so far that had no missing value, features as served. The
-    /// target of a residual learner is the change against the base.
+    /// What the gateway tells the fleet: the rows learned so far, features as served. A missing value stands at the mean of
+    /// its column so far, which adds nothing to any deviation; rows that came before every column had a value are left
+    /// out. The target of a residual learner is the change against the base.
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics

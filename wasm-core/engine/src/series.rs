@@ -296,6 +296,12 @@ impl Table {
 }
 
 impl Series {
+    /// False for a series of which nothing but late readings came.
+    #[must_use]
+    pub fn has_value(&self) -> bool {
+        !self.last.is_nan()
+    }
+
     fn set(&mut self, time: f64, value: f64) {
         // Of equal times the one that came last counts.
         if time >= self.last_ms {

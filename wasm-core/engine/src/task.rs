@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
-use crate::features::{Features, automatic, fields_are_fixed, target_field};
+use crate::features::{Features, Gathering, target_field};
 use crate::json;
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query, Score};
 use crate::names::NONE;
@@ -22,9 +22,6 @@ use crate::release::{Release, ReleaseModel};
 use crate::series::Table;
 use crate::statistics::Statistics;
 
-/// Messages used before an automatic set of features is frozen, when field names come from topics: by then every sensor
-/// of a key has usually spoken.
-const USED_BEFORE_FREEZE: u64 = 64;
 /// Rows of one task that may wait for their label, over all keys: each holds its inputs, about a kilobyte.
 const PENDING_MAX: usize = 65_536;
 /// Errors of a key before its alarms count.
@@ -104,6 +101,8 @@ struct Learning {
     /// Canonical JSON of the schema, and its hash.
     schema: Vec<u8>,
     schema_hash: [u8; 32],
+    /// Per feature the predictions that were served without it.
+    missing: Vec<u64>,
 }
 
 /// A label as it came.
@@ -121,6 +120,8 @@ pub struct Task {
     /// Index of the target's field; `NONE` without target.
     target: u32,
     learning: Option<Learning>,
+    /// Used until the features are known.
+    gathering: Gathering,
     keys: Vec<KeyState>,
     pending: u64,
     counts: Counts,
@@ -151,6 +152,7 @@ impl Task {
             definition: definition.clone(),
             target: target_field(definition, plan, &mut table.field_names),
             learning: None,
+            gathering: Gathering::default(),
             keys: Vec::new(),
             pending: 0,
             counts: Counts::default(),
@@ -158,8 +160,6 @@ impl Task {
         };
         if !definition.features.is_empty() {
             task.begin(definition.features.clone(), plan, table);
-        } else if fields_are_fixed(plan) {
-            task.begin(automatic(definition, plan, &table.field_names), plan, table);
         }
         task
     }
@@ -194,6 +194,12 @@ impl Task {
         self.learning.as_ref().map_or(&[], |learning| learning.features.names())
     }
 
+    /// Per feature the predictions that were served without it; empty until the features are known.
+    #[must_use]
+    pub fn missing(&self) -> &[u64] {
+        self.learning.as_ref().map_or(&[], |learning| &learning.missing)
+    }
+
     /// Canonical JSON of the schema and its hash, once the features are known.
     #[must_use]
     pub fn schema(&self) -> Option<(&[u8], &[u8; 32])> {
@@ -214,10 +220,14 @@ impl Task {
         self.learner().map(Learner::statistics)
     }
 
-    /// Freezes the automatic features when that is due; `used` counts the messages used so far.
-    pub fn freeze(&mut self, plan: &Plan, table: &mut Table, used: u64) {
-        if self.learning.is_none() && used >= USED_BEFORE_FREEZE {
-            self.begin(automatic(&self.definition, plan, &table.field_names), plan, table);
+    /// Freezes the automatic features when that is due, at a row of so many `readings`; `used` counts the messages used so
+    /// far.
+    pub fn freeze(&mut self, plan: &Plan, table: &mut Table, readings: usize, used: u64) {
+        let task = (&self.definition, self.target);
+        if self.learning.is_none()
+            && let Some(names) = self.gathering.look(task, plan, table, readings, used)
+        {
+            self.begin(names, plan, table);
         }
     }
 
@@ -240,6 +250,7 @@ impl Task {
             keys_max: plan.limits.keys,
         });
         self.learning = Some(Learning::new(&self.definition, names, learner, plan, table));
+        self.gathering = Gathering::default();
     }
 
     /// A reading of the task's own target (forecast, anomaly): first the label of what waits for it, then a prediction.
@@ -270,6 +281,9 @@ impl Task {
     /// # Errors
     /// `Limit` for a class over the limit.
     pub fn label(&mut self, key: Option<u32>, newest_ms: f64, time_ms: Option<f64>, label: Label) -> Result<()> {
+        if let (Some(key), None) = (key, &self.learning) {
+            self.gathering.label(key);
+        }
         let Some(key) = key.filter(|&key| (key as usize) < self.keys.len()) else {
             self.counts.unmatched += 1;
             return Ok(());
@@ -430,6 +444,9 @@ impl Task {
             self.counts.unserved += 1;
             return;
         };
+        for (count, value) in learning.missing.iter_mut().zip(&self.x) {
+            *count += u64::from(value.is_nan());
+        }
         learning.features.remember(moment.table, moment.key, &mut state.past);
         state.served_ms = moment.time_ms;
         let full = state.pending.len() >= moment.plan.limits.pending_per_key;
@@ -490,10 +507,16 @@ impl Task {
         writer.f64(self.counts.error_sum);
         writer.f64(self.counts.baseline_sum);
         writer.bool(self.learning.is_some());
-        let Some(learning) = &self.learning else { return };
+        let Some(learning) = &self.learning else {
+            self.gathering.save(writer);
+            return;
+        };
         writer.u32(u32::try_from(learning.features.names().len()).expect("at most FEATURES_MAX"));
         for name in learning.features.names() {
             writer.str(name);
+        }
+        for &count in &learning.missing {
+            writer.u64(count);
         }
         learning.learner.save(writer);
         writer.u32(u32::try_from(self.keys.len()).expect("indexes are u32"));
@@ -511,33 +534,49 @@ impl Task {
         }
     }
 
-    /// Takes what `save` wrote under the same plan.
+    /// Takes what `save` wrote under the same plan. `used` counts the messages used then; `None` for a state of before
+    /// missing values were counted.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(definition: &TaskPlan, plan: &Plan, table: &mut Table, reader: &mut Reader) -> Result<Self> {
+    pub fn load(
+        definition: &TaskPlan,
+        plan: &Plan,
+        table: &mut Table,
+        used: Option<u64>,
+        reader: &mut Reader,
+    ) -> Result<Self> {
         let mut task = Self {
             definition: definition.clone(),
             target: target_field(definition, plan, &mut table.field_names),
             learning: None,
+            gathering: Gathering::default(),
             keys: Vec::new(),
             pending: 0,
             counts: Counts::load(reader)?,
             x: Vec::new(),
         };
         if !reader.bool()? {
+            if let Some(used) = used {
+                task.gathering = Gathering::load(table.keys.len(), used, reader)?;
+            }
             return Ok(task);
         }
         let count = reader.count(4)?;
         let names = (0..count)
             .map(|_| reader.str().map(String::from))
             .collect::<Result<Vec<_>>>()?;
+        let missing = names
+            .iter()
+            .map(|_| if used.is_some() { reader.u64() } else { Ok(0) })
+            .collect::<Result<Vec<_>>>()?;
         let learner = Learner::load(reader)?;
         let as_served = learner.spec().columns.iter().map(|column| column.name.as_str());
         if !as_served.eq(names.iter().map(String::as_str)) {
             return Err(CoreError::Corrupt);
         }
-        let learning = Learning::new(definition, names, learner, plan, table);
+        let mut learning = Learning::new(definition, names, learner, plan, table);
+        learning.missing = missing;
         let past_length = learning.features.past_length();
         for _ in 0..reader.count(28)? {
             let (served_ms, past, scale, errors) = (reader.f64()?, reader.f64s()?, reader.f64()?, reader.u32()?);
@@ -595,6 +634,7 @@ impl Learning {
     fn new(definition: &TaskPlan, names: Vec<String>, learner: Learner, plan: &Plan, table: &mut Table) -> Self {
         let schema = schema(definition, &names).into_bytes();
         Self {
+            missing: vec![0; names.len()],
             features: Features::resolve(names, plan, &mut table.field_names),
             learner,
             schema_hash: Sha256::digest(&schema).into(),

@@ -13,8 +13,8 @@ use crate::task::Task;
 use crate::time::Clock;
 
 const MAGIC: &[u8; 4] = b"RVES";
-/// Version 1 had one table of packet ids per front door.
-const VERSION: u16 = 2;
+/// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted.
+const VERSION: u16 = 3;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -49,8 +49,8 @@ impl State {
         }
         let version = reader.u16()?;
         match version {
-            1 | VERSION => {}
             0 => return Err(CoreError::Foreign),
+            1..=VERSION => {}
             _ => return Err(CoreError::TooNew),
         }
         let plan = Plan::parse(reader.bytes()?)?;
@@ -73,10 +73,11 @@ impl State {
         let streams = Streams::load(&mut reader)?;
         let ledger = Ledger::load(&plan, &mut reader)?;
         let mut table = Table::load(&plan, &mut reader)?;
+        let counted = (version >= 3).then_some(used);
         let tasks = plan
             .tasks
             .iter()
-            .map(|task| Task::load(task, &plan, &mut table, &mut reader));
+            .map(|task| Task::load(task, &plan, &mut table, counted, &mut reader));
         let tasks = tasks.collect::<Result<_>>()?;
         reader.finish()?;
         Ok(Self {

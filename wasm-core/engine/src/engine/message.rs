@@ -200,7 +200,7 @@ impl State {
             if own.is_none() && !label_topic {
                 continue;
             }
-            task.freeze(plan, table, *used);
+            task.freeze(plan, table, readings.len(), *used);
             let moment = Moment {
                 plan,
                 table,

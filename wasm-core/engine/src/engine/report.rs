@@ -72,6 +72,11 @@ fn write_task(out: &mut String, task: &Task) {
         separate(out, index);
         write_str(out, name);
     }
+    out.push_str("],\"missing\":[");
+    for (index, &count) in task.missing().iter().enumerate() {
+        separate(out, index);
+        write_u64(out, count);
+    }
     out.push_str("],\"rows\":");
     write_f64(out, task.statistics().map_or(0.0, |statistics| statistics.n()));
     out.push_str(",\"release\":");

@@ -495,6 +495,7 @@ fn a_changed_plan_keeps_what_is_the_same() {
         "the open plan again changes nothing but the sequence"
     );
     let other = FORECAST
+        .replace("\"features\":[]", "\"features\":[\"co2\"]")
         .replace("\"horizon_ms\":60000", "\"horizon_ms\":120000")
         .replace("co2_1m", "co2_2m");
     log.plan(&building(&[UNUSUAL, &other].join(",")).replace("\"name\":\"m\"", "\"name\":\"n\""));

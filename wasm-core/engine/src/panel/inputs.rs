@@ -158,6 +158,24 @@ impl Inputs {
         self.moments[column].mean()
     }
 
+    /// Writes a row to `out` with the mean of its column so far in the place of each missing value; false when there is a
+    /// column that never had a value, or a category is missing.
+    pub fn complete(&self, x: &[f64], out: &mut Vec<f64>) -> bool {
+        out.clear();
+        for (column, &value) in x.iter().enumerate() {
+            let known = self.moments[column].n() > 0.0 && !self.categorical[column];
+            if value.is_nan() && !known {
+                return false;
+            }
+            out.push(if value.is_nan() {
+                self.column_mean(column)
+            } else {
+                value
+            });
+        }
+        true
+    }
+
     /// The labels seen so far.
     #[must_use]
     pub fn label_moments(&self) -> &Moments {

@@ -286,7 +286,7 @@ async function openDoors(config: Config, doors: FrontDoor[], context: DoorContex
   let brokerPort: number | null = null;
   for (const door of config.doors) {
     if (door.kind === 'broker') {
-      const opened = await openBrokerDoor(door, context);
+      const opened = await openBrokerDoor(door, join(config.state, 'broker.jsonl'), context);
       brokerPort = opened.port;
       doors.push(opened);
     } else {

@@ -1,6 +1,7 @@
 // The configuration of a gateway as the rest of the program sees it: checked, and with every default filled in. How it is
 // written as YAML, and what the defaults are, is in config_parse.ts.
 
+import type { PasswordHash } from './passwords.ts';
 import type { TaskKind } from './status.ts';
 
 /** A name or password: itself, or the file it stands in (one line), read at each connection. */
@@ -40,6 +41,30 @@ export interface BrokerDoor {
   /** TCP port; 0: any free one. */
   listen: number;
   host: string;
+  /** Files in PEM, read at the start; with `ca`, clients must show a certificate signed by it. Null: unencrypted. */
+  tls: { cert: string; key: string; ca: string | null } | null;
+  users: BrokerUser[];
+  /** Clients without a user name may connect, and may do all. */
+  anonymous: boolean;
+  limits: {
+    /** Connections at a time. */
+    clients: number;
+    /** Of them with one user name. */
+    clientsPerUser: number;
+    /** Messages a second of one client, above which they are slowed down; null: any. */
+    messagesPerSecond: number | null;
+    /** Messages kept for one subscriber that is away or slow; further ones are dropped for it and counted. */
+    queue: number;
+  };
+}
+
+/** Someone who may connect to the embedded broker. */
+export interface BrokerUser {
+  name: string;
+  hash: PasswordHash;
+  /** Topic filters of what it may publish and subscribe to, with `{user}` and `{client}`. */
+  publish: string[];
+  subscribe: string[];
 }
 
 /** Where messages come in. */

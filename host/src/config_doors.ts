@@ -2,7 +2,8 @@
 // embedded one). Files named here are read when a door opens; secrets from the environment are taken here, where a missing
 // one can be named with its place.
 
-import type { BrokerDoor, Door, MqttDoor, Secret } from './config.ts';
+import type { Door, MqttDoor, Secret } from './config.ts';
+import { parseBroker } from './config_broker.ts';
 import type { ConfigMap, ConfigNode } from './config_node.ts';
 
 /** Environment variables; null when nothing is to be connected (replay): secrets are then left out. */
@@ -124,17 +125,6 @@ function presence(node: ConfigNode | null, gateway: string): string | null {
 function staleAfter(node: ConfigNode | null): number | null {
   if (node === null || node.isText('auto')) return null;
   return node.isText('off') || node.isText(false) ? 0 : node.durationMs(100);
-}
-
-function parseBroker(node: ConfigNode | null, door: number): BrokerDoor {
-  const map = node?.map(['listen', 'host']);
-  return {
-    kind: 'broker',
-    door,
-    name: 'broker',
-    listen: map?.get('listen')?.integer(0, 65_535) ?? 1883,
-    host: map?.get('host')?.text(/./, 'a host name or address') ?? '127.0.0.1',
-  };
 }
 
 function brokerUrl(node: ConfigNode | null): string {

@@ -163,6 +163,25 @@ sources:
     ]);
   });
 
+  test('the_embedded_broker_has_users_rights_and_limits', () => {
+    const hash = `$7$101$${'A'.repeat(16)}$${'A'.repeat(86)}==`;
+    const config = parseConfig(
+      `broker:
+  tls: { cert: c.pem, key: k.pem }
+  users: [{ name: press, password: "${hash}", publish: ["a/{user}/#"] }]
+  limits: { clients: 20, messages_per_second: 5, queue: 7 }
+${minimal}`,
+      'x.yaml',
+    );
+    expect(config.doors).toMatchObject([
+      {
+        ...{ kind: 'broker', name: 'broker', tls: { cert: 'c.pem', key: 'k.pem', ca: null }, anonymous: false },
+        users: [{ name: 'press', hash: { iterations: 101 }, publish: ['a/{user}/#'], subscribe: ['#'] }],
+        limits: { clients: 20, clientsPerUser: 20, messagesPerSecond: 5, queue: 7 },
+      },
+    ]);
+  });
+
   test('captures_that_name_no_field_make_the_key', () => {
     const config = parseConfig('sources: [{ topic: "{site}/{room}/{sensor}", fields: { "{sensor}": v } }]', 'x.yaml');
     expect(config.sources[0]?.key).toBe('{site}/{room}');
@@ -186,6 +205,13 @@ sources:
     ['sources: [{ topic: a, lateness: 5 }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:33', 'a duration such as'],
     ['sources: [{ topic: a, format: jsn }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:31', 'did you mean json?'],
     ['sources: [{ topic: a }, { topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:25', 'a second source'],
+    [
+      'broker: { users: [{ name: a, password: open }] }\nsources: [{ topic: a }]\n',
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:1:40',
+      'rivulet passwd',
+    ],
+    ['broker: { tls: { cert: x } }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_MISSING', 'plant.yaml:1:16', '`key`'],
     ['mqtt: { url: ws://x:9001 }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', 'WebSockets'],
     ['mqtt: { url: mqtt://u:p@x }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', '`user`'],
     ['mqtt: { tls: { ca: x } }\nsources: [{ topic: a }]\n', 'RIV_CONFIG_VALUE', 'plant.yaml:1:14', 'mqtts://'],

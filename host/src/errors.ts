@@ -77,6 +77,8 @@ export const ERRORS = {
   // What sensors send.
   RIV_MESSAGE_TOO_LARGE: publisher('Send smaller messages, or raise `limits.payload_bytes`.'),
   RIV_CLIENT_DROPPED: publisher('Look at the device and its network if this goes on.'),
+  RIV_CLIENT_REFUSED: publisher('Give the device a user and password that stand in `broker.users`.'),
+  RIV_CLIENT_DENIED: publisher('Correct the topic in the device, or `publish` and `subscribe` of its user.'),
   RIV_MESSAGE_MALFORMED: publisher('Send well-formed MQTT packets.'),
 
   // Brokers.

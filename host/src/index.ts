@@ -17,6 +17,7 @@ export { type ByteReader, byteReader, type Field, readMagic, writeBytes } from '
 export { type Clock, systemClock } from './capabilities.ts';
 export type {
   BrokerDoor,
+  BrokerUser,
   Config,
   Door,
   LabelConfig,
@@ -69,6 +70,7 @@ export {
   type Wanted,
   type WindowResult,
 } from './outputs.ts';
+export { hashPassword, type PasswordHash, parsePasswordHash, passwordFits } from './passwords.ts';
 export { topicFilter } from './patterns.ts';
 export { compilePlan, type EvaluationSpec, planForEvaluation, planHash } from './plan.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';

@@ -92,6 +92,20 @@ export interface DoorStatus {
   stale: boolean;
   /** Since the last message or the connection, in seconds; null without one. */
   silent_s: number | null;
+  /** Of the embedded broker: clients of now, and what was turned away since the start. */
+  broker?: {
+    clients: number;
+    /** Connections: version, login, certificate, limits. */
+    refused: number;
+    /** Publishes and subscriptions without the right to. */
+    denied: number;
+    /** Messages too long to be kept. */
+    oversized: number;
+    /** Messages that a subscriber did not get since its queue was full. */
+    dropped: number;
+    /** Retained messages that were not kept. */
+    unretained: number;
+  };
 }
 
 /** How a gateway is, at one moment. */

@@ -1,8 +1,12 @@
 /** What the tests of the front doors stand on: a beat over a log held in memory, whose writes can be held back. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   BLOCK_HEADER_BYTES,
   BLOCK_KIND,
   type BlockDraft,
+  type BrokerDoor,
   type MqttDoor,
   type RivuletError,
   systemClock,
@@ -69,6 +73,19 @@ function publishesOf({ payload, kind, epoch }: BlockDraft) {
   );
   framer.push(payload as Buffer);
   return found;
+}
+
+/** A configuration of the broker door, and a file for its sessions that goes with the test. */
+export async function brokerDoor(own: Partial<BrokerDoor> = {}): Promise<{ config: BrokerDoor; path: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'rivulet-broker-'));
+  closing.push(() => rm(directory, { recursive: true, force: true }));
+  const limits = { clients: 1000, clientsPerUser: 1000, messagesPerSecond: null, queue: 1000 };
+  const config: BrokerDoor = {
+    ...{ kind: 'broker', door: 1, name: 'broker', listen: 0, host: '127.0.0.1', tls: null, users: [] },
+    ...{ anonymous: true, limits },
+    ...own,
+  };
+  return { config, path: join(directory, 'broker.jsonl') };
 }
 
 /** A configuration of the client door. */

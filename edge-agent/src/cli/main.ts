@@ -23,6 +23,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     summary: 'list, show and try again what could not be used',
     load: () => import('./quarantine.ts'),
   },
+  passwd: {
+    summary: 'hash a password for a user of the embedded broker',
+    load: () => import('./passwd.ts'),
+  },
   publish: {
     summary: 'publish a feed: this machine, a simulated building, recorded tables',
     load: () => import('./publish.ts'),

@@ -1,14 +1,20 @@
 /** The client door against a real mosquitto, over a log held by the test. */
 import { BLOCK_KIND } from '@rivulet/host';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { client, closeAll, closing, mqttDoor, pause, setUp, until } from '../../../test/support/doors.ts';
+import { brokerDoor, client, closeAll, closing, mqttDoor, pause, setUp, until } from '../../../test/support/doors.ts';
 import { type Mosquitto, mosquittoAbsent, startMosquitto } from '../../../test/support/mosquitto.ts';
 import { startProxy } from '../../../test/support/proxy.ts';
 import { openBrokerDoor } from './broker_door.ts';
 import { openClientDoor, reconnectDelay } from './client_door.ts';
-import type { FrontDoor } from './door.ts';
+import type { DoorContext, FrontDoor } from './door.ts';
 
 afterEach(closeAll);
+
+/** A broker that speaks 3.1.1 only. */
+async function openOld(context: DoorContext) {
+  const { config, path } = await brokerDoor();
+  return openBrokerDoor(config, path, context);
+}
 
 describe.skipIf(mosquittoAbsent !== null)(`the client door ${mosquittoAbsent ?? ''}`, () => {
   let mosquitto: Mosquitto;
@@ -95,10 +101,7 @@ describe.skipIf(mosquittoAbsent !== null)(`the client door ${mosquittoAbsent ?? 
 
   it('falls back to MQTT 3.1.1 when the broker does not speak 5', async () => {
     const parts = setUp();
-    const old = await openBrokerDoor(
-      { kind: 'broker', door: 1, name: 'broker', listen: 0, host: '127.0.0.1' },
-      parts.context,
-    );
+    const old = await openOld(parts.context);
     closing.push(() => old.close());
     const { log, topic } = await open({ url: `mqtt://127.0.0.1:${old.port}` });
     const device = await client(`mqtt://127.0.0.1:${old.port}`, { protocolVersion: 4 });

@@ -29,6 +29,21 @@ export function publishPacketId(bytes: Buffer, body: number, end: number): numbe
   return bytes.readUInt16BE(at);
 }
 
+/** Where the variable header of a whole packet begins. */
+export function variableHeader(packet: Buffer): number {
+  let at = 1;
+  while ((packet[at] as number) >= 0x80) {
+    at += 1;
+  }
+  return at + 1;
+}
+
+/** The topic of a whole PUBLISH. */
+export function publishTopic(packet: Buffer): string {
+  const body = variableHeader(packet);
+  return packet.toString('utf8', body + 2, body + 2 + packet.readUInt16BE(body));
+}
+
 /** QoS of a PUBLISH by its first byte. @throws MalformedStream for the reserved value 3 */
 export function publishQos(first: number): 0 | 1 | 2 {
   const qos = (first >> 1) & 3;

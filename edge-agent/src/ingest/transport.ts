@@ -62,7 +62,8 @@ function readSecret(secret: Secret, name: string): string {
         .replace(/\r?\n$/, '');
 }
 
-function readPem(path: string, name: string): Buffer {
+/** @throws RIV_FILE_UNREADABLE */
+export function readPem(path: string, name: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {

@@ -192,7 +192,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       log,
       slots,
       notice: notices.add,
-      well: () => notices.clear('RIV_LOG_FULL'),
+      failed: options.failed,
+      well: () => notices.clear('RIV_LOG_'),
     });
 
     if (recovered.setAside.length > 0) {

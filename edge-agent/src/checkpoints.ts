@@ -9,7 +9,7 @@ import {
   type Engine,
   type Log,
   planHash,
-  type RivuletError,
+  RivuletError,
   type Slot,
   type Slots,
   toRivuletError,
@@ -23,6 +23,8 @@ export interface CheckpointContext {
   log: Log;
   slots: Slots;
   notice(error: RivuletError): void;
+  /** The state directory is gone: what is written now would be lost. */
+  failed(error: RivuletError): void;
   /** A checkpoint was written: what was noticed about the disk is over. */
   well(): void;
 }
@@ -59,7 +61,11 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
       context.well();
     } catch (error) {
       taken = -1;
-      context.notice(toRivuletError(error));
+      if (isGone(error)) {
+        context.failed(goneError(error));
+      } else {
+        context.notice(toRivuletError(error));
+      }
     }
   }
 
@@ -89,4 +95,17 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
       return slots.save(snapshot);
     },
   };
+}
+
+/** True when a directory has vanished under us: the log's open file can still be written, but nobody will ever find it. */
+function isGone(error: unknown): error is RivuletError {
+  return error instanceof RivuletError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'ENOENT';
+}
+
+function goneError(cause: RivuletError): RivuletError {
+  return new RivuletError('RIV_LOG_WRITE', {
+    found: `the state directory was removed while the gateway ran (${cause.message})`,
+    todo: 'Restore it or start anew: what was acknowledged since the last checkpoint before may be lost.',
+    cause,
+  });
 }

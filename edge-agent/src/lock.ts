@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RivuletError } from '@rivulet/host';
+import { RivuletError, toRivuletError } from '@rivulet/host';
 
 interface Holder {
   pid: number;
@@ -24,7 +24,7 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-/** @throws RIV_STATE_LOCKED when a living process holds it */
+/** @throws RIV_STATE_LOCKED when a living process holds it, RIV_STATE_UNUSABLE when nothing can be written there */
 export async function takeLock(directory: string): Promise<Lock> {
   const path = join(directory, 'lock');
   const mine: Holder = {
@@ -33,8 +33,12 @@ export async function takeLock(directory: string): Promise<Lock> {
     started: await startTime(process.pid),
     token: randomUUID(),
   };
-  if (!(await create(path, mine))) {
-    await takeOver(path, mine);
+  try {
+    if (!(await create(path, mine))) {
+      await takeOver(path, mine);
+    }
+  } catch (cause) {
+    throw unusable(directory, cause);
   }
   return {
     async release() {
@@ -74,6 +78,20 @@ async function takeOver(path: string, mine: Holder): Promise<void> {
 function locked(path: string, holder: Holder | null): RivuletError {
   const found = holder === null ? 'another process is taking the lock' : `process ${holder.pid} uses this directory`;
   return new RivuletError('RIV_STATE_LOCKED', { found, where: path });
+}
+
+function unusable(directory: string, cause: unknown): RivuletError {
+  if (cause instanceof RivuletError) {
+    return cause;
+  }
+  const { code } = cause as NodeJS.ErrnoException;
+  return code === undefined
+    ? toRivuletError(cause)
+    : new RivuletError('RIV_STATE_UNUSABLE', {
+        found: `nothing can be written here (${code})`,
+        where: directory,
+        cause,
+      });
 }
 
 /** Creates the file with its whole content, or answers false when it exists. */

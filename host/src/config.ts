@@ -106,23 +106,44 @@ export type FormatConfig =
   /** Bytes of a payload (0: up to the end of the last value, or more) and what stands in it. */
   | { binary: { length: number; values: LayoutValue[] } };
 
+/** A number that is read. */
+export interface FieldConfig {
+  /** Template over the captures of the topic and the payload. */
+  name: string;
+  path: string;
+  /** What is read where nothing stands, in a row with something else; null: nothing. */
+  absent: number | null;
+  /** What the wildcards of the path pass over. */
+  except: string[];
+}
+
 /** Which messages are read, and how. */
 export interface SourceConfig {
   name: string;
-  /** MQTT topic filter in which `{name}` captures one level. */
+  /** MQTT topic filter in which `{name}` captures one level and `{name#}`, at the end, all that are left. */
   topic: string;
   /** Group of a shared subscription (`$share/GROUP/…`); null: every message comes here. */
   share: string | null;
+  /** Topics among them that are not read. */
+  except: string[];
   /** Only messages of this door; null: of any. */
   door: number | null;
   format: FormatConfig;
   /** Template over the captures of the topic and the payload. */
   key: string;
-  fields: { name: string; path: string }[];
+  fields: FieldConfig[];
   /** Values of the payload that keys and field names are made of. */
   captures: { name: string; path: string }[];
   time: string | null;
+  /** What holds where no time stands, or one of a clock that was not set; null: the format says so, mostly that it is wrong. */
+  timeAbsent: 'arrival' | null;
+  /** Times that name no zone: since when (epoch milliseconds) which offset (minutes) holds; empty: UTC. */
+  zone: [number, number][];
   seq: string | null;
+  /** The counter where it does not stand. */
+  seqAbsent: number | null;
+  /** What becomes of a message in which nothing is found to read. */
+  nothing: 'quarantine' | 'filter';
   latenessMs: number;
   /** How far event time may be ahead of arrival; 0: any. */
   clockSkewMaxMs: number;

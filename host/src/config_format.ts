@@ -12,7 +12,7 @@
 //         temp: { at: 0, type: i16, endian: big, scale: 0.01 }   # also add: -40
 //         door: { at: 2, type: u8, bits: [3, 1] } # one bit, the fourth from below
 
-import type { CsvFormat, FormatConfig, LayoutValue, SourceConfig } from './config.ts';
+import type { CsvFormat, FieldConfig, FormatConfig, LayoutValue, SourceConfig } from './config.ts';
 import type { ConfigNode } from './config_node.ts';
 import { parsePath, type Step } from './paths.ts';
 
@@ -112,17 +112,19 @@ function parseBits(node: ConfigNode | null, type: string): number[] {
   return [from, items[1]?.integer(1, size - from) ?? 1];
 }
 
+const field = (name: string, path: string): FieldConfig => ({ name, path, absent: null, except: [] });
+
 /** What a source reads when it does not say. */
 export function defaultReads(format: FormatConfig): Pick<SourceConfig, 'fields' | 'captures' | 'time'> {
   if (format === 'senml')
-    return { fields: [{ name: '{name}', path: 'v' }], captures: [{ name: 'name', path: 'name' }], time: 't' };
+    return { fields: [field('{name}', 'v')], captures: [{ name: 'name', path: 'name' }], time: 't' };
   if (typeof format === 'object' && 'influx' in format)
-    return { fields: [{ name: '{field}', path: 'fields.{field}' }], captures: [], time: 'time' };
+    return { fields: [field('{field}', 'fields.{field}')], captures: [], time: 'time' };
   if (typeof format === 'object' && 'binary' in format) {
-    const fields = format.binary.values.map(({ name }) => ({ name, path: `['${name}']` }));
+    const fields = format.binary.values.map(({ name }) => field(name, `['${name}']`));
     return { fields, captures: [], time: null };
   }
-  return { fields: [{ name: 'value', path: '' }], captures: [], time: null };
+  return { fields: [field('value', '')], captures: [], time: null };
 }
 
 /** True when a payload is a list of lines or records, in each of which the paths begin. */

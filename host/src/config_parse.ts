@@ -4,7 +4,6 @@
 import { hostname } from 'node:os';
 import type {
   Config,
-  Door,
   LabelConfig,
   LimitsConfig,
   OutputConfig,
@@ -14,19 +13,13 @@ import type {
   WindowStat,
 } from './config.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
-import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
+import { refuseRepeats, singlePath, template, topicPattern } from './config_language.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
+import { parseSources } from './config_source.ts';
 import { nearestName } from './nearest.ts';
-import { checkMapping, parsePath } from './paths.ts';
-import { checkTemplate, checkTopicPattern, templateNames } from './patterns.ts';
+import { templateNames } from './patterns.ts';
 import { formatDuration } from './units.ts';
 
-/** Readings may come this much after later ones of the same key: networks re-order over seconds, not minutes. */
-const LATENESS_MS = 10_000;
-/** Event time may be this far ahead of arrival before a message counts as wrong: any time zone, no more. */
-const CLOCK_SKEW_MAX_MS = 24 * 3_600_000;
-/** A key that is silent this long does not hold back its windows. */
-const IDLE_MS = 60_000;
 /** Predictions of a forecast at most this many per horizon and key, so that few are pending. */
 const FORECASTS_PER_HORIZON = 60;
 /** Classifications and regressions at most this often per key. */
@@ -52,13 +45,10 @@ const SYNC_EVERY_MS = 5 * 60_000;
 
 const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-const CAPTURE_NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 const NAME_EXPECTED = 'letters, digits, dash and underscore, at most 64';
 const STATS: readonly WindowStat[] = ['count', 'sum', 'mean', 'min', 'max', 'std', 'last'];
 
 // What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
-const SOURCES_MAX = 256;
-const FIELDS_PER_SOURCE_MAX = 62;
 const WINDOWS_MAX = 64;
 const TASKS_MAX = 64;
 const FEATURES_MAX = 256;
@@ -124,111 +114,6 @@ function hostId(): string {
     .replace(/^[^A-Za-z0-9]+/, '')
     .slice(0, 64);
   return id === '' ? 'gateway' : id;
-}
-
-function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
-  const items = node.list(SOURCES_MAX);
-  if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
-  const sources = items.map((item) => parseSource(item, doors));
-  refuseRepeats(items, sources, 'source');
-  return sources;
-}
-
-function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
-  const map = node.map([
-    'name',
-    'topic',
-    'door',
-    'format',
-    'captures',
-    'key',
-    'fields',
-    'time',
-    'seq',
-    'lateness',
-    'clock_skew_max',
-    'idle',
-  ]);
-  const { topic, captures: topicCaptures, share } = sharedTopicPattern(map.need('topic'));
-  const name = map.get('name')?.text(/^.{1,128}$/, 'at most 128 characters') ?? topic;
-  const doorName = map.get('door')?.word(doors.map((opened) => opened.name)) ?? null;
-  const door = doors.find((opened) => opened.name === doorName) ?? null;
-  if (share !== null) refuseShared(map.need('topic'), map.get('seq') !== null, door === null ? doors : [door]);
-  const format = parseFormat(map.get('format'));
-  const reads = defaultReads(format);
-  const fields = parseFields(map.get('fields')) ?? reads.fields;
-  const mapping = {
-    fields,
-    time: path(map.get('time')) ?? reads.time,
-    seq: path(map.get('seq')),
-    captures: parseCaptures(map.get('captures')) ?? (fields === reads.fields ? reads.captures : []),
-  };
-  if (format === 'number' && fields.some((field) => field.path !== ''))
-    map
-      .need('fields')
-      .fail('RIV_CONFIG_VALUE', 'a path into a payload that is one number', 'empty paths, or another format');
-  for (const found of [...fields, ...mapping.captures]
-    .map((named) => named.path)
-    .concat(mapping.time ?? [], mapping.seq ?? [])) {
-    const expected = wrongPath(format, found);
-    if (expected !== null) node.fail('RIV_CONFIG_VALUE', `the path ${JSON.stringify(found)} in this format`, expected);
-  }
-  const checked = checkMapping({ ...mapping, records: hasRecords(format) });
-  if ('wrong' in checked)
-    return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `the fields have ${checked.wrong}`);
-  const twice = checked.captures.flat().find((capture) => topicCaptures.includes(capture));
-  if (twice !== undefined)
-    return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `topic and payload both capture {${twice}}`);
-  const known = checked.captures.map((captures) => [...topicCaptures, ...captures]);
-  for (const [index, field] of fields.entries()) {
-    const wrong = checkTemplate(field.name, known[index] ?? []);
-    if (wrong !== null)
-      map.need('fields').fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(field.name)} holds ${wrong}`);
-  }
-  const shared = (known[0] ?? topicCaptures).filter((capture) => known.every((names) => names.includes(capture)));
-  return {
-    name,
-    topic,
-    share,
-    door: door?.door ?? null,
-    format,
-    key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
-    ...mapping,
-    latenessMs: map.get('lateness')?.durationMs(0) ?? LATENESS_MS,
-    clockSkewMaxMs: map.get('clock_skew_max')?.durationMs(0) ?? CLOCK_SKEW_MAX_MS,
-    idleMs: map.get('idle')?.durationMs(1) ?? IDLE_MS,
-  };
-}
-
-/** Fields as a map from name to path. Without any it is up to the format; mostly one field `value`, the payload itself. */
-function parseFields(node: ConfigNode | null): SourceConfig['fields'] | null {
-  if (node === null) return null;
-  const entries = node.entries();
-  if (entries.length === 0) node.fail('RIV_CONFIG_MISSING', '`fields` is empty', 'a map from field to path');
-  if (entries.length > FIELDS_PER_SOURCE_MAX)
-    node.fail('RIV_CONFIG_VALUE', `${entries.length} fields`, `at most ${FIELDS_PER_SOURCE_MAX} per source`);
-  return entries.map(({ key: name, value }) => ({ name, path: path(value) ?? '' }));
-}
-
-/** Captures of the payload as a map from name to path. */
-function parseCaptures(node: ConfigNode | null): SourceConfig['captures'] | null {
-  if (node === null) return null;
-  return node.entries().map(({ key: name, value }) => {
-    if (!CAPTURE_NAME_PATTERN.test(name))
-      value.fail(
-        'RIV_CONFIG_VALUE',
-        `the capture ${JSON.stringify(name)}`,
-        'a letter, then letters, digits, underscores',
-      );
-    return { name, path: path(value) ?? '' };
-  });
-}
-
-/** What topic and payload capture and no field name uses; without captures the source is one thing, named like it. */
-function defaultKey(captures: readonly string[], fields: SourceConfig['fields'], name: string): string {
-  const used = new Set(fields.flatMap((field) => templateNames(field.name)));
-  const free = captures.filter((capture) => !used.has(capture));
-  return free.length > 0 ? free.map((capture) => `{${capture}}`).join('/') : name.replaceAll(/[{}]/g, '');
 }
 
 /** Field names that are written out; null when a source takes names from its topics, so that any may come. */
@@ -521,80 +406,4 @@ function parseSync(node: ConfigNode | null): Config['sync'] {
     everyMs: map.get('every')?.durationMs(100) ?? SYNC_EVERY_MS,
     token: map.get('token')?.text(/^[\x21-\x7e]+$/, 'visible characters') ?? null,
   };
-}
-
-function topicPattern(node: ConfigNode): { topic: string; captures: string[] } {
-  const topic = node.text();
-  if (/^\$share(\/|$)/.test(topic))
-    node.fail('RIV_CONFIG_VALUE', `\`${node.path}\` is a shared subscription`, 'a topic whose messages all come here');
-  const checked = checkTopicPattern(topic);
-  if ('wrong' in checked)
-    return node.fail(
-      'RIV_CONFIG_VALUE',
-      `\`${node.path}\` is ${JSON.stringify(topic.slice(0, 80))}`,
-      `a topic filter, but ${checked.wrong}`,
-    );
-  return { topic, captures: checked.captures };
-}
-
-/** The pattern of a source, which may stand in a shared subscription: `$share/GROUP/PATTERN`. */
-function sharedTopicPattern(node: ConfigNode): { topic: string; captures: string[]; share: string | null } {
-  const [, share, shared] = /^\$share\/([^/+#{}]+)\/(.+)$/s.exec(node.text()) ?? [];
-  if (share === undefined || shared === undefined) return { ...topicPattern(node), share: null };
-  const checked = checkTopicPattern(shared);
-  if ('wrong' in checked)
-    return node.fail('RIV_CONFIG_VALUE', `a shared subscription of which ${checked.wrong}`, '$share/GROUP/TOPIC');
-  return { topic: shared, captures: checked.captures, share };
-}
-
-/**
- * What one member of the group took and had not acknowledged goes to another: without the device's own numbers nobody could
- * ever tell.
- */
-function refuseShared(node: ConfigNode, numbered: boolean, doors: readonly Door[]): void {
-  if (!numbered)
-    node.fail(
-      'RIV_CONFIG_VALUE',
-      'a shared subscription without device numbers, in which messages could count twice unseen',
-      '`seq` in this source, or a topic without $share',
-    );
-  if (doors.some(({ kind }) => kind === 'broker'))
-    node.fail('RIV_CONFIG_VALUE', 'a shared subscription at the embedded broker', '`door` naming a broker elsewhere');
-}
-
-function template(node: ConfigNode | null, names: readonly string[]): string | null {
-  if (node === null) return null;
-  const text = node.text();
-  const wrong = checkTemplate(text, names);
-  if (wrong !== null) node.fail('RIV_CONFIG_VALUE', `\`${node.path}\` holds ${wrong}`);
-  return text;
-}
-
-function path(node: ConfigNode | null): string | null {
-  if (node === null || node.empty) return null;
-  const text = node.text();
-  if (parsePath(text) === null)
-    node.fail(
-      'RIV_CONFIG_VALUE',
-      `\`${node.path}\` is ${JSON.stringify(text.slice(0, 80))}`,
-      'a path such as a.b[0].c, devices.{dev}.temp or [?n=voltage].v',
-    );
-  return text;
-}
-
-/** A path that leads to one value. */
-function singlePath(node: ConfigNode | null): string | null {
-  const text = path(node);
-  if (text !== null && parsePath(text)?.some(({ kind }) => kind === 'each'))
-    node?.fail('RIV_CONFIG_VALUE', `\`${node.path}\` has a wildcard`, 'a path to one value');
-  return text;
-}
-
-function refuseRepeats(nodes: readonly ConfigNode[], named: readonly { name: string }[], what: string): void {
-  const seen = new Set<string>();
-  for (const [index, { name }] of named.entries()) {
-    if (seen.has(name))
-      nodes[index]?.fail('RIV_CONFIG_VALUE', `a second ${what} named ${JSON.stringify(name)}`, 'names that differ');
-    seen.add(name);
-  }
 }

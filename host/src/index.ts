@@ -60,6 +60,7 @@ export {
   openLog,
 } from './log.ts';
 export { type LogReader, openLogReader } from './log_read.ts';
+export { nearestName } from './nearest.ts';
 export {
   type Alarm,
   decodeOutputs,
@@ -73,6 +74,7 @@ export {
 export { hashPassword, type PasswordHash, parsePasswordHash, passwordFits } from './passwords.ts';
 export { topicFilter } from './patterns.ts';
 export { compilePlan, type EvaluationSpec, planForEvaluation, planHash } from './plan.ts';
+export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
 export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';
 export { type LoadedSlot, openSlots, type Slot, type Slots } from './slots.ts';

@@ -7,6 +7,7 @@ test.each([
   ['{site}/+/{room}/#', ['site', 'room']],
   ['/', []],
   ['#', []],
+  ['a/{site}/{device#}', ['site', 'device']],
 ])('the_topic_pattern_%j_captures_%j', (pattern, captures) => {
   expect(checkTopicPattern(pattern)).toEqual({ captures });
 });
@@ -21,6 +22,9 @@ test.each([
   '{a}/{a}',
   '{}',
   '{a b}',
+  '{a#}/b',
+  '{a##}',
+  '{a}/{a#}',
   'a\0b',
   'x'.repeat(65_536),
   'a/'.repeat(64),
@@ -30,6 +34,7 @@ test.each([
 
 test('a_pattern_subscribes_with_its_captures_open', () => {
   expect(topicFilter('{site}/a/{room}/#')).toBe('+/a/+/#');
+  expect(topicFilter('{site}/{device#}')).toBe('+/#');
 });
 
 test('a_template_may_use_what_its_topic_captures', () => {

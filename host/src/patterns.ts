@@ -1,10 +1,10 @@
-// Two of the three small languages of a configuration (FORMATS.md section 3): topic patterns that capture levels and
+// Two of the three small languages of a configuration (FORMATS.md section 3): topic patterns that capture levels (`{name}`, `{name#}`) and
 // templates over the captures; the third, paths into a payload, is in paths.ts. Only their syntax is checked here; the core
 // follows them.
 
 /** Names of captures: `{room}`. */
 const CAPTURE = /\{([A-Za-z][A-Za-z0-9_]{0,31})\}/g;
-const CAPTURE_LEVEL = /^\{([A-Za-z][A-Za-z0-9_]{0,31})\}$/;
+const CAPTURE_LEVEL = /^\{([A-Za-z][A-Za-z0-9_]{0,31})(#?)\}$/;
 /** Levels of a topic pattern that the core follows (wasm-core/engine/src/route.rs). */
 const LEVELS_MAX = 64;
 
@@ -19,8 +19,9 @@ export function checkTopicPattern(pattern: string): { captures: string[] } | { w
   for (const [index, level] of levels.entries()) {
     if (level === '+') continue;
     if (level === '#' && index === levels.length - 1) continue;
-    const capture = CAPTURE_LEVEL.exec(level)?.[1];
+    const [, capture, rest] = CAPTURE_LEVEL.exec(level) ?? [];
     if (capture !== undefined) {
+      if (rest === '#' && index < levels.length - 1) return { wrong: `{${capture}#} must be the last level` };
       if (captures.includes(capture)) return { wrong: `{${capture}} stands in it twice` };
       captures.push(capture);
       continue;
@@ -46,10 +47,10 @@ export function checkTemplate(template: string, known: readonly string[]): strin
   return null;
 }
 
-/** The MQTT topic filter to subscribe to for a pattern: captures become `+`. */
+/** The MQTT topic filter to subscribe to for a pattern: `{name}` becomes `+`, `{name#}` becomes `#`. */
 export function topicFilter(pattern: string): string {
   return pattern
     .split('/')
-    .map((level) => (CAPTURE_LEVEL.test(level) ? '+' : level))
+    .map((level) => level.replace(CAPTURE_LEVEL, (_, __, rest) => (rest === '#' ? '#' : '+')))
     .join('/');
 }

@@ -56,18 +56,27 @@ export function planHash(plan: Uint8Array): Buffer {
   return createHash('sha256').update(plan).digest();
 }
 
+// What is new since plans were first written is left out where it says nothing: the plans of then stay as they are.
 function source(config: SourceConfig) {
   return {
     name: config.name,
     topic: config.topic,
+    ...(config.except.length > 0 ? { except: config.except } : {}),
     door: config.door,
     format: config.format,
-    // Left out when there are none, as it was before payloads had captures: the plans of then stay as they are.
     ...(config.captures.length > 0 ? { captures: config.captures.map(({ name, path }) => ({ name, path })) } : {}),
     key: config.key,
-    fields: config.fields.map(({ name, path }) => ({ name, path })),
+    fields: config.fields.map(({ name, path, absent, except }) => ({
+      ...{ name, path },
+      ...(absent === null ? {} : { absent }),
+      ...(except.length > 0 ? { except } : {}),
+    })),
     time: config.time,
+    ...(config.timeAbsent === null ? {} : { time_absent: config.timeAbsent }),
+    ...(config.zone.length > 0 ? { zone: config.zone } : {}),
     seq: config.seq,
+    ...(config.seqAbsent === null ? {} : { seq_absent: config.seqAbsent }),
+    ...(config.nothing === 'filter' ? { nothing: 'filter' } : {}),
     lateness_ms: config.latenessMs,
     clock_skew_max_ms: config.clockSkewMaxMs,
     idle_ms: config.idleMs,

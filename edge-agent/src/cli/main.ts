@@ -19,6 +19,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     summary: 'rebuild any past moment of a log; what another configuration would have done',
     load: () => import('./replay.ts'),
   },
+  presets: {
+    summary: 'what well-known publishers send, as ready sources',
+    load: () => import('./presets.ts'),
+  },
   quarantine: {
     summary: 'list, show and try again what could not be used',
     load: () => import('./quarantine.ts'),

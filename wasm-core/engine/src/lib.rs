@@ -10,6 +10,7 @@ pub mod plan;
 pub mod wire;
 pub mod route;
 pub mod decode;
+pub mod zone;
 pub mod time;
 pub mod repeat;
 pub mod window;

@@ -8,6 +8,7 @@ use crate::evaluate::{EvaluationKind, EvaluationSpec};
 use crate::json::{self, Value};
 use crate::learner::Column;
 use crate::route::{Pattern, Template};
+use crate::zone::Zone;
 
 /// Version of the plan that this core follows.
 const VERSION: f64 = 1.0;
@@ -59,6 +60,10 @@ pub struct Limits {
 pub struct Field {
     /// Its name.
     pub name: Template,
+    /// What is read where nothing stands, in a row with something else.
+    pub absent: Option<f64>,
+    /// What its wildcards pass over.
+    pub except: Vec<String>,
 }
 
 /// A source of readings.
@@ -68,6 +73,8 @@ pub struct Source {
     pub name: String,
     /// The topics it takes.
     pub topic: Pattern,
+    /// Those of them that it does not.
+    pub except: Vec<Pattern>,
     /// The door it listens at; `None`: all.
     pub door: Option<u16>,
     /// How payloads are read.
@@ -78,6 +85,14 @@ pub struct Source {
     pub fields: Vec<Field>,
     /// Where fields, event time, the device's counter and captures of the payload stand.
     pub mapping: Mapping,
+    /// True when a row without event time, or from a clock that was not set, is taken for one of its arrival.
+    pub time_absent: bool,
+    /// The zone of times that name none.
+    pub zone: Zone,
+    /// The device's number where it says none.
+    pub seq_absent: Option<f64>,
+    /// True when messages in which nothing is found to read are none of its business, not wrong.
+    pub filters: bool,
     /// How much later than the newest a reading may come where no window says otherwise.
     pub lateness_ms: f64,
     /// How far event time may run ahead of the wall clock; 0: any.
@@ -258,6 +273,8 @@ impl Source {
         let fields = list(value, "fields", PATHS_MAX)?.iter().map(|field| {
             Ok(Field {
                 name: Template::parse(&string(field, "name")?, &names)?,
+                absent: optional_number(field, "absent")?,
+                except: optional_strings(field, "except")?,
             })
         });
         let fields: Vec<Field> = fields.collect::<Result<_>>()?;
@@ -268,8 +285,24 @@ impl Source {
             }
         }
         let door = member(value, "door")?;
+        let except = optional_strings(value, "except")?;
+        let time_absent = match value.get("time_absent").map(Value::as_str) {
+            None => false,
+            Some(Some("arrival")) => true,
+            Some(_) => return Err(CoreError::BadPlan),
+        };
+        let filters = match value.get("nothing").map(Value::as_str) {
+            None => false,
+            Some(Some("filter")) => true,
+            Some(_) => return Err(CoreError::BadPlan),
+        };
         Ok(Self {
             name: string(value, "name")?,
+            except: except.iter().map(|text| Pattern::parse(text)).collect::<Result<_>>()?,
+            time_absent,
+            zone: Zone::parse(value)?,
+            seq_absent: optional_number(value, "seq_absent")?,
+            filters,
             door: if door.is_null() {
                 None
             } else {
@@ -468,6 +501,16 @@ fn strings(value: &Value, name: &str, max: usize) -> Result<Vec<String>> {
         .iter()
         .map(|item| item.as_str().map(String::from).ok_or(CoreError::BadPlan))
         .collect()
+}
+
+/// The member `name`; absent: none.
+fn optional_strings(value: &Value, name: &str) -> Result<Vec<String>> {
+    value.get(name).map_or(Ok(Vec::new()), |_| strings(value, name, 4096))
+}
+
+/// The member `name`; absent: none.
+fn optional_number(value: &Value, name: &str) -> Result<Option<f64>> {
+    value.get(name).map(|_| number(value, name)).transpose()
 }
 
 fn path(value: &Value, name: &str) -> Result<Path> {

@@ -20,9 +20,11 @@ enum Level {
     Capture(String),
     /// `#`: this level and all below it, or nothing.
     Rest,
+    /// `{name#}`: one level or more, to the end; remembers them with the slashes between them.
+    CaptureRest(String),
 }
 
-/// An MQTT topic filter (OASIS 3.1.1 §4.7) in which `{name}` captures one level.
+/// An MQTT topic filter (OASIS 3.1.1 §4.7) in which `{name}` captures one level and `{name#}`, at the end, all that are left.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     levels: Vec<Level>,
@@ -39,14 +41,18 @@ impl Pattern {
             return Err(CoreError::BadPlan);
         }
         for part in text.split('/') {
-            if levels.len() >= LEVELS_MAX || levels.last() == Some(&Level::Rest) {
+            if levels.len() >= LEVELS_MAX || matches!(levels.last(), Some(Level::Rest | Level::CaptureRest(_))) {
                 return Err(CoreError::BadPlan);
             }
             levels.push(match part {
                 "+" => Level::Any,
                 "#" => Level::Rest,
                 _ => match part.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-                    Some(name) if !name.is_empty() && !name.contains(['{', '}']) => Level::Capture(name.into()),
+                    Some(name) => match name.strip_suffix('#') {
+                        Some(name) if is_capture(name) => Level::CaptureRest(name.into()),
+                        None if is_capture(name) => Level::Capture(name.into()),
+                        _ => return Err(CoreError::BadPlan),
+                    },
                     None if !part.contains(['+', '#', '{', '}', '\0']) => Level::Text(part.into()),
                     _ => return Err(CoreError::BadPlan),
                 },
@@ -63,8 +69,8 @@ impl Pattern {
     /// Names of the captures, from left to right.
     fn captures(&self) -> impl Iterator<Item = &str> {
         self.levels.iter().filter_map(|level| match level {
-            Level::Capture(name) => Some(name.as_str()),
-            _ => None,
+            Level::Capture(name) | Level::CaptureRest(name) => Some(name.as_str()),
+            Level::Text(_) | Level::Any | Level::Rest => None,
         })
     }
 
@@ -75,20 +81,34 @@ impl Pattern {
             return None;
         }
         let mut captured = Vec::new();
-        let mut parts = topic.split('/');
+        // What has not been matched; `None` behind the last level.
+        let mut rest = Some(topic);
         for level in &self.levels {
             if *level == Level::Rest {
                 return Some(captured);
             }
-            let part = parts.next()?;
+            let left = rest?;
+            if let Level::CaptureRest(_) = level {
+                captured.push(left);
+                return Some(captured);
+            }
+            let (part, behind) = match left.split_once('/') {
+                Some((part, behind)) => (part, Some(behind)),
+                None => (left, None),
+            };
             match level {
                 Level::Text(text) if text != part => return None,
                 Level::Capture(_) => captured.push(part),
                 _ => {}
             }
+            rest = behind;
         }
-        parts.next().is_none().then_some(captured)
+        rest.is_none().then_some(captured)
     }
+}
+
+fn is_capture(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['{', '}', '#'])
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -276,6 +296,9 @@ impl Route {
             let captured: Vec<String> = (definition.topic.matches(topic)?.into_iter())
                 .map(String::from)
                 .collect();
+            if definition.except.iter().any(|pattern| pattern.matches(topic).is_some()) {
+                return None;
+            }
             Some(SourceRoute {
                 source,
                 door: definition.door,
@@ -331,9 +354,18 @@ mod tests {
             ("#", "$SYS/x", false),
             ("+/x", "$SYS/x", false),
             ("$SYS/#", "$SYS/x", true),
+            ("a/{x#}", "a", false),
+            ("a/{x#}", "a/b/c", true),
+            ("{x#}", "$SYS/x", false),
         ] {
             assert_eq!(captures(pattern, topic).is_some(), matches, "{pattern} {topic}");
         }
+    }
+
+    #[test]
+    fn a_rest_that_is_captured_keeps_its_slashes() {
+        assert_eq!(captures("z/{a}/{b#}", "z/1/2/3//").unwrap(), ["1", "2/3//"]);
+        assert_eq!(captures("z/{a}/{b#}", "z/1/").unwrap(), ["1", ""]);
     }
 
     #[test]
@@ -359,7 +391,9 @@ mod tests {
 
     #[test]
     fn malformed_filters_and_templates_are_refused() {
-        for text in ["", "a/#/b", "a+", "a/{x}y", "{x}/{x}", "{}", "{x"] {
+        for text in [
+            "", "a/#/b", "a+", "a/{x}y", "{x}/{x}", "{}", "{x", "{#}", "{x#}/b", "{x##}", "{x#}/{x}",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
         let pattern = Pattern::parse("{x}").unwrap();

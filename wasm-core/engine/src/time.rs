@@ -4,6 +4,7 @@ use crate::codec::{Reader, Writer};
 use crate::decode::Found;
 use crate::error::Result;
 use crate::number;
+use crate::zone::Zone;
 
 /// Latest event time and its negative the earliest: the range of JavaScript's dates, so that every time can be shown.
 const TIME_MS_MAX: f64 = 8.64e15;
@@ -74,15 +75,16 @@ impl Clock {
 }
 
 /// The event time, in epoch milliseconds, that a payload gives: a number of seconds, milliseconds, microseconds or
-/// nanoseconds, told apart by size, or text in the form of RFC 3339 (a space for the `T`, no zone for UTC and a date alone
-/// are taken too). `None` when it is none of these.
+/// nanoseconds, told apart by size, or text in the form of RFC 3339 (a space for the `T` and a date alone are taken too; text
+/// without a zone is of `zone`, and arrived at `wall_ms`). `None` when it is none of these.
 #[must_use]
-pub fn event_time_ms(found: &Found) -> Option<f64> {
+pub fn event_time_ms(found: &Found, zone: &Zone, wall_ms: f64) -> Option<f64> {
     let time = match *found {
         Found::Time(time) => Some(time),
         Found::Text(text) => {
             let text = text.as_plain()?;
-            rfc3339_ms(text).or_else(|| number::whole(text).and_then(from_number))
+            rfc3339_ms(text, |local_ms| zone.utc_ms(local_ms, wall_ms))
+                .or_else(|| number::whole(text).and_then(from_number))
         }
         Found::Number(_) | Found::Whole { .. } => found.number().and_then(from_number),
         Found::Absent | Found::Other | Found::Bool(_) | Found::Joined(..) => None,
@@ -105,8 +107,8 @@ fn from_number(number: f64) -> Option<f64> {
     }
 }
 
-/// Epoch milliseconds of `2026-11-21T12:43:54.123+01:00` and its shorter forms.
-fn rfc3339_ms(text: &[u8]) -> Option<f64> {
+/// Epoch milliseconds of `2026-11-21T12:43:54.123+01:00` and its shorter forms; `local` makes them of a time without a zone.
+fn rfc3339_ms(text: &[u8], local: impl Fn(f64) -> f64) -> Option<f64> {
     let text = text.trim_ascii();
     let (date, rest) = text.split_at_checked(10)?;
     if date[4] != b'-' || date[7] != b'-' {
@@ -120,7 +122,7 @@ fn rfc3339_ms(text: &[u8]) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "four-digit years: far below 2^53 ms")]
     let midnight = midnight as f64;
     if rest.is_empty() {
-        return Some(midnight);
+        return Some(local(midnight));
     }
     let (&separator, clock) = rest.split_first()?;
     if !matches!(separator, b'T' | b't' | b' ') {
@@ -135,9 +137,11 @@ fn rfc3339_ms(text: &[u8]) -> Option<f64> {
     if hour > 23 || minute > 59 {
         return None;
     }
+    let offset = zone_minutes(zone)?;
     #[expect(clippy::cast_precision_loss, reason = "minutes of a day and of a zone")]
-    let minutes = (hour * 60 + minute - zone_minutes(zone)?) as f64;
-    Some(midnight + minutes * 60_000.0 + second_ms)
+    let minutes = (hour * 60 + minute - offset.unwrap_or(0)) as f64;
+    let time_ms = midnight + minutes * 60_000.0 + second_ms;
+    Some(if offset.is_some() { time_ms } else { local(time_ms) })
 }
 
 /// Milliseconds of `:54.123`, which may be absent, and what stands behind it.
@@ -167,9 +171,11 @@ fn seconds_ms(text: &[u8]) -> Option<(f64, &[u8])> {
     Some((seconds * 1000.0 + micros / 1000.0, zone))
 }
 
-fn zone_minutes(zone: &[u8]) -> Option<i64> {
+/// The offset that a zone says; `Some(None)` when there is none.
+fn zone_minutes(zone: &[u8]) -> Option<Option<i64>> {
     let sign = match zone {
-        b"" | b"Z" | b"z" => return Some(0),
+        b"" => return Some(None),
+        b"Z" | b"z" => return Some(Some(0)),
         [b'+', ..] => 1,
         [b'-', ..] => -1,
         _ => return None,
@@ -179,7 +185,7 @@ fn zone_minutes(zone: &[u8]) -> Option<i64> {
         [a, b, c, d] | [a, b, b':', c, d] => (digits(&[*a, *b])?, digits(&[*c, *d])?),
         _ => return None,
     };
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes))
+    (hours < 24 && minutes < 60).then_some(Some(sign * (hours * 60 + minutes)))
 }
 
 fn digits(text: &[u8]) -> Option<i64> {
@@ -216,6 +222,10 @@ mod tests {
 
     fn says(bytes: &[u8]) -> Found<'_> {
         Found::Text(Text::plain(bytes))
+    }
+
+    fn event_time_ms(found: &Found) -> Option<f64> {
+        super::event_time_ms(found, &Zone::default(), 0.0)
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Influx line protocol: a list of lines, each with the members `measurement`, `tags`, `fields` and, if the line has a
-//! timestamp, `time`. Integers, floats, strings and truth values are as their field says; comments and empty lines are
+//! Influx line protocol: a list of lines, each with the members `series` (measurement and tags as they stand), `measurement`,
+//! `tags`, `fields` and, if the line has a timestamp, `time`. Integers, floats, strings and truth values are as their field says; comments and empty lines are
 //! passed over.
 
 use super::found::Found;
@@ -27,6 +27,7 @@ pub enum Precision {
 enum Next {
     Lines,
     Line,
+    Series,
     Measurement,
     Tags,
     Tag,
@@ -110,6 +111,11 @@ impl<'a> Cursor<'a> {
             return Err(self.wrong());
         }
         Ok(Text::escaped(&self.bytes[from..self.at], escapes))
+    }
+
+    /// Measurement and tags as they stand; the cursor stays before them.
+    fn series(&self) -> Result<Found<'a>> {
+        self.clone().name(b" ").map(Found::Text)
     }
 
     /// Nothing where something must be is an end too soon; anything else is wrong.
@@ -200,12 +206,14 @@ impl<'a> Cursor<'a> {
 impl<'a> walk::Cursor<'a> for Cursor<'a> {
     type Frame = Frame;
 
-    fn open(&mut self, _: bool) -> Result<walk::Token<'a, Frame>> {
+    fn open(&mut self, wanted: bool) -> Result<walk::Token<'a, Frame>> {
         let found = match self.next {
             Next::Lines => return Ok(walk::Token::List(Frame::Lines)),
             Next::Line => return Ok(walk::Token::Map(Frame::Line(0))),
             Next::Tags => return Ok(walk::Token::Map(Frame::Tags)),
             Next::Fields => return Ok(walk::Token::Map(Frame::Fields(true))),
+            Next::Series if wanted => self.series()?,
+            Next::Series => Found::Other,
             Next::Measurement => Found::Text(self.name(b", ")?),
             Next::Tag => Found::Text(self.name(b",= ")?),
             Next::Field => self.field()?,
@@ -218,14 +226,15 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
         match frame {
             Frame::Lines => Ok(None),
             Frame::Line(behind) => {
-                if *behind == 3 {
+                if *behind == 4 {
                     self.spaces();
                 }
                 let (name, next): (&[u8], Next) = match *behind {
-                    0 => (b"measurement", Next::Measurement),
-                    1 => (b"tags", Next::Tags),
-                    2 => (b"fields", Next::Fields),
-                    3 if !self.at_end() => (b"time", Next::Time),
+                    0 => (b"series", Next::Series),
+                    1 => (b"measurement", Next::Measurement),
+                    2 => (b"tags", Next::Tags),
+                    3 => (b"fields", Next::Fields),
+                    4 if !self.at_end() => (b"time", Next::Time),
                     _ => {
                         self.spaces();
                         return if self.at_end() {
@@ -324,6 +333,15 @@ mod tests {
     }
 
     const VECTOR: &str = "# a comment\n\nweather,site=north\\ 1,dev=a temp=21.5,wind=3i,n=4u,ok=t,say=\"a \\\"b\\\", c\" 1760000000123456789\r\nweather,dev=b temp=-1e-1\n";
+
+    #[test]
+    fn a_series_is_measurement_and_tags() {
+        let rows = find_rows(cursor(VECTOR), &["[*].series", "[*].fields.wind"]).unwrap();
+        let mut name = String::new();
+        assert_eq!(rows[0].1[0].append_name(&mut name), Ok(true));
+        assert_eq!(name, "weather,site=north 1,dev=a");
+        assert_eq!(rows[1].1[0], text("weather,dev=b"));
+    }
 
     #[test]
     fn a_line_has_a_measurement_tags_typed_fields_and_a_time() {

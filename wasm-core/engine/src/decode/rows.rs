@@ -161,6 +161,19 @@ impl<'a> Rows<'a> {
             .map_or(Found::Absent, |at| self.values[at.values + route.place])
     }
 
+    /// True when a wildcard on the way to an instance met something called `name`.
+    #[must_use]
+    pub fn lies_in(&self, instance: usize, name: &str) -> bool {
+        let mut at = &self.instances[instance];
+        while at.scope != WHOLE {
+            if at.name.is_named(name) {
+                return true;
+            }
+            at = &self.instances[at.parent as usize];
+        }
+        false
+    }
+
     /// Appends what the wildcard of `scope` met on the way to an instance; false when it has no name.
     ///
     /// # Errors

@@ -6,14 +6,17 @@ use crate::error::{CoreError, Result};
 use crate::ledger::Fate;
 use crate::names::NONE;
 use crate::output::Outputs;
-use crate::plan::TaskKind;
+use crate::plan::{Field, TaskKind};
 use crate::repeat::{Verdict, device_number};
 use crate::route::{LabelRoute, Route, SourceRoute, Template};
 use crate::series::Table;
 use crate::task::{Label, Moment};
 use crate::time::event_time_ms;
 use crate::wire::{Block, Publish};
+use crate::zone::Zone;
 
+/// A device whose clock says an earlier time (the year 2000) has not set it: it counts from 1970 or from its start.
+const CLOCK_SET_FROM_MS: f64 = 946_684_800_000.0;
 /// Bytes of a class name.
 const CLASS_BYTES_MAX: usize = 256;
 /// Bytes of a key or field name that a payload says; names that topics say are bounded by MQTT.
@@ -88,7 +91,7 @@ impl State {
         if let Some(source) = source {
             let outcome = self
                 .readings(source, block, publish, decoded, outputs)
-                .unwrap_or_else(Fate::Quarantined);
+                .unwrap_or_else(|error| self.refused(account, error));
             if outcome == Fate::Duplicate {
                 return (account, outcome);
             }
@@ -99,6 +102,15 @@ impl State {
             fate = fate.or(Some(outcome.map_or_else(Fate::Quarantined, |()| Fate::Used)));
         }
         (account, fate.expect("a message without source has a label"))
+    }
+
+    /// The fate of a message that a source could not use.
+    fn refused(&self, source: usize, error: CoreError) -> Fate {
+        if error == CoreError::NoReading && self.plan.sources[source].filters {
+            Fate::Filtered
+        } else {
+            Fate::Quarantined(error)
+        }
     }
 
     /// Folds the rows of a message. It is used whole or, when any of it is wrong, not at all.
@@ -255,33 +267,60 @@ impl State {
         self.readings.clear();
         for instance in 0..rows.len() {
             let from = self.readings.len();
+            let mut push = |field: usize, value: f64| {
+                self.readings.push(Reading {
+                    place: u32::try_from(field).expect("at most PATHS_MAX"),
+                    value,
+                    late: false,
+                });
+            };
+            let (mut found_any, mut absent_any) = (false, false);
             for &field in mapping.fields(rows, instance) {
-                if let Some(value) = rows.value(&mapping.selection, instance, field).reading()? {
-                    self.readings.push(Reading {
-                        place: u32::try_from(field).expect("at most PATHS_MAX"),
-                        value,
-                        late: false,
-                    });
+                let Field { absent, except, .. } = &source.fields[field];
+                if except.iter().any(|name| rows.lies_in(instance, name)) {
+                    continue;
                 }
+                let found = rows.value(&mapping.selection, instance, field);
+                if let Some(value) = found.reading()? {
+                    push(field, value);
+                    found_any = true;
+                }
+                absent_any |= found == Found::Absent && absent.is_some();
             }
-            if self.readings.len() == from {
+            if !found_any {
                 continue;
             }
+            if absent_any {
+                for &field in mapping.fields(rows, instance) {
+                    if let Some(value) = source.fields[field].absent
+                        && rows.value(&mapping.selection, instance, field) == Found::Absent
+                    {
+                        push(field, value);
+                    }
+                }
+            }
+            let nothing = |found: &Found| matches!(found, Found::Absent | Found::Other);
             let time = mapping.time(rows, instance);
-            let time = time.filter(|found| *found != Found::Absent || !source.format.time_is_optional());
-            let time_ms = match &time {
-                Some(found) => event_time_ms(found).ok_or(CoreError::BadTime)?,
-                None => wall_ms,
+            let may_lack = source.time_absent || source.format.time_is_optional();
+            let time = time.filter(|found| !may_lack || !nothing(found));
+            let own_ms = match &time {
+                Some(found) => Some(event_time_ms(found, &source.zone, wall_ms).ok_or(CoreError::BadTime)?),
+                None => None,
             };
+            let own_ms = own_ms.filter(|&time_ms| !source.time_absent || time_ms >= CLOCK_SET_FROM_MS);
+            let time_ms = own_ms.unwrap_or(wall_ms);
             if source.clock_skew_max_ms > 0.0 && time_ms > wall_ms + source.clock_skew_max_ms {
                 return Err(CoreError::BadTime);
             }
-            let number = mapping.counter(rows, instance);
+            let number = mapping.counter(rows, instance).map(|found| match source.seq_absent {
+                Some(number) if nothing(&found) => Found::Number(number),
+                _ => found,
+            });
             self.rows.push(Row {
                 instance,
                 key: NONE,
                 time_ms,
-                own_time: time.is_some(),
+                own_time: own_ms.is_some(),
                 number: number.and_then(|found| device_number(found.number())),
                 from,
                 to: self.readings.len(),
@@ -416,7 +455,8 @@ impl State {
         }
         let found = decoded.whole(&label.selection, 0);
         let time_ms = if label.has_time {
-            Some(event_time_ms(&decoded.whole(&label.selection, 1)).ok_or(CoreError::BadTime)?)
+            let found = decoded.whole(&label.selection, 1);
+            Some(event_time_ms(&found, &Zone::default(), 0.0).ok_or(CoreError::BadTime)?)
         } else {
             None
         };

@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import type { SourceConfig } from './config.ts';
+import { parseConfig } from './config_parse.ts';
+
+function sources(yaml: string): SourceConfig[] {
+  return parseConfig(`gateway: g\nsources: [${yaml}]`, 'rivulet.yaml').sources;
+}
+
+describe('a source', () => {
+  test('says_what_absence_means_and_what_is_passed_over', () => {
+    const [source] = sources(
+      '{ topic: "z/{dev#}", except: [z/bridge/#], fields: { "{f}": { path: "{f}", except: [id] }, snr: { path: a.snr, absent: 0 } }, time: { path: ts, absent: arrival, zone: "+01:00" }, seq: { path: n, absent: 0 }, nothing: filter }',
+    );
+    expect(source).toMatchObject({
+      ...{ topic: 'z/{dev#}', except: ['z/bridge/#'], key: '{dev}', nothing: 'filter' },
+      fields: [
+        { name: '{f}', path: '{f}', absent: null, except: ['id'] },
+        { name: 'snr', path: 'a.snr', absent: 0, except: [] },
+      ],
+      ...{ time: 'ts', timeAbsent: 'arrival', zone: [[0, 60]], seq: 'n', seqAbsent: 0 },
+    });
+  });
+
+  test('a_preset_stands_for_its_plain_sources_and_takes_what_is_said_beside_it', () => {
+    const found = sources(
+      '{ preset: tasmota, base: flat, idle: 5s, lateness: 1m }, { preset: tasmota, name: yard, base: yard }',
+    );
+    expect(found.map(({ name, topic }) => [name, topic])).toEqual([
+      ['tasmota', 'flat/tele/{device}/SENSOR'],
+      ['tasmota state', 'flat/tele/{device}/STATE'],
+      ['yard', 'yard/tele/{device}/SENSOR'],
+      ['yard state', 'yard/tele/{device}/STATE'],
+    ]);
+    expect(found[1]).toMatchObject({ idleMs: 5000, latenessMs: 60_000 });
+  });
+
+  test.each([
+    ['{ preset: zigbee }', 'zigbee2mqtt'],
+    ['{ preset: tasmota, topic: a }', 'unknown key `topic`'],
+    ['{ preset: tasmota, base: "a/#" }', 'without wildcards'],
+    ['{ preset: tasmota, zone: Mars/Olympus }', 'Europe/Berlin'],
+    ['{ preset: tasmota }, { preset: tasmota }', 'a second source named "tasmota"'],
+    ['{ preset: tasmota, door: broker }', 'one of mqtt'],
+    ['{ topic: a, time: { path: t, absent: never } }', 'arrival'],
+    ['{ topic: a, time: { absent: arrival } }', '`path`'],
+    ['{ topic: a, seq: { path: n, absent: -1 } }', 'whole number'],
+    ['{ topic: a, fields: { t: { path: t, except: [x] } } }', 'a wildcard'],
+    ['{ topic: a, fields: { t: { path: t, default: 0 } } }', 'unknown key `default`'],
+    ['{ topic: a, except: ["a/#/b"] }', 'must be the last level'],
+    ['{ topic: a, nothing: drop }', 'one of quarantine, filter'],
+  ])('%s_is_refused_with_%s', (yaml, says) => {
+    expect(() => sources(yaml)).toThrow(says);
+  });
+});

@@ -1,0 +1,254 @@
+// The sources of a configuration: which messages are read, and how. A source may name a preset instead of saying so itself; it
+// then stands for the plain sources that the preset expands to (presets.ts).
+
+import type { Door, FieldConfig, SourceConfig } from './config.ts';
+import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
+import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
+import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
+import { checkMapping } from './paths.ts';
+import { checkTemplate, templateNames } from './patterns.ts';
+import { expandPreset, PRESETS } from './presets.ts';
+import { zoneChanges } from './zone.ts';
+
+/** Readings may come this much after later ones of the same key: networks re-order over seconds, not minutes. */
+const LATENESS_MS = 10_000;
+/** Event time may be this far ahead of arrival before a message counts as wrong: any time zone, no more. */
+const CLOCK_SKEW_MAX_MS = 24 * 3_600_000;
+/** A key that is silent this long does not hold back its windows. */
+const IDLE_MS = 60_000;
+
+// What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
+const SOURCES_MAX = 256;
+const FIELDS_PER_SOURCE_MAX = 62;
+const EXCEPT_MAX = 64;
+
+const CAPTURE_NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
+/** Fixed levels before those that a preset reads: no wildcard, no capture. */
+const BASE_PATTERN = /^[^+#{}\0]{0,256}$/;
+
+/** What a source may say whether it names a preset or not. */
+const COMMON_KEYS = ['name', 'door', 'lateness', 'clock_skew_max', 'idle'] as const;
+const PLAIN_KEYS = [
+  ...COMMON_KEYS,
+  'topic',
+  'except',
+  'format',
+  'captures',
+  'key',
+  'fields',
+  'time',
+  'seq',
+  'nothing',
+] as const;
+const PRESET_KEYS = [...COMMON_KEYS, 'preset', 'base', 'zone'] as const;
+
+/** All sources, presets expanded, names told apart. */
+export function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
+  const items = node.list(SOURCES_MAX);
+  if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
+  const parsed = items.flatMap((item) => {
+    const isPreset = item.isMap && item.entries().some(({ key }) => key === 'preset');
+    const sources = isPreset ? parsePreset(item, doors) : [parseSource(item, doors)];
+    return sources.map((source) => ({ item, source }));
+  });
+  if (parsed.length > SOURCES_MAX)
+    node.fail('RIV_CONFIG_VALUE', `${parsed.length} sources, presets expanded`, `at most ${SOURCES_MAX}`);
+  const sources = parsed.map(({ source }) => source);
+  refuseRepeats(
+    parsed.map(({ item }) => item),
+    sources,
+    'source',
+  );
+  return sources;
+}
+
+/** The plain sources that a preset stands for. What they have in common can be said beside it. */
+function parsePreset(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
+  const map = node.map(PRESET_KEYS);
+  const preset = map.need('preset').word(Object.keys(PRESETS));
+  const base = map.get('base')?.text(BASE_PATTERN, 'topic levels without wildcards') ?? null;
+  const zone = map.get('zone');
+  if (zone !== null) parseZone(zone);
+  const name = map.get('name')?.text(/^.{1,100}$/, 'at most 100 characters') ?? preset;
+  const plain = expandPreset(preset, { name, base, zone: zone?.text() ?? null });
+  const common = parseCommon(map, doors);
+  const nodes = readConfigFile(JSON.stringify(plain), `the preset ${preset}`).list();
+  return nodes.map((item) => ({ ...parseSource(item, doors), ...common }));
+}
+
+/** What is said beside a preset, as far as it is. */
+function parseCommon(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readonly Door[]) {
+  const [lateness, skew, idle] = [map.get('lateness'), map.get('clock_skew_max'), map.get('idle')];
+  return {
+    ...(map.get('door') === null ? {} : { door: parseDoor(map, doors)?.door ?? null }),
+    ...(lateness === null ? {} : { latenessMs: lateness.durationMs(0) }),
+    ...(skew === null ? {} : { clockSkewMaxMs: skew.durationMs(0) }),
+    ...(idle === null ? {} : { idleMs: idle.durationMs(1) }),
+  };
+}
+
+function parseDoor(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readonly Door[]): Door | null {
+  const name = map.get('door')?.word(doors.map((opened) => opened.name)) ?? null;
+  return doors.find((opened) => opened.name === name) ?? null;
+}
+
+/**
+ * What one member of the group took and had not acknowledged goes to another: without the device's own numbers nobody could
+ * ever tell.
+ */
+function refuseShared(node: ConfigNode, numbered: boolean, doors: readonly Door[]): void {
+  if (!numbered)
+    node.fail(
+      'RIV_CONFIG_VALUE',
+      'a shared subscription without device numbers, in which messages could count twice unseen',
+      '`seq` in this source, or a topic without $share',
+    );
+  if (doors.some(({ kind }) => kind === 'broker'))
+    node.fail('RIV_CONFIG_VALUE', 'a shared subscription at the embedded broker', '`door` naming a broker elsewhere');
+}
+
+function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
+  const map = node.map(PLAIN_KEYS);
+  const { topic, captures: topicCaptures, share } = sharedTopicPattern(map.need('topic'));
+  const door = parseDoor(map, doors);
+  if (share !== null) refuseShared(map.need('topic'), map.get('seq') !== null, door === null ? doors : [door]);
+  const name = map.get('name')?.text(/^.{1,128}$/, 'at most 128 characters') ?? topic;
+  const format = parseFormat(map.get('format'));
+  const reads = defaultReads(format);
+  const given = parseFields(map.get('fields'));
+  const fields = given ?? reads.fields;
+  const time = parseTime(map.get('time'));
+  const seq = parseSeq(map.get('seq'));
+  const mapping = {
+    fields,
+    time: time?.path ?? reads.time,
+    seq: seq?.path ?? null,
+    captures: parseCaptures(map.get('captures')) ?? (given === null ? reads.captures : []),
+  };
+  if (format === 'number' && fields.some((field) => field.path !== ''))
+    map
+      .need('fields')
+      .fail('RIV_CONFIG_VALUE', 'a path into a payload that is one number', 'empty paths, or another format');
+  for (const found of [...fields, ...mapping.captures]
+    .map((named) => named.path)
+    .concat(mapping.time ?? [], mapping.seq ?? [])) {
+    const expected = wrongPath(format, found);
+    if (expected !== null) node.fail('RIV_CONFIG_VALUE', `the path ${JSON.stringify(found)} in this format`, expected);
+  }
+  const checked = checkMapping({ ...mapping, records: hasRecords(format) });
+  if ('wrong' in checked)
+    return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `the fields have ${checked.wrong}`);
+  const twice = checked.captures.flat().find((capture) => topicCaptures.includes(capture));
+  if (twice !== undefined)
+    return (map.get('fields') ?? node).fail('RIV_CONFIG_VALUE', `topic and payload both capture {${twice}}`);
+  const known = checked.captures.map((captures) => [...topicCaptures, ...captures]);
+  for (const [index, field] of fields.entries()) {
+    const wrong = checkTemplate(field.name, known[index] ?? []);
+    if (wrong !== null)
+      map.need('fields').fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(field.name)} holds ${wrong}`);
+  }
+  const shared = (known[0] ?? topicCaptures).filter((capture) => known.every((names) => names.includes(capture)));
+  return {
+    name,
+    topic,
+    share,
+    except:
+      map
+        .get('except')
+        ?.list(EXCEPT_MAX)
+        .map((item) => topicPattern(item).topic) ?? [],
+    door: door?.door ?? null,
+    format,
+    key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
+    ...mapping,
+    timeAbsent: time?.absent ?? null,
+    zone: time?.zone ?? [],
+    seqAbsent: seq?.absent ?? null,
+    nothing: map.get('nothing')?.word(['quarantine', 'filter']) ?? 'quarantine',
+    latenessMs: map.get('lateness')?.durationMs(0) ?? LATENESS_MS,
+    clockSkewMaxMs: map.get('clock_skew_max')?.durationMs(0) ?? CLOCK_SKEW_MAX_MS,
+    idleMs: map.get('idle')?.durationMs(1) ?? IDLE_MS,
+  };
+}
+
+/** Fields as a map from name to path. Without any it is up to the format; mostly one field `value`, the payload itself. */
+function parseFields(node: ConfigNode | null): FieldConfig[] | null {
+  if (node === null) return null;
+  const entries = node.entries();
+  if (entries.length === 0) node.fail('RIV_CONFIG_MISSING', '`fields` is empty', 'a map from field to path');
+  if (entries.length > FIELDS_PER_SOURCE_MAX)
+    node.fail('RIV_CONFIG_VALUE', `${entries.length} fields`, `at most ${FIELDS_PER_SOURCE_MAX} per source`);
+  return entries.map(({ key: name, value }) => parseField(name, value));
+}
+
+/** A path, or a map with one. */
+function parseField(name: string, node: ConfigNode): FieldConfig {
+  if (!node.isMap) return { name, path: path(node) ?? '', absent: null, except: [] };
+  const map = node.map(['path', 'absent', 'except']);
+  const found = path(map.get('path')) ?? '';
+  const except = map.get('except')?.list(EXCEPT_MAX) ?? [];
+  if (except.length > 0 && !/[*{]/.test(found))
+    map.need('except').fail('RIV_CONFIG_VALUE', '`except` for a path without a wildcard', 'a wildcard');
+  return {
+    name,
+    path: found,
+    absent: map.get('absent')?.number(-1e100, 1e100) ?? null,
+    except: except.map((item) => item.text(/^.{1,256}$/, 'a name')),
+  };
+}
+
+/** Where the event time stands: a path, or a map that also says what holds without one, and in which zone. */
+function parseTime(
+  node: ConfigNode | null,
+): { path: string; absent: 'arrival' | null; zone: [number, number][] } | null {
+  if (node === null) return null;
+  if (!node.isMap) return { path: path(node) ?? '', absent: null, zone: [] };
+  const map = node.map(['path', 'absent', 'zone']);
+  const zone = map.get('zone');
+  return {
+    path: path(map.need('path')) ?? '',
+    absent: map.get('absent')?.word(['arrival'] as const) ?? null,
+    zone: zone === null ? [] : parseZone(zone),
+  };
+}
+
+function parseZone(node: ConfigNode): [number, number][] {
+  const text = node.text();
+  return (
+    zoneChanges(text) ??
+    node.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${node.path}\` is ${JSON.stringify(text.slice(0, 80))}`,
+      'a time zone such as Europe/Berlin, UTC or +01:00',
+    )
+  );
+}
+
+/** Where the device's own counter stands: a path, or a map that also says what an absent one means. */
+function parseSeq(node: ConfigNode | null): { path: string; absent: number | null } | null {
+  if (node === null) return null;
+  if (!node.isMap) return { path: path(node) ?? '', absent: null };
+  const map = node.map(['path', 'absent']);
+  return { path: path(map.need('path')) ?? '', absent: map.get('absent')?.integer(0, 2 ** 53 - 1) ?? null };
+}
+
+/** Captures of the payload as a map from name to path. */
+function parseCaptures(node: ConfigNode | null): SourceConfig['captures'] | null {
+  if (node === null) return null;
+  return node.entries().map(({ key: name, value }) => {
+    if (!CAPTURE_NAME_PATTERN.test(name))
+      value.fail(
+        'RIV_CONFIG_VALUE',
+        `the capture ${JSON.stringify(name)}`,
+        'a letter, then letters, digits, underscores',
+      );
+    return { name, path: path(value) ?? '' };
+  });
+}
+
+/** What topic and payload capture and no field name uses; without captures the source is one thing, named like it. */
+function defaultKey(captures: readonly string[], fields: readonly FieldConfig[], name: string): string {
+  const used = new Set(fields.flatMap((field) => templateNames(field.name)));
+  const free = captures.filter((capture) => !used.has(capture));
+  return free.length > 0 ? free.map((capture) => `{${capture}}`).join('/') : name.replaceAll(/[{}]/g, '');
+}

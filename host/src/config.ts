@@ -150,17 +150,39 @@ export interface SourceConfig {
   idleMs: number;
 }
 
-/** A window statistic. */
-export type WindowStat = 'count' | 'sum' | 'mean' | 'min' | 'max' | 'std' | 'last';
+/** How readings are put into windows. */
+export type WindowShape =
+  | { kind: 'tumbling'; everyMs: number }
+  | { kind: 'sliding'; sizeMs: number; everyMs: number }
+  | { kind: 'session'; gapMs: number }
+  /** Readings of a window, and after how many the next begins. */
+  | { kind: 'count'; count: number; step: number }
+  | { kind: 'global' };
 
-/** A tumbling window over some fields. */
+/** What puts a window out before its end. */
+export interface TriggerConfig {
+  /** New readings; 0: it does not count. */
+  count: number;
+  /** Event time; 0: it does not look at the time. */
+  everyMs: number;
+  /** A reading of a field of the same key with this value. */
+  on: { field: string; value: number } | null;
+  /** True for a global window that begins anew with each result. */
+  reset: boolean;
+}
+
+/** A window over some fields. */
 export interface WindowConfig {
   name: string;
-  everyMs: number;
+  shape: WindowShape;
   /** Fields; empty: all. */
   of: string[];
-  stats: WindowStat[];
+  /** Names of statistics. */
+  stats: string[];
   latenessMs: number;
+  /** How much longer late readings correct a result that is out. */
+  allowedLatenessMs: number;
+  trigger: TriggerConfig | null;
 }
 
 /** Where the truth of a classification or regression comes from. */

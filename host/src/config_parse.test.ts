@@ -63,7 +63,7 @@ sync: { url: https://coordinator:8787, every: 5m }
       windows: [
         {
           name: 'room_5m',
-          everyMs: 300_000,
+          shape: { kind: 'tumbling', everyMs: 300_000 },
           of: ['temperature', 'co2'],
           stats: ['mean', 'min', 'max', 'count'],
           latenessMs: 30_000,
@@ -95,6 +95,38 @@ sync: { url: https://coordinator:8787, every: 5m }
       checkpoint: { everyMs: 5000 },
       sync: { url: 'https://coordinator:8787', everyMs: 300_000, token: null },
     });
+  });
+
+  test('a_window_is_what_its_keys_say', () => {
+    const windows = (text: string) =>
+      parseConfig(`sources: [{ topic: "a/{b}" }]\nwindows: [${text}]`, 'w.yaml').windows;
+    expect(
+      windows(`{ name: a, size: 1h, every: 5m, stats: [p99_9, top_3] }, { name: b, gap: 10m, allowed_lateness: 1h },
+        { name: c, count: 100, step: 10 }, { name: d, trigger: { count: 5, on: { field: value, value: 1 }, reset: true } },
+        { name: e, size: 5m, every: 5m, trigger: { every: 10s } }`),
+    ).toMatchObject([
+      { shape: { kind: 'sliding', sizeMs: 3_600_000, everyMs: 300_000 }, stats: ['p99_9', 'top_3'], trigger: null },
+      { shape: { kind: 'session', gapMs: 600_000 }, latenessMs: 10_000, allowedLatenessMs: 3_600_000 },
+      { shape: { kind: 'count', count: 100, step: 10 }, latenessMs: 0 },
+      { shape: { kind: 'global' }, trigger: { count: 5, everyMs: 0, on: { field: 'value', value: 1 }, reset: true } },
+      { shape: { kind: 'tumbling', everyMs: 300_000 }, trigger: { everyMs: 10_000, on: null, reset: false } },
+    ]);
+    for (const wrong of [
+      '{ name: a }',
+      '{ name: a, every: 5m, stats: [p101] }',
+      '{ name: a, size: 5m, every: 10m }',
+      '{ name: a, size: 30d, every: 1s }',
+      '{ name: a, gap: 5m, every: 5m }',
+      '{ name: a, count: 5, step: 6 }',
+      '{ name: a, count: 5, lateness: 1s }',
+      '{ name: a, every: 5m, step: 5 }',
+      '{ name: a, every: 5m, trigger: {} }',
+      '{ name: a, every: 5m, trigger: { count: 1, reset: true } }',
+      '{ name: a, size: 5m, every: 1m, trigger: { count: 1 } }',
+      '{ name: a, trigger: { count: 1 }, allowed_lateness: 1m }',
+      '{ name: a, every: 1s, allowed_lateness: 1h }',
+    ])
+      expect(() => windows(wrong), wrong).toThrow(RivuletError);
   });
 
   test('everything_but_the_source_has_a_default', () => {

@@ -10,13 +10,13 @@ import type {
   SourceConfig,
   TaskConfig,
   WindowConfig,
-  WindowStat,
 } from './config.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { refuseRepeats, singlePath, template, topicPattern } from './config_language.ts';
+import { fieldName, NAME_EXPECTED, NAME_PATTERN } from './config_names.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { parseSources } from './config_source.ts';
-import { nearestName } from './nearest.ts';
+import { parseWindows } from './config_windows.ts';
 import { templateNames } from './patterns.ts';
 import { formatDuration } from './units.ts';
 
@@ -44,16 +44,10 @@ const CHECKPOINT_EVERY_MS = 5000;
 const SYNC_EVERY_MS = 5 * 60_000;
 
 const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-const NAME_PATTERN = /^[A-Za-z0-9_-]{1,64}$/;
-const NAME_EXPECTED = 'letters, digits, dash and underscore, at most 64';
-const STATS: readonly WindowStat[] = ['count', 'sum', 'mean', 'min', 'max', 'std', 'last'];
 
 // What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
-const WINDOWS_MAX = 64;
 const TASKS_MAX = 64;
 const FEATURES_MAX = 256;
-/** Windows of one series that may be open at once, as lateness over length. */
-const OPEN_WINDOWS_MAX = 1024;
 
 const TOP_KEYS = [
   'gateway',
@@ -120,54 +114,6 @@ function hostId(): string {
 function knownFields(sources: readonly SourceConfig[]): string[] | null {
   const names = sources.flatMap((source) => source.fields.map((field) => field.name));
   return names.some((name) => templateNames(name).length > 0) ? null : names;
-}
-
-function fieldName(node: ConfigNode, fields: readonly string[] | null): string {
-  const name = node.text(/./, 'the name of a field');
-  if (fields !== null && !fields.includes(name)) {
-    const near = nearestName(name, fields);
-    node.fail(
-      'RIV_CONFIG_VALUE',
-      `\`${node.path}\` is ${JSON.stringify(name)}, which no source has`,
-      near === null ? `one of ${fields.join(', ')}` : `${near} perhaps`,
-    );
-  }
-  return name;
-}
-
-function parseWindows(
-  node: ConfigNode | null,
-  sources: readonly SourceConfig[],
-  fields: string[] | null,
-): WindowConfig[] {
-  const lateness = Math.max(...sources.map((source) => source.latenessMs));
-  const items = node?.list(WINDOWS_MAX) ?? [];
-  const windows = items.map((item): WindowConfig => {
-    const map = item.map(['name', 'every', 'of', 'stats', 'lateness']);
-    const window: WindowConfig = {
-      name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
-      everyMs: map.need('every').durationMs(1),
-      of:
-        map
-          .get('of')
-          ?.list()
-          .map((field) => fieldName(field, fields)) ?? [],
-      stats: map
-        .get('stats')
-        ?.list(STATS.length)
-        .map((stat) => stat.word(STATS)) ?? [...STATS],
-      latenessMs: map.get('lateness')?.durationMs(0) ?? lateness,
-    };
-    if (window.latenessMs > window.everyMs * OPEN_WINDOWS_MAX)
-      (map.get('lateness') ?? map.need('every')).fail(
-        'RIV_CONFIG_VALUE',
-        `a window of ${formatDuration(window.everyMs)} that waits ${formatDuration(window.latenessMs)} for late readings`,
-        `at most ${OPEN_WINDOWS_MAX} windows open at once`,
-      );
-    return window;
-  });
-  refuseRepeats(items, windows, 'window');
-  return windows;
 }
 
 const TASK_KEYS = [

@@ -28,7 +28,7 @@ export type {
   SourceConfig,
   TaskConfig,
   WindowConfig,
-  WindowStat,
+  WindowShape,
 } from './config.ts';
 export { parseConfig } from './config_parse.ts';
 export { type Core, type CoreBuild, type DeltaSection, type Engine, loadCore } from './core.ts';
@@ -93,3 +93,4 @@ export type {
 } from './status.ts';
 export type { Storage, StorageFile } from './storage.ts';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
+export { windowStatistics } from './window_statistics.ts';

@@ -32,22 +32,22 @@ export interface Prediction extends Caused {
   release: string | null;
 }
 
-/** A window's aggregates. */
+/** A window's result. */
 export interface WindowResult extends Caused {
   kind: 'window';
   key: string;
   field: string;
   start: number;
   end: number;
+  /** Readings; 0: the window with this start is no more, its readings are in another. */
   count: number;
-  sum: number;
-  mean: number;
-  min: number;
-  max: number;
-  std: number;
-  last: number;
   revision: number;
+  /** False when more results for this start may follow. */
   final: boolean;
+  /** The numbers among the window's statistics, in their order; NaN where one is not defined. */
+  values: number[];
+  /** The lists among them: readings with their counts, or states with the time they began. */
+  lists: [number, number][][];
 }
 
 /** Something unusual. */
@@ -157,14 +157,10 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
         start: reader.f64(),
         end: reader.f64(),
         count: reader.u64(),
-        sum: reader.f64(),
-        mean: reader.f64(),
-        min: reader.f64(),
-        max: reader.f64(),
-        std: reader.f64(),
-        last: reader.f64(),
         revision: reader.u32(),
         final: reader.u8() !== 0,
+        values: times(reader.u16(), () => reader.f64()),
+        lists: times(reader.u16(), () => times(reader.u16(), () => [reader.f64(), reader.f64()])),
       };
     case 3:
       return {
@@ -198,6 +194,11 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
     default:
       throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 5' });
   }
+}
+
+/** So many things, one after the other. */
+function times<T>(count: number, make: () => T): T[] {
+  return Array.from({ length: count }, make);
 }
 
 function releasePrefix(bytes: Buffer): string | null {

@@ -2,7 +2,7 @@
 // Canonical: keys in the order of the format, no white space, every default present; equal configs give equal bytes.
 
 import { createHash } from 'node:crypto';
-import type { Config, SourceConfig, TaskConfig, WindowConfig } from './config.ts';
+import type { Config, SourceConfig, TaskConfig, TriggerConfig, WindowConfig, WindowShape } from './config.ts';
 
 const PLAN_VERSION = 1;
 
@@ -83,14 +83,37 @@ function source(config: SourceConfig) {
   };
 }
 
+/** What a tumbling window put out once does not need is left out: its plan is as it was before there were other kinds. */
 function window(config: WindowConfig) {
+  const { trigger, allowedLatenessMs } = config;
   return {
     name: config.name,
-    every_ms: config.everyMs,
+    ...shape(config.shape),
     of: config.of,
     stats: config.stats,
     lateness_ms: config.latenessMs,
+    ...(allowedLatenessMs > 0 ? { allowed_lateness_ms: allowedLatenessMs } : {}),
+    ...(trigger === null ? {} : { trigger: triggerOf(trigger) }),
   };
+}
+
+function shape(config: WindowShape) {
+  switch (config.kind) {
+    case 'tumbling':
+      return { every_ms: config.everyMs };
+    case 'sliding':
+      return { size_ms: config.sizeMs, every_ms: config.everyMs };
+    case 'session':
+      return { gap_ms: config.gapMs };
+    case 'count':
+      return { count: config.count, step: config.step };
+    case 'global':
+      return {};
+  }
+}
+
+function triggerOf({ count, everyMs, on, reset }: TriggerConfig) {
+  return { count, every_ms: everyMs, field: on?.field ?? null, value: on?.value ?? 0, reset };
 }
 
 function task(config: TaskConfig) {

@@ -85,15 +85,29 @@ const source = fc.record(
   { requiredKeys: ['topic'] },
 );
 const field = fc.constantFrom('t', 'co2', 'value', 'other');
-const window = fc.record(
-  {
-    name,
-    every: duration,
-    of: fc.array(field, { maxLength: 2 }),
-    stats: fc.subarray(['count', 'sum', 'mean', 'min', 'max', 'std', 'last']),
-    lateness: duration,
-  },
-  { requiredKeys: ['name', 'every'] },
+const statistic = mostly(
+  [
+    ...['count', 'sum', 'mean', 'std', 'last', 'median', 'p90', 'p99_9', 'p100', 'ewma_5m', 'duration_-1_5', 'top_16'],
+    ...['autocorrelation_64', 'energy_0_5_to_20', 'state_1', 'states_16', 'time_mean', 'distinct', 'entropy', 'mode'],
+  ],
+  fc.oneof(
+    fc.constantFrom('p100_1', 'p1000', 'ewma_0s', 'top_17', 'energy_9_to_9', 'state_0', 'duration_', 'p_9', 'mean_1'),
+    fc.stringMatching(/^(p|ewma_|duration_|autocorrelation_|energy_|states?_|top_)[0-9_hms-]{0,9}$/),
+  ),
+);
+const count = mostly([1, 10, 5000], fc.integer());
+const trigger = fc.record(
+  { count, every: duration, on: fc.record({ field, value: fc.double({ noNaN: true }) }), reset: fc.boolean() },
+  { requiredKeys: [] },
+);
+const windowBase = { name, of: fc.array(field, { maxLength: 2 }), stats: fc.array(statistic, { maxLength: 3 }) };
+const late = { lateness: duration, allowed_lateness: duration };
+const window = fc.oneof(
+  fc.record({ every: duration, trigger, ...windowBase, ...late }, { requiredKeys: ['name', 'every'] }),
+  fc.record({ size: duration, every: duration, ...windowBase, ...late }, { requiredKeys: ['name', 'size', 'every'] }),
+  fc.record({ gap: duration, trigger, ...windowBase, ...late }, { requiredKeys: ['name', 'gap'] }),
+  fc.record({ count, step: count, ...windowBase }, { requiredKeys: ['name', 'count'] }),
+  fc.record({ trigger, lateness: duration, ...windowBase }, { requiredKeys: ['name', 'trigger'] }),
 );
 const label = fc.record({ topic, path, key: template, time: path }, { requiredKeys: ['topic', 'path'] });
 const pace = { every: duration, features: fc.array(name, { maxLength: 3 }) };

@@ -84,7 +84,9 @@ export function foldMessages(sources: string, messages: readonly Message[]): Fol
     },
   ].flatMap((block) => [...decodeOutputs(engine.ingest(encodeBlock(block)))]);
   const readings = outputs.flatMap((output) =>
-    output.kind === 'window' ? [{ key: output.key, field: output.field, value: output.last, at: output.start }] : [],
+    output.kind === 'window'
+      ? [{ key: output.key, field: output.field, value: output.values[0] as number, at: output.start }]
+      : [],
   );
   return { readings, sources: engine.report().sources, outputs };
 }

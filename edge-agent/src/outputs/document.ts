@@ -3,7 +3,16 @@
  * epoch milliseconds; `id` is the offset of the message that caused it and an ordinal, so that a consumer can drop a
  * repeat after a crash. A number that is not known yet is null.
  */
-import type { Alarm, Config, Output, OutputConfig, Prediction, Wanted, WindowResult } from '@rivulet/host';
+import {
+  type Alarm,
+  type Config,
+  type Output,
+  type OutputConfig,
+  type Prediction,
+  type Wanted,
+  type WindowResult,
+  windowStatistics,
+} from '@rivulet/host';
 import { fillTopic } from './topic.ts';
 
 /** A message ready to be published. */
@@ -93,10 +102,7 @@ function alarmDocument(task: string, output: Alarm): object {
 
 function windowDocument(window: string, stats: readonly string[], output: WindowResult): object {
   const { key, field, start, end, count, revision, final, id } = output;
-  const numbers = Object.fromEntries(
-    stats.filter((stat) => stat !== 'count').map((stat) => [stat, known(output[stat as keyof WindowResult] as number)]),
-  );
-  return { window, key, field, start, end, count, ...numbers, revision, final, id };
+  return { window, key, field, start, end, count, ...windowStatistics(stats, output), revision, final, id };
 }
 
 /** JSON has no NaN. */

@@ -11,7 +11,7 @@ const config = {
     { what: 'windows', of: 'room_5m', topic: 'rivulet/{gateway}/windows/{window}/{key}/{field}' },
   ],
   tasks: [{ name: 'temp_in_30m' }, { name: 'occupied' }],
-  windows: [{ name: 'room_5m', stats: ['mean', 'count', 'std'] }],
+  windows: [{ name: 'room_5m', stats: ['mean', 'top_1', 'count', 'std'] }],
 } as unknown as Config;
 
 const prediction: Output = {
@@ -69,12 +69,22 @@ describe('documents of outputs', () => {
   it('give a window the statistics it was asked for', () => {
     const window: Output = {
       ...{ kind: 'window', subject: 0, offset: 3, ordinal: 1, id: '3-1', key: 'k', field: 'co2', start: 0, end: 300 },
-      ...{ count: 2, sum: 4, mean: 2, min: 1, max: 3, std: Number.NaN, last: 3, revision: 0, final: true },
+      ...{ count: 2, revision: 0, final: true, values: [2, 2, Number.NaN], lists: [[[3, 1]]] },
     } as Output;
     const [message] = createDocumenter(config).messages(window);
     expect(message?.topic).toBe('rivulet/plant-7/windows/room_5m/k/co2');
     expect(JSON.parse(message?.payload ?? '')).toEqual({
-      ...{ window: 'room_5m', key: 'k', field: 'co2', start: 0, end: 300, count: 2, mean: 2, std: null },
+      ...{
+        window: 'room_5m',
+        key: 'k',
+        field: 'co2',
+        start: 0,
+        end: 300,
+        count: 2,
+        mean: 2,
+        top_1: [[3, 1]],
+        std: null,
+      },
       ...{ revision: 0, final: true, id: '3-1' },
     });
   });

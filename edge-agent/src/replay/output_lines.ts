@@ -1,6 +1,6 @@
 /** Outputs of a replay as lines of JSON in a file: every kind, with the names of then and the ids of then. */
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { byteReader, type Output, RivuletError } from '@rivulet/host';
+import { byteReader, type Output, RivuletError, type WindowResult, windowStatistics } from '@rivulet/host';
 
 /** Lines are collected up to this length before they are written. */
 const BUFFER_CHARS = 1 << 20;
@@ -11,7 +11,7 @@ const PLAN_BYTES_MAX = 16 * 1024 * 1024;
 /** Names that outputs refer to by number. */
 export interface Names {
   tasks: string[];
-  windows: string[];
+  windows: { name: string; stats: string[] }[];
   accounts: string[];
 }
 
@@ -24,13 +24,18 @@ export interface OutputSink {
 export function namesOfPlan(plan: Uint8Array): Names {
   interface Named {
     name: string;
+    stats?: string[];
     label?: object | null;
   }
   const { tasks, windows, sources } = JSON.parse(Buffer.from(plan).toString('utf8')) as Record<string, Named[]>;
   const of = (list: Named[] | undefined): string[] => (list ?? []).map(({ name }) => name);
   const labels = (tasks ?? []).filter(({ label }) => label !== null && label !== undefined);
   const accounts = [...of(sources), ...of(labels).map((name) => `labels:${name}`), '(no source)'];
-  return { tasks: of(tasks), windows: of(windows), accounts };
+  return {
+    tasks: of(tasks),
+    windows: (windows ?? []).map(({ name, stats }) => ({ name, stats: stats ?? [] })),
+    accounts,
+  };
 }
 
 /** A state begins with the plan that it follows. */
@@ -94,6 +99,12 @@ function create(path: string): number {
   }
 }
 
+function windowLine(output: WindowResult, window: Names['windows'][number] | undefined): object {
+  const { key, field, start, end, count, revision, final } = output;
+  const named = { window: window?.name ?? String(output.subject), key, field, start, end, count };
+  return { ...named, ...windowStatistics(window?.stats ?? [], output), revision, final };
+}
+
 /** JSON.stringify writes NaN as null, which is what an unknown number is here. */
 function line(output: Output, names: Names): object {
   const { kind, id, offset, subject, ordinal: _, ...fields } = output as Output & Record<string, unknown>;
@@ -102,7 +113,7 @@ function line(output: Output, names: Names): object {
     case 'alarm':
       return { kind, id, offset, task: names.tasks[subject] ?? String(subject), ...fields };
     case 'window':
-      return { kind, id, offset, window: names.windows[subject] ?? String(subject), ...fields };
+      return { kind, id, offset, ...windowLine(output, names.windows[subject]) };
     case 'quarantine':
       return { kind, id, offset, ...fields, source: names.accounts[output.source] ?? String(output.source) };
     case 'late':

@@ -7,6 +7,7 @@ mod automatic;
 use crate::names::{NONE, Names};
 use crate::plan::{Plan, TaskPlan};
 use crate::series::Table;
+use crate::window::Statistic;
 pub use automatic::Gathering;
 
 /// Predictions a lag may look back; bounds what is kept per key.
@@ -17,17 +18,6 @@ const WEEK_MS: f64 = 7.0 * DAY_MS;
 const TIMES: [&str; 4] = ["time.day_sin", "time.day_cos", "time.week_sin", "time.week_cos"];
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Stat {
-    Count,
-    Sum,
-    Mean,
-    Min,
-    Max,
-    Std,
-    Last,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
 enum Feature {
     /// Names nothing that can be known under this plan.
     Nothing,
@@ -36,7 +26,8 @@ enum Feature {
     Lag(usize, usize),
     Delta(u32),
     Rate(u32),
-    Window(usize, u32, Stat),
+    /// Window, field, statistic and the place of the part it is read from.
+    Window(usize, u32, Statistic, Option<usize>),
     /// Position in `TIMES`.
     Time(usize),
 }
@@ -95,10 +86,12 @@ impl Features {
                 .strip_prefix(definition.name.as_str())
                 .and_then(|rest| rest.strip_prefix('.'));
             if let Some((of, stat)) = rest.and_then(|rest| rest.rsplit_once('.'))
-                && let Some(stat) = stat_named(stat)
+                && let Some(statistic) = Statistic::named(stat).filter(|statistic| !statistic.is_list())
                 && definition.covers(of)
             {
-                return field(of).map_or(Feature::Nothing, |field| Feature::Window(window, field, stat));
+                let place = definition.place(&statistic);
+                let of_window = |field| Feature::Window(window, field, statistic, place);
+                return field(of).map_or(Feature::Nothing, of_window);
             }
         }
         let (of, what) = name.rsplit_once('.').expect("names without a dot were handled above");
@@ -143,19 +136,10 @@ impl Features {
                     let known = passed_ms > 0.0 && passed_ms.is_finite();
                     known.then(|| (series.last - series.previous) / (passed_ms / HOUR_MS))
                 }),
-                Feature::Window(window, field, stat) => series(field).and_then(|series| {
+                Feature::Window(window, field, statistic, place) => series(field).and_then(|series| {
                     let span = series.spans.iter().find(|span| span.window == window)?;
                     let closed = span.closed.as_ref()?;
-                    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
-                    Some(match stat {
-                        Stat::Count => closed.count as f64,
-                        Stat::Sum => closed.sum,
-                        Stat::Mean => closed.mean,
-                        Stat::Min => closed.min,
-                        Stat::Max => closed.max,
-                        Stat::Std => closed.std(),
-                        Stat::Last => closed.last,
-                    })
+                    Some(statistic.value(closed, place.and_then(|place| closed.part(place))))
                 }),
                 Feature::Time(time) => Some(time_of(time, time_ms)),
             };
@@ -176,19 +160,6 @@ impl Features {
                 .map_or(f64::NAN, |series| table.series[series as usize].last);
         }
     }
-}
-
-fn stat_named(name: &str) -> Option<Stat> {
-    Some(match name {
-        "count" => Stat::Count,
-        "sum" => Stat::Sum,
-        "mean" => Stat::Mean,
-        "min" => Stat::Min,
-        "max" => Stat::Max,
-        "std" => Stat::Std,
-        "last" => Stat::Last,
-        _ => return None,
-    })
 }
 
 /// Where in the day or the week (both UTC) `time_ms` stands, on a circle.

@@ -44,6 +44,15 @@ impl Value {
         }
     }
 
+    /// The truth value, if this is one.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
     /// The number, if this is a number.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {

@@ -3,7 +3,7 @@
 
 use crate::codec::Writer;
 use crate::error::CoreError;
-use crate::window::Aggregate;
+use crate::window::{Frame, Window};
 
 const PREDICTION: u8 = 1;
 const WINDOW: u8 = 2;
@@ -122,27 +122,40 @@ impl<'a> Outputs<'a> {
         });
     }
 
-    /// Puts out a closed window.
-    pub fn window(&mut self, window: usize, key: &str, field: &str, start: f64, end: f64, aggregate: &Aggregate) {
+    /// Puts out a window: what its statistics say, numbers and lists each in their order.
+    pub fn window(&mut self, window: usize, definition: &Window, key: &str, field: &str, frame: &Frame) {
         self.record(WINDOW, window, |writer| {
             writer.str(key);
             writer.str(field);
-            writer.f64(start);
-            writer.f64(end);
-            writer.u64(aggregate.count);
-            let std = aggregate.std();
-            for value in [
-                aggregate.sum,
-                aggregate.mean,
-                aggregate.min,
-                aggregate.max,
-                std,
-                aggregate.last,
-            ] {
-                writer.f64(value);
+            writer.f64(frame.start);
+            writer.f64(frame.end);
+            writer.u64(frame.aggregate.map_or(0, |aggregate| aggregate.count));
+            writer.u32(frame.revision);
+            writer.bool(frame.is_final);
+            let Some(aggregate) = frame.aggregate else {
+                writer.u32(0); // neither numbers nor lists
+                return;
+            };
+            let asked = |lists: bool| {
+                definition
+                    .statistics
+                    .iter()
+                    .filter(move |asked| asked.is_list() == lists)
+            };
+            let length = |length: usize| u16::try_from(length).expect("at most STATISTICS_MAX");
+            writer.u16(length(asked(false).count()));
+            for statistic in asked(false) {
+                writer.f64(definition.value(statistic, aggregate));
             }
-            writer.u32(0); // revision: windows are put out once
-            writer.bool(true); // final
+            writer.u16(length(asked(true).count()));
+            for statistic in asked(true) {
+                let pairs = definition.list(statistic, aggregate);
+                writer.u16(length(pairs.len()));
+                for (value, other) in pairs {
+                    writer.f64(value);
+                    writer.f64(other);
+                }
+            }
         });
     }
 

@@ -8,6 +8,7 @@ use crate::evaluate::{EvaluationKind, EvaluationSpec};
 use crate::json::{self, Value};
 use crate::learner::Column;
 use crate::route::{Pattern, Template};
+use crate::window::Window;
 use crate::zone::Zone;
 
 /// Version of the plan that this core follows.
@@ -22,8 +23,6 @@ const TASKS_MAX: usize = 64;
 pub const FEATURES_MAX: usize = 256;
 /// A hundred years in milliseconds: no duration of a plan is longer.
 const DURATION_MS_MAX: f64 = 100.0 * 366.0 * 86_400_000.0;
-/// Windows of one series that may be open at once, as lateness over length.
-const OPEN_WINDOWS_MAX: f64 = 1024.0;
 
 /// A plan and its text.
 #[derive(Clone, Debug)]
@@ -99,27 +98,6 @@ pub struct Source {
     pub clock_skew_max_ms: f64,
     /// Silence after which a key's windows close without it; 0: never.
     pub idle_ms: f64,
-}
-
-/// A tumbling event-time window.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Window {
-    /// Its name.
-    pub name: String,
-    /// Its length.
-    pub every_ms: f64,
-    /// The fields it covers; empty: all.
-    pub of: Vec<String>,
-    /// How long after its end it stays open.
-    pub lateness_ms: f64,
-}
-
-impl Window {
-    /// True when it aggregates `field`.
-    #[must_use]
-    pub fn covers(&self, field: &str) -> bool {
-        self.of.is_empty() || self.of.iter().any(|name| name == field)
-    }
 }
 
 /// What kind of truth a task predicts.
@@ -205,7 +183,7 @@ impl Plan {
             payload_bytes: count(limits, "payload_bytes", 16 << 20)?,
             classes: count(limits, "classes", 65_536)?,
         };
-        let plan = Self {
+        let mut plan = Self {
             text: text.to_vec(),
             limits,
             sources: list(&value, "sources", SOURCES_MAX)?
@@ -224,7 +202,19 @@ impl Plan {
         unique(plan.sources.iter().map(|source| &source.name))?;
         unique(plan.windows.iter().map(|window| &window.name))?;
         unique(plan.tasks.iter().map(|task| &task.name))?;
+        for window in &mut plan.windows {
+            window.keep_for_features(plan.tasks.iter().flat_map(|task| &task.features));
+        }
         Ok(plan)
+    }
+}
+
+impl Plan {
+    /// True when a reading may put out windows by its value.
+    #[must_use]
+    pub fn has_punctuation(&self) -> bool {
+        let mut triggers = self.windows.iter().filter_map(|window| window.trigger.as_ref());
+        triggers.any(|trigger| trigger.punctuation.is_some())
     }
 }
 
@@ -350,27 +340,6 @@ fn mapping(value: &Value, format: &Format) -> Result<Mapping> {
     Mapping::new(&fields, time.as_ref(), counter.as_ref(), &captures)
 }
 
-impl Window {
-    fn parse(value: &Value) -> Result<Self> {
-        for stat in list(value, "stats", 16)? {
-            if !matches!(
-                stat.as_str(),
-                Some("count" | "sum" | "mean" | "min" | "max" | "std" | "last")
-            ) {
-                return Err(CoreError::BadPlan);
-            }
-        }
-        let window = Self {
-            name: string(value, "name")?,
-            every_ms: duration(value, "every_ms")?,
-            of: strings(value, "of", 4096)?,
-            lateness_ms: duration(value, "lateness_ms")?,
-        };
-        let fits = window.every_ms >= 1.0 && window.lateness_ms <= window.every_ms * OPEN_WINDOWS_MAX;
-        if fits { Ok(window) } else { Err(CoreError::BadPlan) }
-    }
-}
-
 impl TaskPlan {
     fn parse(value: &Value) -> Result<Self> {
         let target = member(value, "target")?;
@@ -454,7 +423,7 @@ pub(crate) fn number(value: &Value, name: &str) -> Result<f64> {
     member(value, name)?.as_f64().ok_or(CoreError::BadPlan)
 }
 
-fn duration(value: &Value, name: &str) -> Result<f64> {
+pub(crate) fn duration(value: &Value, name: &str) -> Result<f64> {
     let duration = number(value, name)?;
     if (0.0..=DURATION_MS_MAX).contains(&duration) {
         Ok(duration)
@@ -496,7 +465,7 @@ pub(crate) fn list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [
         .ok_or(CoreError::BadPlan)
 }
 
-fn strings(value: &Value, name: &str, max: usize) -> Result<Vec<String>> {
+pub(crate) fn strings(value: &Value, name: &str, max: usize) -> Result<Vec<String>> {
     list(value, name, max)?
         .iter()
         .map(|item| item.as_str().map(String::from).ok_or(CoreError::BadPlan))
@@ -582,7 +551,7 @@ pub mod tests {
             ("\"every_ms\":60000", "\"every_ms\":0"),
             ("\"horizon_ms\":60000", "\"horizon_ms\":0"),
             ("\"horizon_ms\":60000", "\"horizon_ms\":-1"),
-            ("\"stats\":[\"mean\"", "\"stats\":[\"median\""),
+            ("\"stats\":[\"mean\"", "\"stats\":[\"medium\""),
             ("\"target\":\"co2\"", "\"target\":null"),
             ("\"path\":\"value\"", "\"path\":\"a..b\""),
             ("\"name\":\"{sensor}\"", "\"name\":\"{nothing}\""),

@@ -5,8 +5,8 @@ use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::names::Names;
 use crate::output::Outputs;
-use crate::plan::{Plan, Window};
-use crate::window::{Aggregate, Span};
+use crate::plan::Plan;
+use crate::window::{Frame, Span, Window};
 
 /// The key's source is of an earlier plan.
 pub const NO_SOURCE: u32 = u32::MAX;
@@ -119,8 +119,8 @@ impl Table {
         let key = &mut self.keys[series.key as usize];
         for span in &mut series.spans {
             let definition = &windows[span.window];
-            if Span::accepts(definition, time, key.complete_ms) {
-                let closes_ms = span.add(definition, time, value);
+            if span.accepts(definition, time, key.complete_ms) {
+                let closes_ms = span.add(definition, time, value, key.complete_ms);
                 key.closes_ms = if closes_ms < key.closes_ms {
                     closes_ms
                 } else {
@@ -143,7 +143,7 @@ impl Table {
             !series
                 .spans
                 .iter()
-                .any(|span| Span::accepts(&windows[span.window], time, complete_ms))
+                .any(|span| span.accepts(&windows[span.window], time, complete_ms))
         }
     }
 
@@ -167,19 +167,37 @@ impl Table {
             let series = &mut series[index as usize];
             for span in &mut series.spans {
                 let (window, definition) = (span.window, &windows[span.window]);
-                let put_out = |start: f64, aggregate: &Aggregate| {
-                    let field = field_names.name(series.field);
-                    outputs.window(
-                        window,
-                        key_names.name(key),
-                        field,
-                        start,
-                        start + definition.every_ms,
-                        aggregate,
-                    );
+                let put_out = |frame: &Frame| {
+                    let (key, field) = (key_names.name(key), field_names.name(series.field));
+                    outputs.window(window, definition, key, field, frame);
                 };
                 let next = span.close(definition, entry.complete_ms, put_out);
                 entry.closes_ms = if next < entry.closes_ms { next } else { entry.closes_ms };
+            }
+        }
+    }
+
+    /// Puts out what the readings just added to a key made due at once.
+    pub fn put_out_due(&mut self, key: u32, windows: &[Window], outputs: &mut Outputs) {
+        let entry = &self.keys[key as usize];
+        if entry.closes_ms <= entry.complete_ms {
+            self.complete(key, entry.complete_ms, windows, outputs);
+        }
+    }
+
+    /// Makes results due in the windows of a key for which a reading with this field and value is a punctuation.
+    pub fn punctuate(&mut self, series: u32, value: f64, windows: &[Window]) {
+        let Series { key, field, .. } = self.series[series as usize];
+        let field = self.field_names.name(field);
+        let entry = &mut self.keys[key as usize];
+        for &index in &entry.series {
+            for span in &mut self.series[index as usize].spans {
+                let trigger = windows[span.window].trigger.as_ref();
+                let punctuation = trigger.and_then(|trigger| trigger.punctuation.as_ref());
+                if punctuation.is_some_and(|(name, wanted)| name == field && *wanted == value) {
+                    span.punctuate();
+                    entry.closes_ms = f64::NEG_INFINITY;
+                }
             }
         }
     }
@@ -202,7 +220,7 @@ impl Table {
                     span.window = window;
                     let key = &mut self.keys[series.key as usize];
                     // Finds the next closing without closing anything.
-                    let closes_ms = span.close(&plan.windows[span.window], f64::NEG_INFINITY, |_, _| ());
+                    let closes_ms = span.close(&plan.windows[span.window], f64::NEG_INFINITY, |_| ());
                     key.closes_ms = if closes_ms < key.closes_ms {
                         closes_ms
                     } else {
@@ -215,7 +233,7 @@ impl Table {
     }
 
     /// Appends the state.
-    pub fn save(&self, writer: &mut Writer) {
+    pub fn save(&self, windows: &[Window], writer: &mut Writer) {
         self.key_names.save(writer);
         self.field_names.save(writer);
         for key in &self.keys {
@@ -233,16 +251,16 @@ impl Table {
                 writer.f64(value);
             }
             for span in &series.spans {
-                span.save(writer);
+                span.save(&windows[span.window], writer);
             }
         }
     }
 
-    /// Takes what `save` wrote under the same plan.
+    /// Takes what `save` wrote under the same plan; `is_v3` as for `Span::load`.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(plan: &Plan, reader: &mut Reader) -> Result<Self> {
+    pub fn load(plan: &Plan, is_v3: bool, reader: &mut Reader) -> Result<Self> {
         let mut table = Self {
             key_names: Names::load(reader)?,
             field_names: Names::load(reader)?,
@@ -276,7 +294,7 @@ impl Table {
             let (last, last_ms, previous, previous_ms) = (reader.f64()?, reader.f64()?, reader.f64()?, reader.f64()?);
             let mut spans = spans(&plan.windows, table.field_names.name(field));
             for span in &mut spans {
-                *span = Span::load(span.window, reader)?;
+                *span = Span::load(span.window, &plan.windows[span.window], is_v3, reader)?;
             }
             table.series.push(Series {
                 key,
@@ -322,5 +340,5 @@ impl Series {
 /// Empty spans for the windows that cover a field.
 fn spans(windows: &[Window], field: &str) -> Vec<Span> {
     let covering = windows.iter().enumerate().filter(|(_, window)| window.covers(field));
-    covering.map(|(index, _)| Span::new(index)).collect()
+    covering.map(|(index, window)| Span::new(index, window)).collect()
 }

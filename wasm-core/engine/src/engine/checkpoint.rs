@@ -13,8 +13,9 @@ use crate::task::Task;
 use crate::time::Clock;
 
 const MAGIC: &[u8; 4] = b"RVES";
-/// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted.
-const VERSION: u16 = 3;
+/// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
+/// there were tumbling windows alone.
+const VERSION: u16 = 4;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -36,7 +37,7 @@ impl State {
         self.doors.save(writer);
         self.streams.save(writer);
         self.ledger.save(writer);
-        self.table.save(writer);
+        self.table.save(&self.plan.windows, writer);
         for task in &self.tasks {
             task.save(writer);
         }
@@ -72,7 +73,7 @@ impl State {
         };
         let streams = Streams::load(&mut reader)?;
         let ledger = Ledger::load(&plan, &mut reader)?;
-        let mut table = Table::load(&plan, &mut reader)?;
+        let mut table = Table::load(&plan, version < 4, &mut reader)?;
         let counted = (version >= 3).then_some(used);
         let tasks = plan
             .tasks

@@ -186,6 +186,12 @@ impl State {
             self.table
                 .add(reading.place, time_ms, reading.value, &self.plan.windows);
         }
+        if self.plan.has_punctuation() {
+            for reading in readings.iter().filter(|reading| !reading.late) {
+                self.table.punctuate(reading.place, reading.value, &self.plan.windows);
+            }
+        }
+        self.table.put_out_due(key, &self.plan.windows, outputs);
         if self.table.keys[key as usize].closes_ms < f64::INFINITY {
             self.idle.watch(source.idle_ms, self.clock.now_us);
         }

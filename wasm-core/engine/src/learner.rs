@@ -254,7 +254,7 @@ impl Learner {
                 let base = if self.spec.residual { row.base } else { 0.0 };
                 if label.is_finite() && base.is_finite() {
                     let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
-                    let delay = (self.serial - row.panel.serial) as f64;
+                    let delay = self.serial.saturating_sub(row.panel.serial) as f64;
                     panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
                     self.inputs.arrived(row.key, &row.x, y);
                     self.interval.learn(row.key, y - row.panel.served[0]);

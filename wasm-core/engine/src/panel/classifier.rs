@@ -129,7 +129,7 @@ impl Classifier {
                 release,
             });
             if !seen.is_some_and(|seen| expert.predict(&seen, &mut cells)) {
-                cells.fill(|class| self.prior.share(class));
+                cells.fill_all(expert.width(), |class| self.prior.share(class));
             }
             first += expert.width();
         }

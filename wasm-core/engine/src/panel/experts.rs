@@ -4,12 +4,15 @@
 //! back as the expert `release`.
 
 pub mod base;
+pub mod coin;
 pub mod column;
+pub mod nearest;
 pub mod passive_aggressive;
 pub mod prior;
 pub mod release;
 pub mod second_order;
 pub mod sgd;
+pub mod tiles;
 
 use std::fmt::Debug;
 
@@ -188,11 +191,30 @@ impl<'a> Cells<'a> {
         self.all[class * self.experts + self.first] = probability;
     }
 
+    /// Sets the probability of every class, in all `width` places of an expert.
+    pub fn fill_all(&mut self, width: usize, probability: impl Fn(usize) -> f64) {
+        for place in 0..width {
+            self.fill_place(place, &probability);
+        }
+    }
+
+    /// Sets the probability of every class in one of the expert's places.
+    pub fn fill_place(&mut self, place: usize, probability: impl Fn(usize) -> f64) {
+        for class in 0..self.classes {
+            self.all[class * self.experts + self.first + place] = probability(class);
+        }
+    }
+
+    /// Adds to the probability of a class in one of the expert's places.
+    pub fn add(&mut self, place: usize, class: usize, probability: f64) {
+        if class < self.classes {
+            self.all[class * self.experts + self.first + place] += probability;
+        }
+    }
+
     /// Sets the probability of every class.
     pub fn fill(&mut self, probability: impl Fn(usize) -> f64) {
-        for class in 0..self.classes {
-            self.set(class, probability(class));
-        }
+        self.fill_place(0, probability);
     }
 
     /// From one score (two classes) or one per class.

@@ -95,6 +95,12 @@ impl Inputs {
         }
     }
 
+    /// Per column, whether its numbers are indexes of categories.
+    #[must_use]
+    pub fn categorical(&self) -> &[bool] {
+        &self.categorical
+    }
+
     fn d(&self) -> usize {
         self.categorical.len()
     }

@@ -1,11 +1,14 @@
 //! Which experts a panel for classes has, in the order of their predictions. The release is always the last.
 
 use crate::panel::experts::ClassExpert;
+use crate::panel::experts::coin::CoinClasses;
+use crate::panel::experts::nearest::Nearest;
 use crate::panel::experts::passive_aggressive::PassiveAggressive;
 use crate::panel::experts::prior::{LastClass, Share};
 use crate::panel::experts::release::Release;
 use crate::panel::experts::second_order::SecondOrderClasses;
 use crate::panel::experts::sgd::Sgd;
+use crate::panel::experts::tiles::{self, TileClasses};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
@@ -18,6 +21,13 @@ pub(super) fn roster(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     ];
     if inputs.width(Map::Full) > 0 {
         experts.push(Box::new(PassiveAggressive::new(inputs, Map::Full)));
+        experts.push(Box::new(CoinClasses::new(inputs, Map::Full)));
+    }
+    if tiles::fits(inputs) {
+        experts.push(Box::new(TileClasses::new(inputs, 1.0, 3e-4)));
+    }
+    if let Some(nearest) = Nearest::new(inputs) {
+        experts.push(Box::new(nearest));
     }
     for (map, prior, forgetting) in [
         (Map::Label, 1.0, 1e-3),

@@ -3,9 +3,12 @@
 use super::{LAST, MEAN, MEMORY, NEAR};
 use crate::panel::experts::NumberExpert;
 use crate::panel::experts::base::{Base, ShortMean};
+use crate::panel::experts::coin::CoinNumbers;
+use crate::panel::experts::nearest::Nearest;
 use crate::panel::experts::release::Release;
 use crate::panel::experts::second_order::SecondOrderNumbers;
 use crate::panel::experts::sgd::Sgd;
+use crate::panel::experts::tiles::{self, TileNumbers};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
@@ -18,6 +21,21 @@ pub(super) fn roster(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExper
         Box::new(ShortMean),
         Box::new(Sgd::new(inputs, Map::Label, if residual { NEAR } else { LAST })),
     ];
+    if inputs.width(Map::Full) > 0 {
+        experts.push(Box::new(CoinNumbers::new(
+            inputs,
+            Map::Full,
+            if residual { NEAR } else { LAST },
+            residual,
+        )));
+        experts.push(Box::new(CoinNumbers::new(inputs, Map::Full, MEAN, residual)));
+    }
+    if tiles::fits(inputs) {
+        experts.push(Box::new(TileNumbers::new(inputs, MEAN, residual, 0.3, 3e-4)));
+    }
+    if let Some(nearest) = Nearest::new(inputs) {
+        experts.push(Box::new(nearest));
+    }
     let models: [(Map, &'static [usize], f64, f64); 6] = [
         (Map::Label, &[MEAN, LAST, NEAR], 1.0, 1e-3),
         (Map::Full, &[MEAN, LAST, NEAR], 0.03, 1e-4),

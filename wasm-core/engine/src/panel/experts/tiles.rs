@@ -1,0 +1,270 @@
+//! Tables over one and two columns: every column is cut into ranges, and the score is the sum of what is learned per
+//! range and per pair of ranges. It draws steps, thresholds and products that no line draws, for the price of a few dozen
+//! look-ups. A cell keeps a variance of its own, so cells that have seen much move little; forgetting is bounded.
+//!
+//! Papers: Albus, "A new approach to manipulator control: the CMAC" (1975); Lou et al., "Accurate intelligible models with
+//! pairwise interactions" (2013); Crammer et al., "Adaptive regularization of weight vectors" (2009) for the variances.
+//! Cost: 20 flops per cell that a row touches, c + c (c - 1) / 2 of them for c columns. Memory: 8 (outputs + 1) bytes per
+//! cell, 16 per column and 64 per pair.
+
+use crate::codec::{Reader, Writer};
+use crate::error::Result;
+use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
+use crate::panel::inputs::{Inputs, LABEL_INPUTS, Map};
+use crate::panel::linear::{load_numbers, save_numbers};
+use crate::panel::number::{hold, sigmoid, soften};
+use crate::panel::regressor::{base_name, huber};
+
+/// Most columns, with the last label: 78 cells per row, 4,900 in all.
+const COLUMNS_MAX: usize = 13;
+/// Borders of the ranges of a column, in deviations: finer where most values are. Pairs take every other one.
+const BORDERS: [f64; 15] = [
+    -1.6, -1.25, -1.0, -0.8, -0.6, -0.38, -0.19, 0.0, 0.19, 0.38, 0.6, 0.8, 1.0, 1.25, 1.6,
+];
+const RANGES: usize = BORDERS.len() + 1;
+const COARSE: usize = RANGES / 2;
+
+/// Weights and variances of the cells.
+#[derive(Debug)]
+struct Table {
+    columns: usize,
+    categorical: Vec<bool>,
+    outputs: usize,
+    prior: f64,
+    forgetting: f64,
+    weights: Vec<f64>,
+    variances: Vec<f64>,
+    /// Working memory: the cells of a row.
+    cells: Vec<u32>,
+}
+
+impl Table {
+    fn new(inputs: &Inputs, prior: f64, forgetting: f64) -> Self {
+        let columns = inputs.categorical().len() + 1;
+        let cells = columns * RANGES + columns * (columns - 1) / 2 * COARSE * COARSE;
+        let touched = (columns + columns * (columns - 1) / 2) as f64;
+        let prior = prior / touched.sqrt();
+        Self {
+            columns,
+            categorical: inputs.categorical().to_vec(),
+            outputs: 1,
+            prior,
+            forgetting,
+            weights: vec![0.0; cells],
+            variances: vec![prior; cells],
+            cells: Vec::new(),
+        }
+    }
+
+    /// Finds the cells of a row; `z` is labels, bias and columns. Returns the sum of their variances.
+    fn look(&mut self, z: &[f64], x: &[f64]) -> f64 {
+        let mut ranges = [0u32; COLUMNS_MAX];
+        let ranges = &mut ranges[..self.columns];
+        let columns = &z[LABEL_INPUTS + 1..];
+        for (column, range) in ranges.iter_mut().enumerate() {
+            *range = if column > 0 && self.categorical[column - 1] {
+                category(x[column - 1])
+            } else {
+                let value = if column == 0 { z[0] } else { columns[column - 1] };
+                BORDERS.iter().map(|&border| u32::from(value > border)).sum()
+            };
+        }
+        self.cells.clear();
+        for (column, &range) in ranges.iter().enumerate() {
+            self.cells.push((column * RANGES) as u32 + range);
+        }
+        let mut first = (self.columns * RANGES) as u32;
+        for column in 1..ranges.len() {
+            let row = ranges[column] / 2 * COARSE as u32;
+            for other in &ranges[..column] {
+                self.cells.push(first + row + other / 2);
+                first += (COARSE * COARSE) as u32;
+            }
+        }
+        self.cells.iter().map(|&cell| self.variances[cell as usize]).sum()
+    }
+
+    /// The score of the cells found last.
+    fn score(&self, output: usize) -> f64 {
+        let weights = &self.weights[output * self.variances.len()..];
+        self.cells.iter().map(|&cell| weights[cell as usize]).sum()
+    }
+
+    /// Learns the row whose cells were found last, `total` the sum of their variances.
+    fn learn(&mut self, total: f64, curvature: f64, residuals: impl Iterator<Item = f64>) {
+        let share = 1.0 / (1.0 + curvature * total);
+        for (weights, residual) in self.weights.chunks_exact_mut(self.variances.len()).zip(residuals) {
+            let step = residual * share;
+            for &cell in &self.cells {
+                weights[cell as usize] += step * self.variances[cell as usize];
+            }
+        }
+        let gain = curvature * share;
+        let (keep, back) = (1.0 - self.forgetting, self.forgetting * self.prior);
+        for &cell in &self.cells {
+            let variance = &mut self.variances[cell as usize];
+            *variance = keep * (*variance - *variance * *variance * gain) + back;
+        }
+    }
+
+    fn grow(&mut self, outputs: usize) {
+        if self.outputs == 1 && outputs > 1 {
+            let halves: Vec<f64> = self.weights.iter().map(|w| w * 0.5).collect();
+            self.weights = halves.iter().map(|w| -w).chain(halves.iter().copied()).collect();
+        }
+        self.outputs = outputs;
+        self.weights.resize(self.variances.len() * outputs, 0.0);
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        save_numbers(&self.variances, writer);
+        save_numbers(&self.weights, writer);
+    }
+
+    fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        load_numbers(&mut self.variances, reader)?;
+        load_numbers(&mut self.weights, reader)
+    }
+}
+
+/// The range of a category by its index; the last one is for missing values and for what shares it.
+fn category(index: f64) -> u32 {
+    let place = if index.is_nan() {
+        COARSE - 1
+    } else {
+        hold(index, 0.0, 1e9) as usize % COARSE
+    };
+    2 * place as u32
+}
+
+/// True when the rows are narrow enough for tables.
+#[must_use]
+pub fn fits(inputs: &Inputs) -> bool {
+    (2..=COLUMNS_MAX).contains(&(inputs.categorical().len() + 1))
+}
+
+/// For classes.
+#[derive(Debug)]
+pub struct TileClasses {
+    table: Table,
+    scores: Vec<f64>,
+}
+
+impl TileClasses {
+    /// Empty tables.
+    #[must_use]
+    pub fn new(inputs: &Inputs, prior: f64, forgetting: f64) -> Self {
+        Self {
+            table: Table::new(inputs, prior, forgetting),
+            scores: Vec::new(),
+        }
+    }
+}
+
+impl Expert for TileClasses {
+    fn names(&self) -> Vec<String> {
+        vec![format!("tiles {}", self.table.forgetting)]
+    }
+
+    fn map(&self) -> Option<Map> {
+        Some(Map::Label)
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.table.save(writer);
+    }
+
+    fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        self.table.load(reader)
+    }
+}
+
+impl ClassExpert for TileClasses {
+    fn grow(&mut self, classes: usize) {
+        self.table.grow(outputs(classes));
+    }
+
+    fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
+        self.table.look(row.z, row.x);
+        cells.fill_scores(|output| self.table.score(output));
+        true
+    }
+
+    fn learn(&mut self, row: &ClassRow, truth: Truth) {
+        let Self { table, scores } = self;
+        let total = table.look(row.z, row.x);
+        scores.clear();
+        scores.extend((0..truth.outputs()).map(|output| table.score(output)));
+        if let [score] = &mut scores[..] {
+            *score = sigmoid(*score);
+        } else {
+            soften(scores);
+        }
+        let curvature = scores.iter().fold(1e-4, |most, &p| {
+            let h = p * (1.0 - p);
+            if h > most { h } else { most }
+        });
+        let residuals = scores.iter().enumerate().map(|(output, p)| truth.of(output) - p);
+        table.learn(total, curvature, residuals);
+    }
+}
+
+/// For numbers, from one base.
+#[derive(Debug)]
+pub struct TileNumbers {
+    table: Table,
+    base: usize,
+    residual: bool,
+}
+
+impl TileNumbers {
+    /// Empty tables of what is missing to the base at this place.
+    #[must_use]
+    pub fn new(inputs: &Inputs, base: usize, residual: bool, prior: f64, forgetting: f64) -> Self {
+        Self {
+            table: Table::new(inputs, prior, forgetting),
+            base,
+            residual,
+        }
+    }
+}
+
+impl Expert for TileNumbers {
+    fn names(&self) -> Vec<String> {
+        vec![format!(
+            "tiles {} from {}",
+            self.table.forgetting,
+            base_name(self.base, self.residual)
+        )]
+    }
+
+    fn map(&self) -> Option<Map> {
+        Some(Map::Label)
+    }
+
+    fn save(&self, writer: &mut Writer) {
+        self.table.save(writer);
+    }
+
+    fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        self.table.load(reader)
+    }
+}
+
+impl NumberExpert for TileNumbers {
+    fn predict(&mut self, row: &NumberRow, out: &mut [f64]) {
+        self.table.look(row.z, row.x);
+        out[0] = from_base(row.bases[self.base], self.table.score(0), row.range);
+    }
+
+    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[[f64; 2]]) {
+        let base = row.bases[self.base];
+        if !base.is_finite() {
+            return;
+        }
+        let total = self.table.look(row.z, row.x);
+        let residual = label - base - self.table.score(0);
+        let weight = huber(residual, errors[0][0]);
+        self.table.learn(total, weight, std::iter::once(weight * residual));
+    }
+}

@@ -2,7 +2,7 @@
 // reached by keyboard; while it does not, it is no stop on the way.
 import { useSignal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 interface Props {
   label: string;
@@ -13,12 +13,14 @@ interface Props {
 export function ScrollTable({ label, children, ...rest }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const scrolls = useSignal(false);
-  useEffect(() => {
+  // Before it is painted: a table that scrolls is at no moment out of the keyboard's reach.
+  useLayoutEffect(() => {
     const element = frame.current;
     if (element === null) return;
     const measure = (): void => {
       scrolls.value = element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1;
     };
+    measure();
     const watch = new ResizeObserver(measure);
     watch.observe(element);
     for (const child of element.children) watch.observe(child);

@@ -106,6 +106,10 @@ export type FormatConfig =
   /** Bytes of a payload (0: up to the end of the last value, or more) and what stands in it. */
   | { binary: { length: number; values: LayoutValue[] } };
 
+/** Compression of payloads; `auto`: gzip, zlib, zstd or none by the first bytes. */
+export const COMPRESSIONS = ['auto', 'gzip', 'zlib', 'deflate', 'zstd'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
 /** A number that is read. */
 export interface FieldConfig {
   /** Template over the captures of the topic and the payload. */
@@ -129,6 +133,8 @@ export interface SourceConfig {
   /** Only messages of this door; null: of any. */
   door: number | null;
   format: FormatConfig;
+  /** How payloads may be compressed; null: not at all. */
+  compression: Compression | null;
   /** Template over the captures of the topic and the payload. */
   key: string;
   fields: FieldConfig[];

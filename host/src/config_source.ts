@@ -1,7 +1,7 @@
 // The sources of a configuration: which messages are read, and how. A source may name a preset instead of saying so itself; it
 // then stands for the plain sources that the preset expands to (presets.ts).
 
-import type { Door, FieldConfig, SourceConfig } from './config.ts';
+import { COMPRESSIONS, type Door, type FieldConfig, type SourceConfig } from './config.ts';
 import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
@@ -27,7 +27,7 @@ const CAPTURE_NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 const BASE_PATTERN = /^[^+#{}\0]{0,256}$/;
 
 /** What a source may say whether it names a preset or not. */
-const COMMON_KEYS = ['name', 'door', 'lateness', 'clock_skew_max', 'idle'] as const;
+const COMMON_KEYS = ['name', 'door', 'compression', 'lateness', 'clock_skew_max', 'idle'] as const;
 const PLAIN_KEYS = [
   ...COMMON_KEYS,
   'topic',
@@ -80,11 +80,16 @@ function parsePreset(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
 function parseCommon(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readonly Door[]) {
   const [lateness, skew, idle] = [map.get('lateness'), map.get('clock_skew_max'), map.get('idle')];
   return {
+    compression: parseCompression(map),
     ...(map.get('door') === null ? {} : { door: parseDoor(map, doors)?.door ?? null }),
     ...(lateness === null ? {} : { latenessMs: lateness.durationMs(0) }),
     ...(skew === null ? {} : { clockSkewMaxMs: skew.durationMs(0) }),
     ...(idle === null ? {} : { idleMs: idle.durationMs(1) }),
   };
+}
+
+function parseCompression(map: ConfigMap<(typeof COMMON_KEYS)[number]>): SourceConfig['compression'] {
+  return map.get('compression')?.word(COMPRESSIONS) ?? null;
 }
 
 function parseDoor(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readonly Door[]): Door | null {
@@ -159,6 +164,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
         .map((item) => topicPattern(item).topic) ?? [],
     door: door?.door ?? null,
     format,
+    compression: parseCompression(map),
     key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
     ...mapping,
     timeAbsent: time?.absent ?? null,

@@ -64,6 +64,7 @@ function source(config: SourceConfig) {
     ...(config.except.length > 0 ? { except: config.except } : {}),
     door: config.door,
     format: config.format,
+    ...(config.compression === null ? {} : { compression: config.compression }),
     ...(config.captures.length > 0 ? { captures: config.captures.map(({ name, path }) => ({ name, path })) } : {}),
     key: config.key,
     fields: config.fields.map(({ name, path, absent, except }) => ({

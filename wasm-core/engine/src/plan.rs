@@ -2,7 +2,7 @@
 //! in every default; here each value is checked against its range, and a plan that passed can be followed without further
 //! questions.
 
-use crate::decode::{Format, Mapping, PATHS_MAX, Path, Selection, is_capture_name};
+use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Selection, is_capture_name};
 use crate::error::{CoreError, Result};
 use crate::evaluate::{EvaluationKind, EvaluationSpec};
 use crate::json::{self, Value};
@@ -78,6 +78,8 @@ pub struct Source {
     pub door: Option<u16>,
     /// How payloads are read.
     pub format: Format,
+    /// How they may be compressed; `None`: not at all.
+    pub packing: Option<Packing>,
     /// The key of its readings.
     pub key: Template,
     /// What it measures.
@@ -286,8 +288,12 @@ impl Source {
             Some(Some("filter")) => true,
             Some(_) => return Err(CoreError::BadPlan),
         };
+        let packing = value
+            .get("compression")
+            .map(|name| name.as_str().ok_or(CoreError::BadPlan));
         Ok(Self {
             name: string(value, "name")?,
+            packing: packing.map(|name| name.and_then(Packing::parse)).transpose()?,
             except: except.iter().map(|text| Pattern::parse(text)).collect::<Result<_>>()?,
             time_absent,
             zone: Zone::parse(value)?,

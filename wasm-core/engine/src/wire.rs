@@ -134,6 +134,17 @@ pub struct Publish<'a> {
     pub payload: &'a [u8],
 }
 
+impl<'a> Publish<'a> {
+    /// The same message with another payload.
+    #[must_use]
+    pub fn with<'b>(&self, payload: &'b [u8]) -> Publish<'b>
+    where
+        'a: 'b,
+    {
+        Publish { payload, ..*self }
+    }
+}
+
 /// Walks over the packets of one payload.
 pub struct Packets<'a> {
     payload: &'a [u8],

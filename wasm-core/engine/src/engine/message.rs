@@ -77,7 +77,10 @@ impl State {
         if publish.retain {
             if let Some(source) = source {
                 // What cannot be read sets nothing; it was no example either way.
-                let _ = self.retained(source, block, publish, decoded);
+                let _ = self.unpacked(source.source, publish).and_then(|bytes| match &bytes {
+                    Some(payload) => self.retained(source, block, &publish.with(payload), &mut Decoded::default()),
+                    None => self.retained(source, block, publish, decoded),
+                });
             }
             return (account, Fate::Retained);
         }
@@ -89,9 +92,15 @@ impl State {
         }
         let mut fate = None;
         if let Some(source) = source {
-            let outcome = self
-                .readings(source, block, publish, decoded, outputs)
-                .unwrap_or_else(|error| self.refused(account, error));
+            let unpacked = self.unpacked(source.source, publish);
+            let outcome = unpacked.and_then(|bytes| match &bytes {
+                Some(payload) => {
+                    let mut decoded = Decoded::default();
+                    self.readings(source, block, &publish.with(payload), &mut decoded, outputs)
+                }
+                None => self.readings(source, block, publish, decoded, outputs),
+            });
+            let outcome = outcome.unwrap_or_else(|error| self.refused(account, error));
             if outcome == Fate::Duplicate {
                 return (account, outcome);
             }
@@ -102,6 +111,15 @@ impl State {
             fate = fate.or(Some(outcome.map_or_else(Fate::Quarantined, |()| Fate::Used)));
         }
         (account, fate.expect("a message without source has a label"))
+    }
+
+    /// What a compressed payload holds; `None` when it stands for itself.
+    fn unpacked(&self, source: usize, publish: &Publish) -> Result<Option<Vec<u8>>> {
+        let limit = self.plan.limits.payload_bytes;
+        match self.plan.sources[source].packing {
+            Some(packing) if publish.payload.len() <= limit => packing.unpack(publish.payload, limit),
+            _ => Ok(None),
+        }
     }
 
     /// The fate of a message that a source could not use.

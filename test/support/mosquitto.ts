@@ -27,6 +27,8 @@ export interface Mosquitto {
   /** Stops and continues the process (SIGSTOP, SIGCONT): it keeps its connections and answers nothing. */
   freeze(): void;
   thaw(): void;
+  /** Stops it cleanly, so that it saves what it has, and starts it again. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -69,6 +71,10 @@ export async function startMosquitto({ saves = true, more = '' } = {}): Promise<
     freeze: () => child?.kill('SIGSTOP'),
     thaw: () => child?.kill('SIGCONT'),
     kill: () => end('SIGKILL'),
+    async restart() {
+      await end('SIGTERM');
+      await start();
+    },
     async stop() {
       await end('SIGTERM');
       await rm(directory, { recursive: true, force: true });

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 
-export interface Proxy {
+export interface TcpProxy {
   port: number;
   url: string;
   /** Bytes from now on are handed over this much later. */
@@ -26,7 +26,7 @@ export interface Proxy {
 }
 
 /** @param random in [0, 1): sizes of pieces */
-export async function startProxy(target: number, random: () => number = Math.random): Promise<Proxy> {
+export async function startProxy(target: number, random: () => number = Math.random): Promise<TcpProxy> {
   const pairs = new Set<{ client: Socket; server: Socket; stuck: boolean; left: number }>();
   let delayMs = 0;
   let pieceBytes = 0;

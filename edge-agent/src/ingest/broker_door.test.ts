@@ -101,6 +101,22 @@ describe('the broker door', () => {
     expect(notices[0]).toMatchObject({ code: 'RIV_MESSAGE_TOO_LARGE' });
   });
 
+  it('takes what a device sends right behind its CONNECT, however much it has to repeat', async () => {
+    const { door, log, notices } = await open();
+    const socket = connectTcp(door.port, '127.0.0.1');
+    closing.push(async () => socket.destroy());
+    const connect = Buffer.from([0x10, 13, 0, 4, 77, 81, 84, 84, 4, 0, 0, 0, 0, 1, 104]);
+    const publishes = Array.from({ length: 500 }, (_, n) =>
+      Buffer.from([0x3a, 6, 0, 1, 97, (n + 1) >> 8, (n + 1) & 0xff, 48]),
+    );
+    let received = 0;
+    socket.on('data', (bytes) => (received += bytes.length));
+    socket.write(Buffer.concat([connect, ...publishes]));
+    await until(() => received === 4 + 4 * 500, 'CONNACK and every PUBACK');
+    expect(log.messages().length).toBe(500);
+    expect(notices).toEqual([]);
+  });
+
   it('holds no more of an endless packet than the limit', async () => {
     const { door } = await open();
     const socket = connectTcp(door.port, '127.0.0.1');

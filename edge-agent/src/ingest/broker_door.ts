@@ -40,6 +40,11 @@ const BLOCK_BYTES_MAX = 1024 * 1024;
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
 /** MQTT 5 CONNACK: reason 132, unsupported protocol version, with a reason string. */
 const REFUSE_V5 = connackV5('This embedded broker speaks MQTT 3.1.1 only');
+/**
+ * Packets that a client may send before it has its CONNACK (it need not wait for it): all of one read, which is as much as
+ * aedes takes until then. Its own limit of 42 cut devices that repeat more than that, at each of their connections.
+ */
+const EARLY_PACKETS_MAX = 65_536;
 /** How aedes and the system word the end of a connection that nobody announced. */
 const DROPPED = /connection closed|keep alive timeout|ECONNRESET|EPIPE|ETIMEDOUT|drain timeout/;
 /** QoS of our outputs on their way to subscribers; each subscriber gets at most what it asked for. */
@@ -98,6 +103,7 @@ export async function openBrokerDoor(
   }
   const broker = await Aedes.createBroker({
     persistence: store.persistence,
+    queueLimit: EARLY_PACKETS_MAX,
     preConnect: (client, packet, done) => {
       if (packet.protocolVersion === 5) {
         refuseVersionFive(client, packet.clientId);

@@ -40,7 +40,7 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     uptime_s: round(facts.uptimeMs / 1000, 1),
     messages: report.messages,
     ledger: sumLedgers(report.sources),
-    sources: report.sources.map((source) => ({ ...source, ...guarantee(source.name, config) })),
+    sources: report.sources.map((source) => ({ ...source, ...guarantee(source, config) })),
     tasks,
     releases_accepted: tasks.reduce((sum, task) => sum + task.releases, 0),
     cpu_us_per_message: facts.messagesTaken === 0 ? 0 : round(facts.cpuUs / facts.messagesTaken, 2),
@@ -70,23 +70,37 @@ function sumLedgers(ledgers: readonly Ledger[]): Ledger {
 }
 
 /**
- * What can be promised for a source. Redelivery by a broker is recognised exactly in any case; a repeat by the device
- * itself only by its own counter.
+ * What can be promised for an account of the ledger. Redelivery by a broker is recognised in any case; a repeat by
+ * whoever sends only by a number of its own, and not beyond what is remembered of it.
  */
-function guarantee(name: string, config: Config): Pick<SourceStatus, 'guarantee' | 'guarantee_why'> {
-  const source = config.sources.find((candidate) => candidate.name === name);
-  if (source === undefined) {
-    return { guarantee: 'best effort', guarantee_why: 'labels and unmatched messages carry no device counter' };
+function guarantee(
+  account: EngineReport['sources'][number],
+  config: Config,
+): Pick<SourceStatus, 'guarantee' | 'guarantee_why'> {
+  const bestEffort = (why: string) => ({ guarantee: 'best effort', guarantee_why: why }) as const;
+  const source = config.sources.find(({ name }) => name === account.name);
+  const label = config.tasks.find(({ name }) => `labels:${name}` === account.name)?.label ?? null;
+  const of = source ?? label;
+  if (of === null) {
+    return bestEffort('nothing here enters the state');
   }
-  if (source.share !== null) {
-    return {
-      guarantee: 'best effort',
-      guarantee_why: `what another gateway of the shared subscription "${source.share}" took and did not acknowledge comes again, here`,
-    };
+  if (source !== undefined && source.share !== null) {
+    return bestEffort(
+      `what another gateway of the shared subscription "${source.share}" took and did not acknowledge comes again, here`,
+    );
   }
-  return source.seq === null
-    ? { guarantee: 'best effort', guarantee_why: 'the source names no `seq`: a repeat by the device itself looks new' }
-    : { guarantee: 'exactly once', guarantee_why: `the device numbers its messages in \`${source.seq}\`` };
+  if (of.seq === null) {
+    const embedded = config.doors.every(({ kind }) => kind === 'broker');
+    return bestEffort(
+      embedded
+        ? 'the configuration names no `seq`: a repeat is recognised by DUP and packet id, one that the device does not mark looks new'
+        : 'the configuration names no `seq`: a repeat by the device itself looks new',
+    );
+  }
+  if (account.unknown > 0) {
+    return bestEffort(`${account.unknown} messages had numbers too old to tell whether they had been here`);
+  }
+  return { guarantee: 'exactly once', guarantee_why: `the device numbers its messages in \`${of.seq}\`` };
 }
 
 function round(value: number, digits: number): number {

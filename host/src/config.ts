@@ -197,6 +197,8 @@ export interface LabelConfig {
   key: string;
   path: string;
   time: string | null;
+  /** Where whoever labels puts a number that counts up, for each topic by itself. */
+  seq: string | null;
 }
 
 /** One thing to predict. */

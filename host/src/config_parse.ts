@@ -222,13 +222,14 @@ function parseLabelled(
 }
 
 function parseLabel(node: ConfigNode, sources: readonly SourceConfig[]): LabelConfig {
-  const map = node.map(['topic', 'key', 'path', 'time']);
+  const map = node.map(['topic', 'key', 'path', 'time', 'seq']);
   const { topic, captures } = topicPattern(map.need('topic'));
   return {
     topic,
     key: template(map.get('key'), captures) ?? labelKey(node, captures, sources),
     path: singlePath(map.get('path')) ?? '',
     time: singlePath(map.get('time')),
+    seq: singlePath(map.get('seq')),
   };
 }
 

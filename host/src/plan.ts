@@ -2,7 +2,15 @@
 // Canonical: keys in the order of the format, no white space, every default present; equal configs give equal bytes.
 
 import { createHash } from 'node:crypto';
-import type { Config, SourceConfig, TaskConfig, TriggerConfig, WindowConfig, WindowShape } from './config.ts';
+import type {
+  Config,
+  LabelConfig,
+  SourceConfig,
+  TaskConfig,
+  TriggerConfig,
+  WindowConfig,
+  WindowShape,
+} from './config.ts';
 
 const PLAN_VERSION = 1;
 
@@ -124,13 +132,18 @@ function task(config: TaskConfig) {
     kind: config.kind,
     target: config.target,
     horizon_ms: config.horizonMs,
-    label: label === null ? null : { topic: label.topic, key: label.key, path: label.path, time: label.time },
+    label: label === null ? null : labelPlan(label),
     features: config.features,
     every_ms: config.everyMs,
     wait_ms: config.waitMs,
     tolerance_ms: config.toleranceMs,
     threshold: config.threshold,
   };
+}
+
+function labelPlan({ topic, key, path, time, seq }: LabelConfig) {
+  // Left out when there is none, as it was before labels had numbers: the plans of then stay as they are.
+  return { topic, key, path, time, ...(seq === null ? {} : { seq }) };
 }
 
 /** JSON.stringify keeps the order in which the literals above name their keys. */

@@ -15,7 +15,12 @@ export interface Ledger {
 /** The ledger of one source, with what its device numbers allow to promise. */
 export interface SourceStatus extends Ledger {
   name: string;
+  /** Device numbers that are missing. */
   gaps: number;
+  /** Messages whose device number is older than what is remembered: used, though they may have been here. */
+  unknown: number;
+  /** Times that a device began to count anew. */
+  restarts: number;
   guarantee: 'exactly once' | 'best effort';
   guarantee_why: string;
 }
@@ -61,7 +66,7 @@ export interface EngineReport {
   messages: number;
   keys: number;
   series: number;
-  sources: (Ledger & { name: string; gaps: number })[];
+  sources: (Ledger & Pick<SourceStatus, 'name' | 'gaps' | 'unknown' | 'restarts'>)[];
   tasks: TaskReport[];
 }
 

@@ -4,6 +4,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::plan::Plan;
+use crate::repeat::Verdict;
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,14 @@ pub struct Account {
     pub quarantined: u64,
     /// Device numbers that are missing.
     pub gaps: u64,
+    /// Messages whose device number is older than what is remembered: taken, though they may have been here.
+    pub unknown: u64,
+    /// Times that a device began to count anew.
+    pub restarts: u64,
 }
+
+/// Numbers of an account up to version 4 of the state: the last two came later.
+const NUMBERS_V4: usize = 8;
 
 impl Account {
     /// Books `count` messages of one fate.
@@ -58,12 +66,18 @@ impl Account {
         } += count;
     }
 
-    /// Books device numbers that turned out missing, or turned up.
-    pub fn book_gaps(&mut self, change: i64) {
-        self.gaps = self.gaps.saturating_add_signed(change);
+    /// Books what a device's number says about a message; true when the message was here before.
+    pub fn book_number(&mut self, verdict: &Verdict) -> bool {
+        match *verdict {
+            Verdict::New(missing) => self.gaps = self.gaps.saturating_add_signed(missing),
+            Verdict::Restarted => self.restarts += 1,
+            Verdict::Unknown => self.unknown += 1,
+            Verdict::Duplicate => return true,
+        }
+        false
     }
 
-    fn numbers(&mut self) -> [&mut u64; 8] {
+    fn numbers(&mut self) -> [&mut u64; 10] {
         [
             &mut self.received,
             &mut self.used,
@@ -73,6 +87,8 @@ impl Account {
             &mut self.filtered,
             &mut self.quarantined,
             &mut self.gaps,
+            &mut self.unknown,
+            &mut self.restarts,
         ]
     }
 
@@ -183,14 +199,16 @@ impl Ledger {
         }
     }
 
-    /// Takes what `save` wrote for the same plan.
+    /// Takes what `save` wrote for the same plan; in a state of version 4 or less unknown numbers and restarts were not
+    /// counted.
     ///
     /// # Errors
     /// `Truncated`, or `Corrupt` when an account does not add up.
-    pub fn load(plan: &Plan, reader: &mut Reader) -> Result<Self> {
+    pub fn load(plan: &Plan, before_v5: bool, reader: &mut Reader) -> Result<Self> {
         let mut ledger = Self::new(plan);
         for account in &mut ledger.accounts {
-            for number in account.numbers() {
+            let saved = if before_v5 { NUMBERS_V4 } else { usize::MAX };
+            for number in account.numbers().into_iter().take(saved) {
                 *number = reader.u64()?;
             }
             let fates = [

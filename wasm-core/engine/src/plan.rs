@@ -135,10 +135,13 @@ pub struct LabelPlan {
     pub topic: Pattern,
     /// The key a label is for.
     pub key: Template,
-    /// Where the label stands, then the time it is for if it has one; else it is for the latest prediction.
+    /// Where the label stands, then the time it is for if it has one (else it is for the latest prediction), then the
+    /// number of its sender if it has one.
     pub selection: Selection,
     /// True when the label has a time.
     pub has_time: bool,
+    /// True when whoever labels numbers the labels of a topic.
+    pub has_number: bool,
     /// True when the payload is the label.
     pub is_whole: bool,
     /// The path of the label as written: the target's name in the schema.
@@ -389,8 +392,12 @@ impl LabelPlan {
     fn parse(value: &Value) -> Result<Self> {
         let topic = Pattern::parse(&string(value, "topic")?)?;
         let (label, time) = (path(value, "path")?, optional_path(value, "time")?);
-        let (has_time, is_whole) = (time.is_some(), label.is_whole());
-        let paths: Vec<Path> = core::iter::once(label).chain(time).collect();
+        let number = match value.get("seq") {
+            Some(_) => Some(path(value, "seq")?),
+            None => None,
+        };
+        let (has_time, has_number, is_whole) = (time.is_some(), number.is_some(), label.is_whole());
+        let paths: Vec<Path> = core::iter::once(label).chain(time).chain(number).collect();
         if !paths.iter().all(Path::is_single) {
             return Err(CoreError::BadPlan);
         }
@@ -398,6 +405,7 @@ impl LabelPlan {
             key: Template::parse(&string(value, "key")?, &Template::names(&topic, [].into_iter())?)?,
             selection: Selection::new(&paths)?,
             has_time,
+            has_number,
             is_whole,
             path_text: string(value, "path")?,
             topic,

@@ -321,6 +321,10 @@ impl Memory {
 pub enum Verdict {
     /// It is new; so many numbers more are missing now (or fewer, when it fills a gap).
     New(i64),
+    /// It is the first of a device that counts anew.
+    Restarted,
+    /// It is older than what is remembered: it may have been here or not, and is taken.
+    Unknown,
     /// It was here.
     Duplicate,
 }
@@ -365,7 +369,7 @@ impl Stream {
             let step = number - self.high;
             if step > GAP_MAX {
                 *self = Self::from(number, newest_ms);
-                return Verdict::New(0);
+                return Verdict::Restarted;
             }
             self.shift(step);
             self.high = number;
@@ -384,14 +388,14 @@ impl Stream {
             }
             // A number seen before under a later time than any before it: the device counts anew.
             *self = Self::from(number, newest_ms);
-            return Verdict::New(0);
+            return Verdict::Restarted;
         }
         if self.old != NOT_A_NUMBER && number == self.old + 1 {
             *self = Self::from(number, newest_ms);
-        } else {
-            self.old = number;
+            return Verdict::Restarted;
         }
-        Verdict::New(0)
+        self.old = number;
+        Verdict::Unknown
     }
 
     fn shift(&mut self, by: u64) {
@@ -695,7 +699,8 @@ mod tests {
             (12, Verdict::Duplicate),
             (300, Verdict::New(285)),
             (45, Verdict::New(-1)),
-            (12, Verdict::New(0)),
+            (12, Verdict::Unknown),
+            (13, Verdict::Restarted),
         ] {
             assert_eq!(offer(&mut streams, number, None), verdict, "{number}");
         }

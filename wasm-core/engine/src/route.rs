@@ -258,6 +258,8 @@ pub struct LabelRoute {
     pub key_name: String,
     /// Index of the key, once it is known.
     pub key: u32,
+    /// Index of the labeller's number stream, once it was needed.
+    pub stream: u32,
 }
 
 /// The topics seen lately and their routes.
@@ -321,6 +323,7 @@ impl Route {
                 task,
                 key_name: label.key.fill(&captured)?,
                 key: NONE,
+                stream: NONE,
             })
         });
         Self {

@@ -14,8 +14,8 @@ use crate::time::Clock;
 
 const MAGIC: &[u8; 4] = b"RVES";
 /// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
-/// there were tumbling windows alone.
-const VERSION: u16 = 4;
+/// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted.
+const VERSION: u16 = 5;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -72,7 +72,7 @@ impl State {
             Doors::load(&mut reader)?
         };
         let streams = Streams::load(&mut reader)?;
-        let ledger = Ledger::load(&plan, &mut reader)?;
+        let ledger = Ledger::load(&plan, version < 5, &mut reader)?;
         let mut table = Table::load(&plan, version < 4, &mut reader)?;
         let counted = (version >= 3).then_some(used);
         let tasks = plan

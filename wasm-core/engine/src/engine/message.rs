@@ -7,7 +7,7 @@ use crate::ledger::Fate;
 use crate::names::NONE;
 use crate::output::Outputs;
 use crate::plan::{Field, TaskKind};
-use crate::repeat::{Verdict, device_number};
+use crate::repeat::device_number;
 use crate::route::{LabelRoute, Route, SourceRoute, Template};
 use crate::series::Table;
 use crate::task::{Label, Moment};
@@ -107,8 +107,8 @@ impl State {
             fate = Some(outcome);
         }
         for label in &mut route.labels {
-            let outcome = self.label(label, publish, decoded);
-            fate = fate.or(Some(outcome.map_or_else(Fate::Quarantined, |()| Fate::Used)));
+            let outcome = self.label(label, publish, decoded).unwrap_or_else(Fate::Quarantined);
+            fate = fate.or(Some(outcome));
         }
         (account, fate.expect("a message without source has a label"))
     }
@@ -434,7 +434,7 @@ impl State {
             self.streams.offer(Some(route.stream), "", number, own_time_ms)?
         };
         route.stream = index;
-        Ok(self.is_duplicate(route.source, &verdict))
+        Ok(self.ledger.account(route.source).book_number(&verdict))
     }
 
     /// Judges the number that a device gave for one row: each key counts for itself.
@@ -452,18 +452,32 @@ impl State {
         }
         let index = self.streams.find(&self.name);
         let (_, verdict) = self.streams.offer(index, &self.name, number, row.own_time_ms())?;
-        Ok(self.is_duplicate(route.source, &verdict))
+        Ok(self.ledger.account(route.source).book_number(&verdict))
     }
 
-    fn is_duplicate(&mut self, source: usize, verdict: &Verdict) -> bool {
-        if let Verdict::New(gaps) = *verdict {
-            self.ledger.account(source).book_gaps(gaps);
-        }
-        *verdict == Verdict::Duplicate
+    /// Judges the number of whoever labels; each topic counts for itself.
+    fn is_repeated_label(
+        &mut self,
+        route: &mut LabelRoute,
+        publish: &Publish,
+        number: u64,
+        own_time_ms: Option<f64>,
+    ) -> Result<bool> {
+        let (index, verdict) = if route.stream == NONE {
+            // A line end in front: no source's stream begins with one.
+            let name = format!("\nlabels\n{}\n{}", self.plan.tasks[route.task].name, publish.topic);
+            self.streams
+                .offer(self.streams.find(&name), &name, number, own_time_ms)?
+        } else {
+            self.streams.offer(Some(route.stream), "", number, own_time_ms)?
+        };
+        route.stream = index;
+        let account = self.ledger.of_labels(route.task);
+        Ok(self.ledger.account(account).book_number(&verdict))
     }
 
     /// Hands a label to its task.
-    fn label<'a>(&mut self, route: &mut LabelRoute, publish: &Publish<'a>, decoded: &mut Decoded<'a>) -> Result<()> {
+    fn label<'a>(&mut self, route: &mut LabelRoute, publish: &Publish<'a>, decoded: &mut Decoded<'a>) -> Result<Fate> {
         let definition = &self.plan.tasks[route.task];
         let label = definition
             .label
@@ -484,6 +498,17 @@ impl State {
         } else {
             None
         };
+        let number = label.has_number.then(|| {
+            decoded
+                .whole(&label.selection, 1 + usize::from(label.has_time))
+                .number()
+        });
+        if let Some(number) = number.and_then(device_number)
+            && self.is_repeated_label(route, publish, number, time_ms)?
+        {
+            return Ok(Fate::Duplicate);
+        }
+        let definition = &self.plan.tasks[route.task];
         let value = if definition.kind == TaskKind::Classification {
             Label::Class(class_name(&found, &mut self.label_text)?)
         } else {
@@ -494,7 +519,8 @@ impl State {
         }
         let key = (route.key != NONE).then_some(route.key);
         let newest_ms = key.map_or(f64::NEG_INFINITY, |key| self.table.keys[key as usize].newest_ms);
-        self.tasks[route.task].label(key, newest_ms, time_ms, value)
+        self.tasks[route.task].label(key, newest_ms, time_ms, value)?;
+        Ok(Fate::Used)
     }
 }
 

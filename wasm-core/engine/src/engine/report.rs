@@ -30,6 +30,8 @@ impl State {
                 ("filtered", account.filtered),
                 ("quarantined", account.quarantined),
                 ("gaps", account.gaps),
+                ("unknown", account.unknown),
+                ("restarts", account.restarts),
             ];
             write_numbers(&mut out, &numbers);
             out.push('}');

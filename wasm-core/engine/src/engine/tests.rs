@@ -407,6 +407,49 @@ fn a_label_matures_the_latest_prediction_before_its_time() {
 }
 
 #[test]
+fn a_label_with_a_number_counts_once_however_it_comes_again() {
+    let numbered = OCCUPIED.replace(r#""time":"ts"}"#, r#""time":"ts","seq":"n"}"#);
+    let mut log = settled();
+    for step in 0..4 {
+        log.reading("a", "co2", step * 10_000, 400.0);
+    }
+    let label = |log: &mut Log, room: &str, n: u32| {
+        let payload = format!("{{\"value\":true,\"ts\":{},\"n\":{n}}}", DAY + 15_000);
+        log.message(&format!("labels/{room}/occupied"), &payload);
+    };
+    label(&mut log, "a", 1);
+    label(&mut log, "a", 1); // Sent again by a device that lost its connection: nothing else tells.
+    label(&mut log, "a", 4);
+    label(&mut log, "b", 1); // Another topic counts for itself.
+    let (engine, _) = run(&building(&numbered), &log);
+    assert_eq!(fates(&engine, 1), [3, 0, 1, 0, 0, 0]);
+    let report = report(&engine);
+    assert_eq!(number(&report, "sources.1.gaps"), 2.0);
+    assert_eq!(number(&report, "tasks.0.matured"), 2.0);
+    // The same label without a number counts each time.
+    let (engine, _) = run(&building(OCCUPIED), &log);
+    assert_eq!(fates(&engine, 1), [4, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn numbers_too_old_to_tell_are_taken_and_counted_as_such_and_so_are_restarts() {
+    let mut log = Log::new();
+    let reading = |log: &mut Log, n: u32| {
+        let payload = format!("{{\"value\":1,\"ts\":{DAY},\"seq\":{n}}}");
+        log.message("building/a/co2", &payload);
+    };
+    for n in [1000, 1001, 1, 1000, 7, 8] {
+        reading(&mut log, n);
+    }
+    let (engine, _) = run(&building(OCCUPIED), &log);
+    assert_eq!(fates(&engine, 0), [5, 0, 1, 0, 0, 0]);
+    let report = report(&engine);
+    assert_eq!(number(&report, "sources.0.unknown"), 2.0);
+    assert_eq!(number(&report, "sources.0.restarts"), 1.0);
+    assert_eq!(engine.report(), Engine::restore(&state(&engine)).unwrap().report());
+}
+
+#[test]
 fn a_label_after_expiry_is_counted_and_not_learned() {
     let mut log = settled();
     log.reading("a", "co2", 0, 400.0).reading("a", "co2", 600_001, 400.0);

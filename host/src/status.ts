@@ -106,6 +106,8 @@ export interface DoorStatus {
     denied: number;
     /** Messages too long to be kept. */
     oversized: number;
+    /** Messages of QoS 0 that were not taken, since the disk was too slow. */
+    shed: number;
     /** Messages that a subscriber did not get since its queue was full. */
     dropped: number;
     /** Retained messages that were not kept. */

@@ -117,6 +117,44 @@ describe('the broker door', () => {
     expect(notices).toEqual([]);
   });
 
+  it('sheds QoS 0 and counts it while the disk stands still, and never QoS 1', async () => {
+    const { door, log, notices } = await open();
+    const publish = (qos: 0 | 1, payload: number): Buffer => {
+      const body = Buffer.concat([Buffer.from([0, 1, 97]), qos === 1 ? Buffer.from([0, 1]) : Buffer.alloc(0)]);
+      const length = body.length + payload;
+      const head = Buffer.from([
+        0x30 | (qos << 1),
+        (length & 0x7f) | 0x80,
+        ((length >> 7) & 0x7f) | 0x80,
+        length >> 14,
+      ]);
+      return Buffer.concat([head, body, Buffer.alloc(payload, '7')]);
+    };
+    const sockets = [];
+    for (let n = 0; n < 300; n++) {
+      const socket = connectTcp(door.port, '127.0.0.1');
+      closing.push(async () => socket.destroy());
+      socket.on('error', () => undefined);
+      socket.write(Buffer.from([0x10, 14, 0, 4, 77, 81, 84, 84, 4, 2, 0, 0, 0, 2, 104 + (n >> 6), 48 + (n & 63)]));
+      await once(socket, 'data');
+      sockets.push(socket);
+    }
+    log.hold();
+    let answered = 0;
+    for (const [n, socket] of sockets.entries()) {
+      socket.on('data', (bytes) => (answered += bytes.length / 4));
+      socket.write(publish(n % 3 === 0 ? 1 : 0, 90_000));
+    }
+    await until(() => (door.status().broker?.shed ?? 0) > 0, 'messages are shed');
+    await pause(200);
+    log.release();
+    await until(() => answered === 100, 'every QoS 1 is answered');
+    const taken = log.messages();
+    expect(taken.filter(({ qos }) => qos === 1).length).toBe(100);
+    expect(taken.length + (door.status().broker?.shed ?? 0)).toBe(300);
+    expect(notices.map(({ code }) => code)).toContain('RIV_OVERLOADED');
+  });
+
   it('holds no more of an endless packet than the limit', async () => {
     const { door } = await open();
     const socket = connectTcp(door.port, '127.0.0.1');

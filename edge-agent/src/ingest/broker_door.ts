@@ -19,7 +19,7 @@ import {
 import { Aedes, type AedesPublishPacket, type Client } from 'aedes';
 import type { Entry } from './beat.ts';
 import { createAccess, REFUSAL, type Rights } from './broker/access.ts';
-import { limitPackets } from './broker/framing.ts';
+import { holdReads, limitPackets } from './broker/framing.ts';
 import { createPace } from './broker/pace.ts';
 import { openStore } from './broker/store.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
@@ -45,6 +45,13 @@ const REFUSE_V5 = connackV5('This embedded broker speaks MQTT 3.1.1 only');
  * aedes takes until then. Its own limit of 42 cut devices that repeat more than that, at each of their connections.
  */
 const EARLY_PACKETS_MAX = 65_536;
+/** Messages of all clients together that may wait for the disk before no more are read: aedes needs about 10 KiB for each. */
+const WAITING_MAX = 4096;
+/**
+ * Bytes that may wait for the disk before messages of QoS 0 are shed: nobody waits for their acknowledgement, so only this bounds
+ * what many clients send together. Those of QoS 1 and 2 wait in any case, at most one read of each client.
+ */
+const UNACKED_BYTES_MAX = 16 * 1024 * 1024;
 /** How aedes and the system word the end of a connection that nobody announced. */
 const DROPPED = /connection closed|keep alive timeout|ECONNRESET|EPIPE|ETIMEDOUT|drain timeout/;
 /** QoS of our outputs on their way to subscribers; each subscriber gets at most what it asked for. */
@@ -90,7 +97,10 @@ export async function openBrokerDoor(
   const rights = new WeakMap<Client, Rights>();
   const access = createAccess(config);
   const { limits } = config;
-  const counts = { refused: 0, denied: 0, oversized: 0 };
+  const counts = { refused: 0, denied: 0, oversized: 0, shed: 0 };
+  let waitingBytes = 0;
+  let waitingMessages = 0;
+  const reads = holdReads(() => waitingMessages >= WAITING_MAX);
   let connections = 0;
   let quiet = false;
   /** Blocks whose messages are being stored for others, in order: what is for nobody waits behind them. */
@@ -236,6 +246,16 @@ export async function openBrokerDoor(
     done: () => void,
     message: AedesPublishPacket | null = null,
   ): void {
+    const unacked = (packet[0] as number) >> 4 === 3 && !ackable;
+    if (unacked && waitingBytes + packet.length > UNACKED_BYTES_MAX) {
+      counts.shed += 1;
+      const found = 'messages of QoS 0 are shed: more come than the disk takes';
+      context.notice(new RivuletError('RIV_OVERLOADED', { found, todo: 'Look at the disk, or send less.' }));
+      done();
+      return;
+    }
+    waitingBytes += packet.length;
+    waitingMessages += 1;
     const connection = connectionOf(client);
     if (connection.open !== null && connection.open.bytes + packet.length > BLOCK_BYTES_MAX) {
       connection.open = null;
@@ -260,7 +280,12 @@ export async function openBrokerDoor(
         return { ...stamped, count: block.count, payload: block.payload };
       },
       ackable: () => block.ackable,
-      durable: () => release(block),
+      durable: () => {
+        waitingBytes -= block.bytes;
+        waitingMessages -= block.waiting.length;
+        release(block);
+        reads.goOn();
+      },
     };
     context.put(entry);
     return block;
@@ -325,6 +350,7 @@ export async function openBrokerDoor(
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     const client = broker.handle(socket);
+    reads.watch(client);
     limitPackets(client, context.payloadBytesMax + PACKET_OVERHEAD_BYTES, (head) => takeOversized(client, head));
   });
   server.maxConnections = limits.clients;

@@ -6,6 +6,7 @@
  *
  * It stands in for the parser's `parse`, which is not public; tests guard it.
  */
+import type { Duplex } from 'node:stream';
 import type { Client } from 'aedes';
 import { createFramer, MalformedStream } from '../framer.ts';
 import { PACKET_TYPE, withoutPayload } from '../packet.ts';
@@ -64,5 +65,38 @@ export function limitPackets(client: Client, packetBytesMax: number, oversized: 
       parser.emit('error', error);
     }
     return 0;
+  };
+}
+
+/**
+ * Stops reading from clients while too much waits. aedes reads from each by itself, a whole chunk at a time; of a thousand clients
+ * that would be hundreds of thousands of messages.
+ * @param full asked before each read
+ * @returns to be called when it may be over: clients that were held are read again
+ */
+export function holdReads(full: () => boolean): { watch(client: Client): void; goOn(): void } {
+  const held = new Set<Client>();
+  return {
+    watch(client) {
+      const conn = client.conn as Duplex;
+      const read = conn.read.bind(conn);
+      conn.read = (size) => {
+        if (full()) {
+          held.add(client);
+          return null;
+        }
+        return read(size);
+      };
+      conn.once('close', () => held.delete(client));
+    },
+    goOn() {
+      for (const client of held) {
+        if (full()) {
+          return;
+        }
+        held.delete(client);
+        (client as unknown as { _nextBatch(): void })._nextBatch();
+      }
+    },
   };
 }

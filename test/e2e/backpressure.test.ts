@@ -1,0 +1,103 @@
+/**
+ * Back-pressure from end to end: a gateway that gets a small part of the processor takes what it can, its memory stays where it was, and
+ * the messages wait where they are: with the broker, or in the devices. Given the processor back, it counts every one once.
+ */
+import { readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type AgentProcess, startAgentProcess } from '../support/agent.ts';
+import { startLoad } from '../support/load.ts';
+import { freePort, mosquittoAbsent, startMosquitto } from '../support/mosquitto.ts';
+
+const DEVICES = 50;
+const PER_SECOND = 5000;
+const THROTTLED_MS = 8000;
+/** The process runs so long, again and again, and stands still in between. */
+const RUN_MS = 2;
+/** What waits in a gateway is bounded by messages (embedded broker: 4,096) and bytes; the rest is the collector, starved as well. */
+const MEMORY_MIB_MAX = 120;
+
+let directory = '';
+const closing: (() => Promise<unknown> | unknown)[] = [];
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'rivulet-pressure-'));
+});
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) {
+    await close();
+  }
+  await rm(directory, { recursive: true, force: true });
+});
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The largest resident memory that a process has had, in MiB. */
+function peakMib(pid: number): number {
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
+/** Lets a process run only now and then, for a while: what a container with a small share of a core gets. */
+async function throttle(pid: number, stillMs: number, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    process.kill(pid, 'SIGSTOP');
+    await pause(stillMs);
+    process.kill(pid, 'SIGCONT');
+    await pause(RUN_MS);
+  }
+}
+
+const counted = (agent: AgentProcess): number =>
+  (agent.status()?.ledger.used ?? 0) + (agent.status()?.ledger.late ?? 0);
+
+async function underPressure(door: string, port: number, stillMs: number): Promise<void> {
+  const config = join(directory, 'rivulet.yaml');
+  await writeFile(
+    config,
+    `gateway: plant-7
+state: ${join(directory, 'state')}
+${door}
+sources:
+  - { name: rooms, topic: "b/{room}/{sensor}", key: "{room}", fields: { "{sensor}": value }, time: ts, seq: n }
+`,
+  );
+  const agent = startAgentProcess(config);
+  closing.push(() => agent.kill());
+  await agent.ready();
+  await agent.until(() => agent.status()?.connected === true, 'the door is connected');
+  await pause(200); // SUBACK
+  const load = startLoad(port, DEVICES, PER_SECOND);
+  closing.push(load.stop);
+  await agent.until(() => counted(agent) > 2 * PER_SECOND, 'the gateway is warm');
+  const before = peakMib(agent.pid);
+  await throttle(agent.pid, stillMs, THROTTLED_MS);
+  const behind = load.sent() - counted(agent);
+  const grown = peakMib(agent.pid) - before;
+  await load.finish();
+  await agent.until(() => counted(agent) >= load.sent(), `all ${load.sent()} messages`).catch(() => undefined);
+  const { ledger, sources } = await agent.stop();
+  console.log(
+    `${load.sent()} messages, ${behind} behind after the throttle, peak memory ${before.toFixed(0)} + ${grown.toFixed(0)} MiB`,
+  );
+  expect(behind).toBeGreaterThan(1000);
+  expect(grown).toBeLessThan(MEMORY_MIB_MAX);
+  expect({ counted: ledger.used + ledger.late, gaps: sources[0]?.gaps }).toEqual({ counted: load.sent(), gaps: 0 });
+}
+
+describe.skipIf(process.platform !== 'linux')('a gateway with a small part of the processor', () => {
+  it.skipIf(mosquittoAbsent !== null)(
+    `leaves the messages with the broker ${mosquittoAbsent ?? ''}`,
+    async () => {
+      const mosquitto = await startMosquitto({ saves: false });
+      closing.push(() => mosquitto.stop());
+      await underPressure(`mqtt: { url: "${mosquitto.url}" }`, mosquitto.port, 800);
+    },
+    90_000,
+  );
+
+  it('leaves the messages in the devices (embedded broker)', async () => {
+    const port = await freePort();
+    await underPressure(`broker: { listen: ${port} }`, port, 100);
+  }, 90_000);
+});

@@ -65,6 +65,8 @@ export interface AgentOptions {
 export interface Agent {
   /** Port of the embedded broker; null without one. */
   readonly brokerPort: number | null;
+  /** Where the state came from: a checkpoint, the whole log or nothing, and why. For people. */
+  readonly recovery: string;
   status(): AgentStatus;
   /** Takes no more, makes everything durable, writes a last checkpoint; answers the digest and the last status. */
   stop(): Promise<{ digest: string; status: AgentStatus }>;
@@ -250,6 +252,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
     return {
       brokerPort,
+      recovery: recovered.how,
       status,
       async stop() {
         for (const door of doors) {

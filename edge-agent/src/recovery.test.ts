@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { decideRecovery, type RecoveryFacts } from './recovery.ts';
 
-const slot = { nextSequence: 50, sameKernel: true };
+const slot = { nextSequence: 50, sameKernel: true, refusal: null };
 
 describe('the decision where the fold begins', () => {
-  const table: [string, RecoveryFacts, object][] = [
+  const findings = { present: false, why: 'a.rvcp: not there' };
+  const table: [string, Omit<RecoveryFacts, 'findings'> & Partial<RecoveryFacts>, object][] = [
     ['an empty log begins', { slot: null, oldestSequence: 0, nextSequence: 0 }, { kind: 'begin' }],
     [
       'a checkpoint is resumed from',
@@ -41,9 +42,24 @@ describe('the decision where the fold begins', () => {
       { slot: null, oldestSequence: 20, nextSequence: 60 },
       { kind: 'refuse' },
     ],
+    [
+      'a checkpoint that this core does not open is passed over when the log is whole',
+      { slot: { ...slot, refusal: 'RIV_CORE_TOO_NEW' }, oldestSequence: 0, nextSequence: 60 },
+      { kind: 'refold', why: 'this core does not open the checkpoint (RIV_CORE_TOO_NEW)' },
+    ],
+    [
+      'and refused when it is not: nothing is left out silently',
+      { slot: { ...slot, refusal: 'RIV_CORE_TOO_NEW' }, oldestSequence: 20, nextSequence: 60 },
+      { kind: 'refuse' },
+    ],
+    [
+      'an empty log beside checkpoints that do not open is refused: there was one',
+      { slot: null, oldestSequence: 0, nextSequence: 0, findings: { present: true, why: 'a.rvcp: damaged' } },
+      { kind: 'refuse' },
+    ],
     ['a gap between checkpoint and log is refused', { slot, oldestSequence: 55, nextSequence: 60 }, { kind: 'refuse' }],
   ];
   it.each(table)('%s', (_, facts, expected) => {
-    expect(decideRecovery(facts)).toMatchObject(expected);
+    expect(decideRecovery({ findings, ...facts })).toMatchObject(expected);
   });
 });

@@ -13,14 +13,17 @@ import {
   planHash,
   RivuletError,
   type Slots,
+  toRivuletError,
 } from '@rivulet/host';
 import { firstPlan, foldLog, planIn } from './fold.ts';
 import { openBlock } from './packets.ts';
 import { type Aside, blocksOf, readSetAside, writeSetAside } from './set_aside.ts';
 
 export interface RecoveryFacts {
-  /** The newest slot that verifies; null: none. */
-  slot: { nextSequence: number; sameKernel: boolean } | null;
+  /** The newest slot that verifies; null: none. `refusal`: why the core does not open its state, null when it does. */
+  slot: { nextSequence: number; sameKernel: boolean; refusal: string | null } | null;
+  /** Whether there are slot files at all, and what they are. */
+  findings: { present: boolean; why: string };
   /** Sequence of the oldest block that is kept, and of the next one. */
   oldestSequence: number;
   nextSequence: number;
@@ -36,19 +39,26 @@ export type Recovery =
   /** The log ends before the slot: data that was acknowledged is gone. */
   | { kind: 'refuse'; why: string };
 
-export function decideRecovery({ slot, oldestSequence, nextSequence }: RecoveryFacts): Recovery {
+export function decideRecovery({ slot, findings, oldestSequence, nextSequence }: RecoveryFacts): Recovery {
   if (slot !== null && slot.nextSequence > nextSequence) {
     const why = `the checkpoint is at block ${slot.nextSequence}, but the log ends at block ${nextSequence}`;
     return { kind: 'refuse', why };
   }
   if (nextSequence === 0) {
-    return { kind: 'begin' };
+    // A checkpoint is written after the first block is durable: where there is one, there was a log.
+    return slot === null && findings.present
+      ? { kind: 'refuse', why: `the log is empty, but there are checkpoints that do not open (${findings.why})` }
+      : { kind: 'begin' };
   }
   const whole = oldestSequence === 0;
-  if (slot === null) {
+  if (slot === null || slot.refusal !== null) {
+    const why =
+      slot === null
+        ? `there is no checkpoint (${findings.why})`
+        : `this core does not open the checkpoint (${slot.refusal})`;
     return whole
-      ? { kind: 'refold', why: 'there is no checkpoint' }
-      : { kind: 'refuse', why: `there is no checkpoint, and the log begins at block ${oldestSequence}` };
+      ? { kind: 'refold', why }
+      : { kind: 'refuse', why: `${why}, and the log begins at block ${oldestSequence}` };
   }
   if (!slot.sameKernel && whole) {
     return { kind: 'refold', why: 'the core changed' };
@@ -82,6 +92,8 @@ export interface Recovered {
   planIsNew: boolean;
   /** Nothing was there: what was counted before, if anything, is gone. */
   stateIsNew: boolean;
+  /** Where the fold began and why, for people. */
+  how: string;
   /** What came out of the log behind the newest checkpoint: a crash may have left it unpublished. */
   unpublished: Output[];
   /** What was newly set aside since it traps the core, each with its block. */
@@ -101,7 +113,8 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   const sameKernel = slot !== null && core.kernelHash.equals(slot.kernelHash);
   const samePlan = slot !== null && planHash(plan).equals(slot.planHash);
   const decision = decideRecovery({
-    slot: slot === null ? null : { nextSequence: slot.nextSequence, sameKernel },
+    slot: slot === null ? null : { nextSequence: slot.nextSequence, sameKernel, refusal: refusalOf(core, slot.state) },
+    findings: slots.findings(),
     oldestSequence: log.oldestSequence,
     nextSequence: log.nextSequence,
   });
@@ -144,8 +157,32 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   const stateIsNew = decision.kind === 'begin';
   return {
     ...{ engine, planIsNew, stateIsNew, setAside: newlyAside },
+    how: toldAs(decision, slot, log.oldestSequence, log.nextSequence),
     unpublished: planIsNew ? [] : unpublished,
   };
+}
+
+/** Why the core does not open a state: it is of a newer core, or of an older one whose format it no longer reads. */
+function refusalOf(core: Core, state: Uint8Array): string | null {
+  try {
+    core.newEngine().restore(state);
+    return null;
+  } catch (error) {
+    return toRivuletError(error).code;
+  }
+}
+
+/** What a start tells the operator about where it began. */
+function toldAs(decision: Recovery, slot: LoadedSlot | null, oldestSequence: number, nextSequence: number): string {
+  switch (decision.kind) {
+    case 'begin':
+      return 'an empty log: a new beginning';
+    case 'resume':
+      return `checkpoint ${slot?.file} (${decision.why}; ${slot?.why}), then ${nextSequence - decision.fromSequence} blocks`;
+    case 'refold':
+    case 'refuse':
+      return `the log from block ${oldestSequence} on: ${decision.why}`;
+  }
 }
 
 /** Outputs of a stretch that come from blocks at or behind a place of the log. */

@@ -114,6 +114,13 @@ export function decodeBlockHeader(bytes: Buffer, at = 0): BlockHeader {
   };
 }
 
+/** The version of a block header that is newer than this Rivulet; null when it is none, or none of a block. */
+export function newerBlockVersion(header: Buffer): number | null {
+  if (header.length < BLOCK_HEADER_BYTES || header.readUInt32LE(0) !== BLOCK_MAGIC) return null;
+  const version = header.readUInt8(4);
+  return version > BLOCK_VERSION ? version : null;
+}
+
 /** True when the checksum of the whole block at `bytes[at]` is right; the block must be there in full. */
 export function blockVerifies(bytes: Buffer, at: number, payloadLength: number): boolean {
   return bytes.readUInt32LE(at + CRC_AT) === blockCrc(bytes, at, payloadLength);

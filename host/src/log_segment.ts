@@ -1,7 +1,15 @@
 // One segment file of the log (FORMATS.md section 2): its name, reading whole verified blocks out of it, and finding where
 // it ends. What follows a bad block decides between a torn tail, which is cut, and damage to acknowledged data, which is not.
 
-import { BLOCK_HEADER_BYTES, blockVerifies, decodeBlockHeader, findBlockMagic, SEGMENT_ORDINALS } from './block.ts';
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_PAYLOAD_BYTES_MAX,
+  blockVerifies,
+  decodeBlockHeader,
+  findBlockMagic,
+  newerBlockVersion,
+  SEGMENT_ORDINALS,
+} from './block.ts';
 import { RivuletError } from './errors.ts';
 import { readAt, type StorageFile } from './storage.ts';
 
@@ -83,7 +91,10 @@ export async function readChunk(source: SegmentBytes, ordinal: number, place: Pl
       return chunk('the file became shorter while it was read');
     }
     const header = decodeOrReason(buffer, at);
-    if (typeof header === 'string') return chunk(header);
+    if (typeof header === 'string') {
+      await refuseNewer(source, now, left);
+      return chunk(header);
+    }
     const mismatch = differs(header, ordinal, now);
     if (mismatch !== null) return chunk(mismatch);
     const length = BLOCK_HEADER_BYTES + header.payloadLength;
@@ -99,6 +110,21 @@ export async function readChunk(source: SegmentBytes, ordinal: number, place: Pl
     now.sequence += 1;
     now.offset = header.firstOffset + header.count;
   }
+}
+
+/**
+ * A whole block of a later version is not a torn tail: cutting it would lose what a newer Rivulet acknowledged. Magic, version,
+ * length and checksum have their places in every version.
+ * @throws RIV_TOO_NEW
+ */
+async function refuseNewer(source: SegmentBytes, place: Place, left: number): Promise<void> {
+  const header = await source.readAt(place.position, BLOCK_HEADER_BYTES);
+  const version = newerBlockVersion(header);
+  const length = version === null ? 0 : BLOCK_HEADER_BYTES + header.readUInt32LE(8);
+  if (version === null || length > Math.min(left, BLOCK_HEADER_BYTES + BLOCK_PAYLOAD_BYTES_MAX)) return;
+  const block = await source.readAt(place.position, length);
+  if (block.length === length && blockVerifies(block, 0, length - BLOCK_HEADER_BYTES))
+    throw new RivuletError('RIV_TOO_NEW', { found: `block ${place.sequence} of the log has version ${version}` });
 }
 
 /** Where a segment ends, and what stood behind its last good block. */

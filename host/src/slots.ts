@@ -16,6 +16,7 @@ const SLOT_FILES = ['a.rvcp', 'b.rvcp'] as const;
 const STATE_BYTES_MAX = 256 * 1024 * 1024;
 /** Everything in a slot but the state. */
 const SLOT_FRAME_BYTES = 136;
+const NOT_THERE = 'not there';
 /** Hashing this much takes a few tenths of a millisecond. */
 const SLICE_BYTES = 256 * 1024;
 
@@ -44,6 +45,8 @@ export interface LoadedSlot extends Slot {
 export interface Slots {
   /** The newest slot that verifies; null when there is none. */
   load(): Promise<LoadedSlot | null>;
+  /** What the last `load` found: whether there is any file, and what each is, for people. */
+  findings(): { present: boolean; why: string };
   /**
    * Writes over the older slot (or one that does not verify) and syncs; answers the digest of the state.
    * @throws RIV_LOG_FULL, RIV_LOG_WRITE, RIV_TOO_LARGE
@@ -70,10 +73,15 @@ export async function openSlots(directory: string, storage: Storage = diskStorag
   let newest: SlotFile | null = null;
   /** It was written by a process before this one, which may have been killed before its sync: the system's cache may have it, the disk not. */
   let unproven = true;
+  let findings = { present: false, why: '' };
 
   async function load(): Promise<LoadedSlot | null> {
     const first = await read(storage, directory, SLOT_FILES[0]);
     const second = await read(storage, directory, SLOT_FILES[1]);
+    findings = {
+      present: first.why !== NOT_THERE || second.why !== NOT_THERE,
+      why: `${first.file}: ${first.why}; ${second.file}: ${second.why}`,
+    };
     const decision = choose(first, second);
     newest = decision?.file ?? null;
     return decision;
@@ -82,6 +90,7 @@ export async function openSlots(directory: string, storage: Storage = diskStorag
 
   return {
     load,
+    findings: () => findings,
     async save(slot) {
       const file = newest === SLOT_FILES[0] ? SLOT_FILES[1] : SLOT_FILES[0];
       const { parts, digest } = await encodeSlot(slot);
@@ -117,7 +126,7 @@ async function read(storage: Storage, directory: string, file: SlotFile): Promis
       return { file, slot: null, why: `${size} bytes are more than a slot can have` };
     return { file, slot: decodeSlot(await readAt(handle, 0, size)), why: 'verified' };
   } catch (thrown) {
-    const why = reason(thrown) === 'ENOENT' ? 'not there' : thrown instanceof Error ? thrown.message : String(thrown);
+    const why = reason(thrown) === 'ENOENT' ? NOT_THERE : thrown instanceof Error ? thrown.message : String(thrown);
     return { file, slot: null, why };
   } finally {
     await handle?.close();

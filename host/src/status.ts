@@ -143,5 +143,6 @@ export interface AgentStatus {
 /** Every line of `--status-json`. */
 export type AgentEvent =
   | AgentStatus
-  | { event: 'ready'; gateway: string; broker_port: number | null; state: string }
+  /** `recovery`: where the state came from, for people. */
+  | { event: 'ready'; gateway: string; broker_port: number | null; state: string; recovery: string }
   | { event: 'error'; code: string; message: string };

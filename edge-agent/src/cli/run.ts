@@ -77,7 +77,8 @@ export async function run(argv: string[]): Promise<number> {
   } catch (thrown) {
     return fail(toRivuletError(thrown), json, emit);
   }
-  emit({ event: 'ready', gateway: config.gateway, broker_port: agent.brokerPort, state: config.state });
+  const { brokerPort, recovery } = agent;
+  emit({ event: 'ready', gateway: config.gateway, broker_port: brokerPort, state: config.state, recovery });
   flushCompileCache(); // Now and not at the exit: a gateway may well be ended without one.
   const everyMs = json ? parseDuration(values['status-json'] ?? STATUS_EVERY) : LINE_EVERY_MS;
   const timer = setInterval(() => emit(agent.status()), Math.max(everyMs, 10));
@@ -148,7 +149,7 @@ function printForPeople(event: AgentEvent): void {
   switch (event.event) {
     case 'ready': {
       const broker = event.broker_port === null ? '' : `, broker on port ${event.broker_port}`;
-      console.log(`${event.gateway} is ready (state in ${event.state}${broker})`);
+      console.log(`${event.gateway} is ready (state in ${event.state}${broker}); it began with ${event.recovery}`);
       return;
     }
     case 'status':

@@ -36,7 +36,8 @@ const ERROR_MIN: f64 = 1e-120;
 pub struct Guard {
     odds: f64,
     labels: f64,
-    /// Running mean of the baseline's absolute error.
+    /// Mean of the baseline's absolute error over all labels: a recent one would make each win of a quiet hour as heavy as
+    /// a loss in a storm.
     error: f64,
     /// Running mean of how many rows are served between a row and its label.
     delay: f64,
@@ -79,7 +80,7 @@ impl Guard {
         let rate = 1.0 / self.labels;
         let rate = if MEAN_RATE > rate { MEAN_RATE } else { rate };
         let miss = (y - baseline).abs();
-        self.error += (miss - self.error) * rate;
+        self.error += (miss - self.error) / self.labels;
         self.delay += (delay - self.delay) * rate;
         let unit = 1.0 / if self.error > ERROR_MIN { self.error } else { ERROR_MIN };
         let win = hold((miss - (y - panel).abs()) * unit, -WIN_MAX, WIN_MAX);

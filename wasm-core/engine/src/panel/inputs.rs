@@ -89,7 +89,7 @@ impl Inputs {
             moments: vec![Moments::default(); d],
             labels: Moments::default(),
             keys: Keys::new(d, context_rates(d).len().max(1), keys_max),
-            values: Values::new(d),
+            values: Values::new(&categorical),
             waves: Waves::new(d),
             categorical,
         }
@@ -200,8 +200,8 @@ impl Inputs {
         self.values.best_last(x)
     }
 
-    /// Makes the vector of a row and learns from its features (they need no label). `x` may hold NaN (missing: the
-    /// key's previous value stands in, else the mean). True when the columns have just been typed.
+    /// Makes the vector of a row and learns from its features (they need no label). `x` may hold NaN (missing: what
+    /// `Moments::expected` says stands in). True when the columns have just been typed.
     pub fn serve(&mut self, key: u32, x: &[f64], out: &mut Vec<f64>) -> bool {
         let d = self.d();
         let typed_now = self.values.observe(x);
@@ -220,7 +220,7 @@ impl Inputs {
             let previous = memory.as_ref().map_or(f64::NAN, |(_, kept)| kept[column]);
             let missing = x[column].is_nan();
             let value = if missing {
-                previous
+                moments.expected(previous)
             } else {
                 hold(x[column], -VALUE_ABS_MAX, VALUE_ABS_MAX)
             };
@@ -228,7 +228,7 @@ impl Inputs {
                 continue;
             }
             if !missing {
-                moments.push(value);
+                moments.push(value, previous);
             }
             let inverse = moments.inverse_deviation();
             columns[column] = held((value - moments.mean()) * inverse);
@@ -244,7 +244,9 @@ impl Inputs {
                         *average += rate * (value - *average);
                     }
                 }
-                kept[column] = value;
+                if !missing {
+                    kept[column] = value;
+                }
             }
         }
         let (before, waves) = out.split_at_mut(dense);
@@ -266,7 +268,7 @@ impl Inputs {
 
     /// The label of a row has arrived: a number, or for classes +1 and -1.
     pub fn arrived(&mut self, key: u32, x: &[f64], label: f64) {
-        self.labels.push(label);
+        self.labels.push(label, f64::NAN);
         self.keys.arrived(key, label);
         self.values.arrived(x, label);
     }
@@ -298,8 +300,7 @@ impl Inputs {
         }
         self.labels = Moments::load(reader)?;
         self.keys.load(reader)?;
-        self.values = Values::load(self.categorical.len(), reader)?;
-        Ok(())
+        self.values.load(reader)
     }
 }
 

@@ -15,27 +15,49 @@ const WARM_ROWS: f64 = 16.0;
 const DEVIATION_MIN: f64 = 1e-140;
 const DEVIATION_RELATIVE_MIN: f64 = 1e-13;
 
+/// Slowest rate of the mean square step.
+const STEP_RATE: f64 = 0.01;
+
 /// Mean and variance so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Moments {
     n: f64,
     mean: f64,
     variance: f64,
+    /// Mean square of the step from the key's previous value.
+    steps: f64,
 }
 
 impl Moments {
-    /// Adds a finite value.
-    pub fn push(&mut self, value: f64) {
+    /// Adds a finite value; `previous` is the one before it of the same key, NaN if none.
+    pub fn push(&mut self, value: f64, previous: f64) {
         if self.n < MEMORY_ROWS {
             self.n += 1.0;
         }
+        let most = REACH * REACH * self.variance;
         let mut step = value - self.mean;
-        if self.n > WARM_ROWS && self.variance > 0.0 && step * step > REACH * REACH * self.variance {
+        if self.n > WARM_ROWS && self.variance > 0.0 && step * step > most {
             step = if step > 0.0 { REACH } else { -REACH } * self.variance.sqrt();
         }
         let rate = 1.0 / self.n;
         self.mean += step * rate;
         self.variance += (step * step * (1.0 - rate) - self.variance) * rate;
+        if previous.is_finite() {
+            let square = (value - previous) * (value - previous);
+            let rate = if rate > STEP_RATE { rate } else { STEP_RATE };
+            self.steps += rate * (if square < most { square } else { most } - self.steps);
+        }
+    }
+
+    /// What a missing value probably is: the key's previous value, or the mean where values jump about it more than they
+    /// stay (their step is larger than their deviation). NaN without a previous value.
+    #[must_use]
+    pub fn expected(&self, previous: f64) -> f64 {
+        if previous.is_finite() && self.steps > self.variance {
+            self.mean
+        } else {
+            previous
+        }
     }
 
     /// Values so far, at most `MEMORY_ROWS`.
@@ -66,6 +88,7 @@ impl Moments {
         writer.f64(self.n);
         writer.f64(self.mean);
         writer.f64(self.variance);
+        writer.f64(self.steps);
     }
 
     /// Reads what `save` wrote.
@@ -77,6 +100,7 @@ impl Moments {
             n: reader.f64()?,
             mean: reader.f64()?,
             variance: reader.f64()?,
+            steps: reader.f64()?,
         })
     }
 }

@@ -50,6 +50,9 @@ struct Memory {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Values {
     rows: u32,
+    /// Per column, how few distinct values are too few: a number with two is a line's business already, a category is not.
+    /// It is not state.
+    least: Vec<usize>,
     /// Per column, sorted; empty when typed.
     seen: Vec<Vec<f64>>,
     one_hot: Vec<OneHot>,
@@ -57,12 +60,16 @@ pub struct Values {
 }
 
 impl Values {
-    /// Nothing seen of `columns` columns.
+    /// Nothing seen of these columns, of which some are indexes of categories.
     #[must_use]
-    pub fn new(columns: usize) -> Self {
+    pub fn new(categorical: &[bool]) -> Self {
         Self {
             rows: 0,
-            seen: vec![Vec::new(); columns],
+            least: categorical
+                .iter()
+                .map(|&categorical| if categorical { 2 } else { 3 })
+                .collect(),
+            seen: vec![Vec::new(); categorical.len()],
             one_hot: Vec::new(),
             memories: Vec::new(),
         }
@@ -100,7 +107,7 @@ impl Values {
             if values.len() > DISTINCT_MAX {
                 break;
             }
-            let few = values.len() > 2 && values.len() <= ONE_HOT_VALUES_MAX;
+            let few = values.len() >= self.least[column] && values.len() <= ONE_HOT_VALUES_MAX;
             if few && self.one_hot.len() + values.len() <= ONE_HOT_MAX {
                 let frequency = 1.0 / values.len() as f64;
                 self.one_hot.extend(values.iter().map(|&value| OneHot {
@@ -202,11 +209,12 @@ impl Values {
         }
     }
 
-    /// Reads what `save` wrote for `columns` columns.
+    /// Reads what `save` wrote for the same columns.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(columns: usize, reader: &mut Reader) -> Result<Self> {
+    pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        let columns = self.least.len();
         let rows = reader.u32()?;
         let mut seen = Vec::new();
         for _ in 0..reader.count(4)? {
@@ -235,12 +243,8 @@ impl Values {
         if one_hot.len() > ONE_HOT_MAX || memories.len() > COLUMNS_MAX {
             return Err(CoreError::Corrupt);
         }
-        Ok(Self {
-            rows,
-            seen,
-            one_hot,
-            memories,
-        })
+        (self.rows, self.seen, self.one_hot, self.memories) = (rows, seen, one_hot, memories);
+        Ok(())
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn roster(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     }
     for (map, prior, forgetting) in [
         (Map::Label, 1.0, 1e-3),
+        (Map::Label, 1.0, 1e-5),
         (Map::Full, 1.0, 1e-3),
         (Map::Context, 1.0, 1e-4),
         (Map::Waves, 1.0, 1e-4),

@@ -56,13 +56,16 @@ impl Table {
         }
     }
 
-    /// Finds the cells of a row; `z` is labels, bias and columns. Returns the sum of their variances.
-    fn look(&mut self, z: &[f64], x: &[f64]) -> f64 {
+    /// Finds the cells of a row; `z` is labels, bias and columns, and the key's last label is a column too (its last
+    /// class, where there is one, is a category). Returns the sum of their variances.
+    fn look(&mut self, z: &[f64], x: &[f64], last: Option<usize>) -> f64 {
         let mut ranges = [0u32; COLUMNS_MAX];
         let ranges = &mut ranges[..self.columns];
         let columns = &z[LABEL_INPUTS + 1..];
         for (column, range) in ranges.iter_mut().enumerate() {
-            *range = if column > 0 && self.categorical[column - 1] {
+            *range = if let (0, Some(last)) = (column, last) {
+                category(last as f64)
+            } else if column > 0 && self.categorical[column - 1] {
                 category(x[column - 1])
             } else {
                 let value = if column == 0 { z[0] } else { columns[column - 1] };
@@ -185,14 +188,14 @@ impl ClassExpert for TileClasses {
     }
 
     fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
-        self.table.look(row.z, row.x);
+        self.table.look(row.z, row.x, row.last);
         cells.fill_scores(|output| self.table.score(output));
         true
     }
 
     fn learn(&mut self, row: &ClassRow, truth: Truth) {
         let Self { table, scores } = self;
-        let total = table.look(row.z, row.x);
+        let total = table.look(row.z, row.x, row.last);
         scores.clear();
         scores.extend((0..truth.outputs()).map(|output| table.score(output)));
         if let [score] = &mut scores[..] {
@@ -253,7 +256,7 @@ impl Expert for TileNumbers {
 
 impl NumberExpert for TileNumbers {
     fn predict(&mut self, row: &NumberRow, out: &mut [f64]) {
-        self.table.look(row.z, row.x);
+        self.table.look(row.z, row.x, None);
         out[0] = from_base(row.bases[self.base], self.table.score(0), row.range);
     }
 
@@ -262,7 +265,7 @@ impl NumberExpert for TileNumbers {
         if !base.is_finite() {
             return;
         }
-        let total = self.table.look(row.z, row.x);
+        let total = self.table.look(row.z, row.x, None);
         let residual = label - base - self.table.score(0);
         let weight = huber(residual, errors[0][0]);
         self.table.learn(total, weight, std::iter::once(weight * residual));

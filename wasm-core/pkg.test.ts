@@ -21,6 +21,7 @@ const FUNCTIONS = {
   report: '() -> i32',
   restore: '(i32) -> i32',
   rows: '(i32) -> i32',
+  trace: '(i32) -> i32',
 };
 /** Beside the functions: the memory, and two globals that wasm-bindgen puts into every module. */
 const OTHERS = ['__abort_handler', '__instance_terminated', 'memory'];

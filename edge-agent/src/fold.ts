@@ -36,10 +36,12 @@ export interface FoldOptions {
   ownPlan?: boolean;
   /** Outputs that nobody wants are not decoded. */
   wanted?: Wanted;
+  /** Outputs come with a trace of what was served. */
+  traced?: boolean;
   /** Called before the first stretch: once, and again each time the fold begins anew since an instance trapped. */
   begin?(): void;
-  /** Called with the outputs of each stretch of blocks, in order; a plan is a stretch of its own. */
-  folded?(outputs: Output[], blocks: Buffer): void;
+  /** Called with the outputs of each stretch of blocks and the engine behind it, in order; a plan is a stretch of its own. */
+  folded?(outputs: Output[], blocks: Buffer, engine: Engine): void;
   /** Called once for each addition to `setAside`, with its block. */
   blamed?(aside: Aside, block: Buffer): void;
 }
@@ -74,6 +76,9 @@ async function tryFold(options: FoldOptions, careful: ReadonlySet<number>): Prom
   } else {
     engine.restore(start.state);
   }
+  if (options.traced === true) {
+    engine.trace(true);
+  }
   /** Null once it was reached. */
   let mark = options.mark ?? null;
   const failed = (blocks: Buffer): RivuletError | null => {
@@ -84,7 +89,7 @@ async function tryFold(options: FoldOptions, careful: ReadonlySet<number>): Prom
     }
     try {
       const outputs = ingest(engine, blocks, options.wanted);
-      options.folded?.(outputs, blocks);
+      options.folded?.(outputs, blocks, engine);
       return null;
     } catch (error) {
       return toRivuletError(error);
@@ -154,6 +159,9 @@ function foldCarefully(options: FoldOptions, engine: Engine, blocks: Buffer): En
     } catch (error) {
       const blamed = blame(restoring(core, stateBefore()), block);
       ({ engine: current, outputs } = blamed);
+      if (options.traced === true) {
+        current.trace(true);
+      }
       setAside.push(...blamed.setAside);
       passed.push(...foldable(block, blamed.setAside));
       for (const aside of blamed.setAside) {
@@ -163,7 +171,7 @@ function foldCarefully(options: FoldOptions, engine: Engine, blocks: Buffer): En
         throw error;
       }
     }
-    options.folded?.(outputs, block);
+    options.folded?.(outputs, block, current);
   }
   return current;
 }

@@ -121,6 +121,28 @@ export interface FieldConfig {
   except: string[];
 }
 
+/** A field as an expression over others (wasm-core/engine/src/expression.rs). */
+export interface DerivedConfig {
+  name: string;
+  expression: string;
+}
+
+/** Numbers by key that do not come from devices. */
+export interface LookupConfig {
+  name: string;
+  columns: string[];
+  /** In the byte order of their keys; a value per column. */
+  rows: { key: string; values: (number | null)[] }[];
+}
+
+/** Features under a name, with who answers for them. */
+export interface FeatureSetConfig {
+  name: string;
+  owner: string;
+  description: string;
+  features: { name: string; unit: string; description: string }[];
+}
+
 /** Which messages are read, and how. */
 export interface SourceConfig {
   name: string;
@@ -140,6 +162,8 @@ export interface SourceConfig {
   fields: FieldConfig[];
   /** Values of the payload that keys and field names are made of. */
   captures: { name: string; path: string }[];
+  /** Fields that are made of others of the same key. */
+  derived: DerivedConfig[];
   time: string | null;
   /** What holds where no time stands, or one of a clock that was not set; null: the format says so, mostly that it is wrong. */
   timeAbsent: 'arrival' | null;
@@ -211,6 +235,8 @@ export interface TaskConfig {
   label: LabelConfig | null;
   /** Names of features; empty: the automatic set. */
   features: string[];
+  /** The named sets among which they were named. */
+  featureSets: string[];
   /** Shortest event time between two predictions of a key; 0: none. */
   everyMs: number;
   /** How long a prediction waits for its label. */
@@ -246,7 +272,9 @@ export interface Config {
   state: string;
   doors: Door[];
   sources: SourceConfig[];
+  lookups: LookupConfig[];
   windows: WindowConfig[];
+  featureSets: FeatureSetConfig[];
   tasks: TaskConfig[];
   outputs: OutputConfig[];
   limits: LimitsConfig;

@@ -4,6 +4,7 @@
 import { hostname } from 'node:os';
 import type {
   Config,
+  FeatureSetConfig,
   LabelConfig,
   LimitsConfig,
   OutputConfig,
@@ -12,11 +13,13 @@ import type {
   WindowConfig,
 } from './config.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
+import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
 import { refuseRepeats, singlePath, template, topicPattern } from './config_language.ts';
 import { fieldName, NAME_EXPECTED, NAME_PATTERN } from './config_names.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { parseSources } from './config_source.ts';
 import { parseWindows } from './config_windows.ts';
+import { type FeatureScope, writtenFields } from './features.ts';
 import { templateNames } from './patterns.ts';
 import { formatDuration } from './units.ts';
 
@@ -47,7 +50,6 @@ const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 // What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
 const TASKS_MAX = 64;
-const FEATURES_MAX = 256;
 
 const TOP_KEYS = [
   'gateway',
@@ -57,7 +59,9 @@ const TOP_KEYS = [
   'mqtt',
   'broker',
   'sources',
+  'lookups',
   'windows',
+  'features',
   'tasks',
   'outputs',
   'limits',
@@ -81,7 +85,10 @@ export function parseConfig(yaml: string, fileName: string, environment: Environ
   const sources = parseSources(top.need('sources'), doors);
   const fields = knownFields(sources);
   const windows = parseWindows(top.get('windows'), sources, fields);
-  const tasks = parseTasks(top.get('tasks'), sources, fields, limits);
+  const lookups = parseLookups(top.get('lookups'), fileName);
+  const scope = { sources, windows, lookups };
+  const featureSets = parseFeatureSets(top.get('features'), scope);
+  const tasks = parseTasks(top.get('tasks'), { ...scope, featureSets, fields }, limits);
   return {
     gateway,
     about: top.get('about')?.text() ?? '',
@@ -89,7 +96,9 @@ export function parseConfig(yaml: string, fileName: string, environment: Environ
     state: top.get('state')?.text(/./, 'a directory') ?? 'rivulet-state',
     doors,
     sources,
+    lookups,
     windows,
+    featureSets,
     tasks,
     outputs: parseOutputs(top.get('outputs'), gateway, windows, tasks),
     limits,
@@ -112,8 +121,8 @@ function hostId(): string {
 
 /** Field names that are written out; null when a source takes names from its topics, so that any may come. */
 function knownFields(sources: readonly SourceConfig[]): string[] | null {
-  const names = sources.flatMap((source) => source.fields.map((field) => field.name));
-  return names.some((name) => templateNames(name).length > 0) ? null : names;
+  const { fields, open } = writtenFields(sources);
+  return open ? null : fields;
 }
 
 const TASK_KEYS = [
@@ -131,24 +140,21 @@ const TASK_KEYS = [
 ] as const;
 type TaskMap = ConfigMap<(typeof TASK_KEYS)[number]>;
 
-function parseTasks(
-  node: ConfigNode | null,
-  sources: readonly SourceConfig[],
-  fields: string[] | null,
-  limits: LimitsConfig,
-): TaskConfig[] {
+/** What a task can name. */
+interface TaskScope extends FeatureScope {
+  featureSets: readonly FeatureSetConfig[];
+  fields: string[] | null;
+}
+
+function parseTasks(node: ConfigNode | null, scope: TaskScope, limits: LimitsConfig): TaskConfig[] {
   const items = node?.list(TASKS_MAX) ?? [];
-  const tasks = items.map((item) => parseTask(item.map(TASK_KEYS), sources, fields, limits));
+  const tasks = items.map((item) => parseTask(item.map(TASK_KEYS), scope, limits));
   refuseRepeats(items, tasks, 'task');
   return tasks;
 }
 
-function parseTask(
-  map: TaskMap,
-  sources: readonly SourceConfig[],
-  fields: string[] | null,
-  limits: LimitsConfig,
-): TaskConfig {
+function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskConfig {
+  const { sources, fields } = scope;
   const kinds = (['forecast', 'anomaly', 'classify', 'regress'] as const).filter((kind) => map.get(kind) !== null);
   const kind = kinds[0];
   if (kind === undefined || kinds.length > 1)
@@ -159,7 +165,7 @@ function parseTask(
     );
   const base = {
     name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
-    features: parseFeatures(map.get('features')),
+    ...parseTaskFeatures(map.get('features'), scope.featureSets, scope),
   };
   switch (kind) {
     case 'forecast':
@@ -183,7 +189,7 @@ function parseTask(
   }
 }
 
-type TaskBase = Pick<TaskConfig, 'name' | 'features'>;
+type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets'>;
 
 function parseForecast(map: TaskMap, base: TaskBase, fields: string[] | null, limits: LimitsConfig): TaskConfig {
   refuseKeys(map, ['wait', 'threshold'], 'a forecast waits for horizon and tolerance');
@@ -242,10 +248,6 @@ function labelKey(node: ConfigNode, captures: readonly string[], sources: readon
     `\`${node.path}\` has no \`key\``,
     'one, since its topic does not capture what the key of a source is made of',
   );
-}
-
-function parseFeatures(node: ConfigNode | null): string[] {
-  return node?.list(FEATURES_MAX).map((item) => item.text(/^.{1,256}$/, 'the name of a feature')) ?? [];
 }
 
 function refuseKeys(map: TaskMap, keys: readonly (typeof TASK_KEYS)[number][], why: string): void {

@@ -2,6 +2,7 @@
 // then stands for the plain sources that the preset expands to (presets.ts).
 
 import { COMPRESSIONS, type Door, type FieldConfig, type SourceConfig } from './config.ts';
+import { parseDerived } from './config_features.ts';
 import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
@@ -36,6 +37,7 @@ const PLAIN_KEYS = [
   'captures',
   'key',
   'fields',
+  'derived',
   'time',
   'seq',
   'nothing',
@@ -152,6 +154,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     if (wrong !== null)
       map.need('fields').fail('RIV_CONFIG_VALUE', `the field name ${JSON.stringify(field.name)} holds ${wrong}`);
   }
+  const open = fields.some((field) => templateNames(field.name).length > 0);
   const shared = (known[0] ?? topicCaptures).filter((capture) => known.every((names) => names.includes(capture)));
   return {
     name,
@@ -167,6 +170,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     compression: parseCompression(map),
     key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
     ...mapping,
+    derived: parseDerived(map.get('derived'), open ? null : fields.map((field) => field.name)),
     timeAbsent: time?.absent ?? null,
     zone: time?.zone ?? [],
     seqAbsent: seq?.absent ?? null,

@@ -20,6 +20,7 @@ const FACE = `(module
   (func (export "open") (param i32) (result i32) (i32.const 0))
   (func (export "ingest") (param i32) (result i32)
     (drop (memory.grow (i32.const 1))) (global.set $at (i32.const 1024)) (local.get 0))
+  (func (export "trace") (param i32) (result i32) (i32.const 0))
   (func (export "checkpoint") (result i32) (global.set $at (i32.const 16)) (i32.const 10))
   (func (export "restore") (param i32) (result i32) (i32.const -4))
   (func (export "report") (result i32) (global.set $at (i32.const 16)) (i32.const 10))

@@ -9,6 +9,9 @@ import { reason } from './files.ts';
 import { sha256 } from './signing.ts';
 import type { EngineReport, EvaluationReport } from './status.ts';
 
+/** Longest key: an MQTT topic is at most this long. */
+const NAME_BYTES_MAX = 65_536;
+
 /** The boundary that this host speaks. */
 const ABI_VERSION = 1;
 
@@ -31,6 +34,12 @@ export interface DeltaSection {
   statistics: Buffer;
 }
 
+/** Per task, by its index in the plan, and per key: how many vectors were served, and the hash that names them. */
+export type ServedByTask = Map<string, { count: number; hash: Buffer }>[];
+
+/** Bytes of the hash that names what was served for a key. */
+export const SERVED_HASH_BYTES = 16;
+
 /**
  * One instance of the core. Every method throws the core's error under its code (`RIV_CORE_…`); after RIV_CORE_TRAPPED
  * the engine is dead and throws that from then on.
@@ -41,6 +50,11 @@ export interface Engine {
   open(plan: Uint8Array): void;
   /** Folds whole blocks; the outputs are a view that is valid until the next call. */
   ingest(blocks: Uint8Array): Uint8Array;
+  /**
+   * Outputs come with a trace of the vectors served and what became of them, or without; the state is the same.
+   * @returns what was served up to now
+   */
+  trace(on: boolean): ServedByTask;
   /** The whole state, as a copy that is valid until the next `checkpoint`. */
   checkpoint(): Buffer;
   /** Continues from a state, with the plan that it holds. */
@@ -66,6 +80,7 @@ interface Exports {
   output_pointer(): number;
   open(length: number): number;
   ingest(length: number): number;
+  trace(on: number): number;
   checkpoint(): number;
   restore(length: number): number;
   report(): number;
@@ -82,6 +97,7 @@ const EXPORTS: readonly (keyof Exports)[] = [
   'output_pointer',
   'open',
   'ingest',
+  'trace',
   'checkpoint',
   'restore',
   'report',
@@ -220,6 +236,20 @@ function newEngine(module: WebAssembly.Module): Engine {
     ingest(blocks) {
       put('ingest', blocks);
       return run('ingest', () => core.ingest(blocks.length));
+    },
+    trace(on) {
+      const reader = byteReader(Buffer.from(run('trace', () => core.trace(on ? 1 : 0))), 'what was served');
+      const tasks: ServedByTask = [];
+      for (let left = reader.u32(); left > 0; left--) {
+        const keys: ServedByTask[number] = new Map();
+        for (let more = reader.u32(); more > 0; more--) {
+          const key = reader.str(NAME_BYTES_MAX);
+          keys.set(key, { count: reader.u64(), hash: Buffer.from(reader.raw(SERVED_HASH_BYTES)) });
+        }
+        tasks.push(keys);
+      }
+      reader.finish();
+      return tasks;
     },
     checkpoint() {
       const state = run('checkpoint', () => core.checkpoint());

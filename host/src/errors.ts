@@ -58,6 +58,11 @@ export const ERRORS = {
   RIV_LOG_WRITE: operator('Check the disk, then start again: nothing that was not written has been acknowledged.'),
   RIV_LOG_CORRUPT: operator('Restore the log from a backup, or move the file away and accept the loss it names.'),
   RIV_LOG_GONE: operator('Start from a later checkpoint: what was asked for is older than the log keeps.'),
+  RIV_KERNEL_OTHER: operator(
+    'Run the version of then, or let the gateway run with this one until its next checkpoint.',
+  ),
+  RIV_FEATURES_CHANGED: operator('Take the stretch before and the one from there on by itself (--from, --to).'),
+  RIV_FEATURES_DIFFER: developer('Keep the state directory and report this: served vectors cannot be rebuilt from it.'),
   RIV_LOG_BACKLOG: developer('Wait for `durable` before appending more.'),
   RIV_CHECKPOINT_LOST: operator('Restore the checkpoint or the whole log from a backup.'),
 

@@ -20,6 +20,7 @@ export type {
   BrokerUser,
   Config,
   Door,
+  FeatureSetConfig,
   LabelConfig,
   LimitsConfig,
   MqttDoor,
@@ -31,7 +32,14 @@ export type {
   WindowShape,
 } from './config.ts';
 export { parseConfig } from './config_parse.ts';
-export { type Core, type CoreBuild, type DeltaSection, type Engine, loadCore } from './core.ts';
+export {
+  type Core,
+  type CoreBuild,
+  type DeltaSection,
+  type Engine,
+  loadCore,
+  type ServedByTask,
+} from './core.ts';
 export { crc32c } from './crc32c.ts';
 export {
   decodeEnvelope,
@@ -50,6 +58,7 @@ export {
   RivuletError,
   toRivuletError,
 } from './errors.ts';
+export { type FeatureParts, type FeatureScope, featureParts, inWords } from './features.ts';
 export { makeDirectory, replaceFile, syncDirectory } from './files.ts';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts';
 export {
@@ -64,10 +73,13 @@ export { nearestName } from './nearest.ts';
 export {
   type Alarm,
   decodeOutputs,
+  type Forwarded,
   type LateReading,
+  type Outcome,
   type Output,
   type Prediction,
   type Quarantined,
+  type ServedVector,
   type Wanted,
   type WindowResult,
 } from './outputs.ts';
@@ -77,7 +89,7 @@ export { compilePlan, type EvaluationSpec, planForEvaluation, planHash } from '.
 export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
 export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';
-export { type LoadedSlot, openSlots, type Slot, type Slots } from './slots.ts';
+export { type LoadedSlot, openSlots, readSlots, type Slot, type Slots } from './slots.ts';
 export type {
   AgentEvent,
   AgentStatus,

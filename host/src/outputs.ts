@@ -80,8 +80,38 @@ export interface Quarantined extends Caused {
   sequence: number;
 }
 
+/** A reading that goes on as it is; the subject is the rule of forwarding. */
+export interface Forwarded extends Caused {
+  kind: 'forward';
+  key: string;
+  field: string;
+  time: number;
+  value: number;
+}
+
+/** Traced: a feature vector as it was served, with the id of the prediction that it is of. */
+export interface ServedVector extends Caused {
+  kind: 'served';
+  key: string;
+  at: number;
+  /** Names it until its outcome. */
+  slot: number;
+  /** NaN is a missing value. */
+  features: number[];
+}
+
+/** Traced: what became of a served vector; the ids are those of the message that settled it. */
+export interface Outcome extends Caused {
+  kind: 'outcome';
+  slot: number;
+  matured: boolean;
+  /** The label: a number, or (then NaN) a class. */
+  number: number;
+  class: string;
+}
+
 /** Anything the core puts out. */
-export type Output = Prediction | WindowResult | Alarm | LateReading | Quarantined;
+export type Output = Prediction | WindowResult | Alarm | LateReading | Quarantined | Forwarded | ServedVector | Outcome;
 
 /** Longest key, field or class name: an MQTT topic is at most this long, and names are made of topics. */
 const NAME_BYTES_MAX = 65_536;
@@ -94,7 +124,11 @@ const KINDS: readonly (Output['kind'] | undefined)[] = [
   'alarm',
   'late',
   'quarantine',
+  'forward',
 ];
+/** Kinds of a trace have the highest bit. */
+const TRACE_KINDS: readonly (Output['kind'] | undefined)[] = ['served', 'outcome'];
+const TRACE = 128;
 
 /** Says whether somebody wants outputs of a kind about a subject. */
 export type Wanted = (kind: Output['kind'], subject: number) => boolean;
@@ -115,7 +149,7 @@ export function* decodeOutputs(bytes: Uint8Array, wanted: Wanted = () => true): 
     const kind = reader.u8();
     reader.u8(); // flags: none defined in version 1
     const subject = reader.u16();
-    const name = KINDS[kind];
+    const name = kind < TRACE ? KINDS[kind] : TRACE_KINDS[kind - TRACE];
     if (name === undefined || wanted(name, subject)) yield decodeRecord(reader, kind, subject);
     else reader.skip(Math.max(at + length - reader.at, 0));
     if (reader.at !== at + length)
@@ -191,14 +225,41 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
         at: reader.u32(),
         sequence: reader.u64(),
       };
+    case 6:
+      return { kind: 'forward', ...caused, key: name(), field: name(), time: reader.f64(), value: reader.f64() };
+    case 128:
+      return {
+        kind: 'served',
+        ...caused,
+        key: name(),
+        at: reader.f64(),
+        slot: reader.u32(),
+        features: numbers(reader),
+      };
+    case 129:
+      return {
+        kind: 'outcome',
+        ...caused,
+        slot: reader.u32(),
+        matured: reader.u8() !== 0,
+        number: reader.f64(),
+        class: name(),
+      };
     default:
-      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 5' });
+      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 6, 128 or 129' });
   }
 }
 
 /** So many things, one after the other. */
 function times<T>(count: number, make: () => T): T[] {
   return Array.from({ length: count }, make);
+}
+
+function numbers(reader: ByteReader): number[] {
+  const count = reader.u32();
+  if (count * 8 > reader.remaining)
+    throw new RivuletError('RIV_CORRUPT', { found: `an output of ${count} features in ${reader.remaining} bytes` });
+  return Array.from({ length: count }, () => reader.f64());
 }
 
 function releasePrefix(bytes: Buffer): string | null {

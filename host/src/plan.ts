@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import type {
   Config,
   LabelConfig,
+  LookupConfig,
   SourceConfig,
   TaskConfig,
   TriggerConfig,
@@ -27,6 +28,8 @@ export function compilePlan(config: Config): Buffer {
       classes: config.limits.classes,
     },
     sources: config.sources.map(source),
+    // What is absent is left out, as it was before there was such a thing: the plans of then stay as they are.
+    ...(config.lookups.length > 0 ? { lookups: config.lookups.map(lookup) } : {}),
     windows: config.windows.map(window),
     tasks: config.tasks.map(task),
   });
@@ -80,6 +83,9 @@ function source(config: SourceConfig) {
       ...(absent === null ? {} : { absent }),
       ...(except.length > 0 ? { except } : {}),
     })),
+    ...(config.derived.length > 0
+      ? { derived: config.derived.map(({ name, expression }) => ({ name, expression })) }
+      : {}),
     time: config.time,
     ...(config.timeAbsent === null ? {} : { time_absent: config.timeAbsent }),
     ...(config.zone.length > 0 ? { zone: config.zone } : {}),
@@ -90,6 +96,10 @@ function source(config: SourceConfig) {
     clock_skew_max_ms: config.clockSkewMaxMs,
     idle_ms: config.idleMs,
   };
+}
+
+function lookup({ name, columns, rows }: LookupConfig) {
+  return { name, columns, rows: rows.map(({ key, values }) => [key, ...values]) };
 }
 
 /** What a tumbling window put out once does not need is left out: its plan is as it was before there were other kinds. */

@@ -103,6 +103,13 @@ export async function openSlots(directory: string, storage: Storage = diskStorag
   };
 }
 
+/** The slots of a directory that verify, the newest first; nothing is made or changed. */
+export async function readSlots(directory: string, storage: Storage = diskStorage): Promise<Slot[]> {
+  const found = await Promise.all(SLOT_FILES.map((file) => read(storage, directory, file)));
+  const slots = found.flatMap(({ slot }) => (slot === null ? [] : [slot]));
+  return slots.sort((a, b) => b.nextSequence - a.nextSequence || b.wallMs - a.wallMs);
+}
+
 /** Which slot counts, from what was found in the two files. */
 function choose(first: Finding, second: Finding): LoadedSlot | null {
   if (first.slot === null && second.slot === null) return null;

@@ -110,7 +110,8 @@ const window = fc.oneof(
   fc.record({ trigger, lateness: duration, ...windowBase }, { requiredKeys: ['name', 'trigger'] }),
 );
 const label = fc.record({ topic, path, key: template, time: path }, { requiredKeys: ['topic', 'path'] });
-const pace = { every: duration, features: fc.array(name, { maxLength: 3 }) };
+const feature = mostly(['time.hour', 'temp', 'co2.lag1', 'temp.neighbours', 'co2@all', 'm.temp.mean'], name);
+const pace = { every: duration, features: fc.array(feature, { maxLength: 3 }) };
 const task = fc.oneof(
   fc.record(
     { name, forecast: field, horizon: duration, tolerance: duration, ...pace },

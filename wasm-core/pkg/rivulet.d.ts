@@ -13,3 +13,4 @@ export const output_pointer: () => number;
 export const report: () => number;
 export const restore: (a: number) => number;
 export const rows: (a: number) => number;
+export const trace: (a: number) => number;

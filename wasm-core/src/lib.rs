@@ -121,6 +121,19 @@ pub fn ingest(len: u32) -> i32 {
     answer(len, |core, input, output| core.session.live()?.ingest(input, output))
 }
 
+/// Turns the trace of what is served on (1) or off (0), and writes the hashes of what was served so far, by task and key
+/// (FORMATS.md §4). The trace is off when a session begins.
+#[wasm_bindgen]
+#[must_use]
+pub fn trace(on: u32) -> i32 {
+    answer(0, |core, _, output| {
+        let engine = core.session.live()?;
+        engine.trace(on != 0);
+        engine.served(output);
+        Ok(())
+    })
+}
+
 /// Writes the state in canonical bytes; that of an evaluation is for its digest only.
 #[wasm_bindgen]
 #[must_use]

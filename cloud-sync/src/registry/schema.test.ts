@@ -20,6 +20,7 @@ describe('a schema', () => {
     ['null', 'null'],
     ['an unknown kind', JSON.stringify({ ...GOOD, kind: 'ranking' })],
     ['an unknown key', JSON.stringify({ ...GOOD, weights: [1] })],
+    ['definitions that are no hash', JSON.stringify({ ...GOOD, definitions: 'abc' })],
     ['no features', JSON.stringify({ ...GOOD, features: [] })],
     ['features that are no names', JSON.stringify({ ...GOOD, features: [1] })],
     ['too many features', JSON.stringify({ ...GOOD, features: new Array(1_025).fill('x') })],

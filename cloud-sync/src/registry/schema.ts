@@ -17,12 +17,14 @@ export interface Schema {
 /** Parses a schema; throws `RIV_SCHEMA_MISMATCH` for anything this coordinator does not know. Never guesses. */
 export function parseSchema(text: string): Schema {
   const root = parseJson(text);
-  const { task, kind, target, horizon_ms: horizonMs, features, ...rest } = root;
+  const { task, kind, target, horizon_ms: horizonMs, features, definitions, ...rest } = root;
   if (Object.keys(rest).length > 0) throw refuse(`a schema with the unknown key ${Object.keys(rest)[0]}`);
   if (typeof task !== 'string' || task === '') throw refuse('a schema without a task');
   if (typeof kind !== 'string' || !KINDS.includes(kind)) throw refuse(`a schema of the kind ${JSON.stringify(kind)}`);
   if (typeof target !== 'string') throw refuse('a schema without a target');
   if (typeof horizonMs !== 'number' || !(horizonMs >= 0)) throw refuse('a schema without a horizon');
+  if (definitions !== undefined && !/^[0-9a-f]{32}$/.test(String(definitions)))
+    throw refuse('definitions that are no hash');
   if (!isNames(features)) throw refuse('a schema without a list of features');
   return { task, kind: kind as TaskKind, target, horizonMs, features };
 }

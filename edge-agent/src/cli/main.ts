@@ -23,6 +23,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     summary: 'what well-known publishers send, as ready sources',
     load: () => import('./presets.ts'),
   },
+  features: {
+    summary: 'list, show and draw features; export what was served, and prove it',
+    load: () => import('./features.ts'),
+  },
   quarantine: {
     summary: 'list, show and try again what could not be used',
     load: () => import('./quarantine.ts'),

@@ -84,7 +84,7 @@ function refuseBackwards(from: Moment | null, until: Moment | null): void {
   }
 }
 
-async function readConfig(path: string): Promise<Config> {
+export async function readConfig(path: string): Promise<Config> {
   try {
     return parseConfig(await readFile(path, 'utf8'), path);
   } catch (cause) {

@@ -57,6 +57,9 @@ export function createDocumenter(config: Config): Documenter {
         return (windowTopics[subject]?.length ?? 0) > 0;
       case 'late':
       case 'quarantine':
+      case 'forward':
+      case 'served':
+      case 'outcome':
         return false;
     }
   }
@@ -81,6 +84,9 @@ export function createDocumenter(config: Config): Documenter {
       }
       case 'late':
       case 'quarantine':
+      case 'forward':
+      case 'served':
+      case 'outcome':
         return [];
     }
   }

@@ -39,10 +39,14 @@ export function namesOfPlan(plan: Uint8Array): Names {
 }
 
 /** A state begins with the plan that it follows. */
-export function namesOfState(state: Uint8Array): Names {
+export function planOfState(state: Uint8Array): Buffer {
   const reader = byteReader(state, 'a state');
   reader.raw(STATE_HEAD_BYTES);
-  return namesOfPlan(reader.bytes(PLAN_BYTES_MAX));
+  return reader.bytes(PLAN_BYTES_MAX);
+}
+
+export function namesOfState(state: Uint8Array): Names {
+  return namesOfPlan(planOfState(state));
 }
 
 /** A file that takes the outputs of one or more folds, one after the other. */
@@ -118,5 +122,10 @@ function line(output: Output, names: Names): object {
       return { kind, id, offset, ...fields, source: names.accounts[output.source] ?? String(output.source) };
     case 'late':
       return { kind, id, offset, ...fields };
+    case 'forward':
+      return { kind, id, offset, rule: subject, ...fields };
+    case 'served':
+    case 'outcome':
+      return { kind, id, offset, task: names.tasks[subject] ?? String(subject), ...fields };
   }
 }

@@ -98,7 +98,10 @@ export async function replay(request: ReplayRequest): Promise<Replayed> {
   return { before, after: engine.report(), digest, startOffset, seconds, newlyAside, kernelIsSame };
 }
 
-async function startOf(request: ReplayRequest): Promise<{ start: FoldStart; startOffset: number; firstNames: Names }> {
+/** The newest usable checkpoint before `from`, else the log's start. */
+export async function startOf(
+  request: Pick<ReplayRequest, 'directory' | 'log' | 'core' | 'from' | 'config'>,
+): Promise<{ start: FoldStart; startOffset: number; firstNames: Names }> {
   const { directory, log, core, config } = request;
   if (config !== null) {
     refuseUnlessWhole(request);
@@ -123,7 +126,7 @@ async function startOf(request: ReplayRequest): Promise<{ start: FoldStart; star
   return { start: { plan }, startOffset: 0, firstNames: namesOfPlan(plan) };
 }
 
-function refuseUnlessWhole({ log, directory }: ReplayRequest): void {
+function refuseUnlessWhole({ log, directory }: Pick<ReplayRequest, 'log' | 'directory'>): void {
   if (log.oldestSequence > 0) {
     throw new RivuletError('RIV_LOG_GONE', {
       found: `the log begins at block ${log.oldestSequence}: what came before is no longer kept`,

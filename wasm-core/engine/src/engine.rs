@@ -5,6 +5,7 @@
 //! taken and restored, not on the machine.
 
 mod checkpoint;
+mod derive;
 mod idle;
 mod message;
 mod report;
@@ -12,6 +13,7 @@ mod report;
 use crate::codec::{Reader, Writer};
 use crate::decode::Decoded;
 use crate::error::{CoreError, Result};
+use crate::forward::Sending;
 use crate::ledger::{Fate, Ledger};
 use crate::output::Outputs;
 use crate::plan::Plan;
@@ -35,6 +37,8 @@ pub struct Engine {
     state: State,
     /// No state: what is remembered of topics.
     router: Router,
+    /// No state: outputs come with a trace of what is served.
+    traced: bool,
 }
 
 /// All that a checkpoint holds, and what follows from its plan.
@@ -52,12 +56,17 @@ struct State {
     table: Table,
     ledger: Ledger,
     tasks: Vec<Task>,
+    /// What was forwarded, by the rules of the plan.
+    sending: Vec<Sending>,
     messages: u64,
     used: u64,
     releases_refused: u64,
     /// Rows of the message at hand and their readings, reused.
     rows: Vec<message::Row>,
     readings: Vec<message::Reading>,
+    /// The derived readings of the row at hand, and working memory for expressions, reused.
+    derived: Vec<message::Reading>,
+    stack: Vec<f64>,
     /// A name made of the message at hand, reused.
     name: String,
     /// Text of the label at hand, reused.
@@ -73,7 +82,14 @@ impl Engine {
         Ok(Self {
             state: State::new(Plan::parse(plan)?),
             router: Router::default(),
+            traced: false,
         })
+    }
+
+    /// Outputs come with a trace of the vectors served and what becomes of them (FORMATS.md §4), or without; the state
+    /// is the same.
+    pub fn trace(&mut self, on: bool) {
+        self.traced = on;
     }
 
     /// Folds whole blocks, back to back, and appends what they give rise to. Sequences and offsets only grow; a gap is a
@@ -84,7 +100,7 @@ impl Engine {
     /// is none; the state is then as it was before the call.
     pub fn ingest(&mut self, blocks: &[u8], out: &mut Writer) -> Result<()> {
         self.check(blocks)?;
-        let mut outputs = Outputs::new(out);
+        let mut outputs = Outputs::new(out).traced(self.traced);
         // What the messages of this call say, one after the other.
         let mut decoded = Decoded::default();
         let mut reader = Reader::new(blocks);
@@ -217,6 +233,7 @@ impl Engine {
         Ok(Self {
             state: State::load(state)?,
             router: Router::default(),
+            traced: false,
         })
     }
 
@@ -230,6 +247,20 @@ impl Engine {
     #[must_use]
     pub fn next_due_ms(&self) -> f64 {
         self.state.idle.next_due_ms(&self.state.clock)
+    }
+
+    /// Appends how many vectors each task has served for each key, and the hash that names them (FORMATS.md §4).
+    pub fn served(&self, out: &mut Writer) {
+        out.u32(u32::try_from(self.state.tasks.len()).expect("at most TASKS_MAX"));
+        for task in &self.state.tasks {
+            out.u32(u32::try_from(task.served().len()).expect("indexes are u32"));
+            for (key, served) in task.served().enumerate() {
+                let key = u32::try_from(key).expect("indexes are u32");
+                out.str(self.state.table.key_names.name(key));
+                out.u64(served.count);
+                out.raw(&served.hash);
+            }
+        }
     }
 
     /// Appends the statistics of every task with enough rows (FORMATS.md §6).
@@ -261,11 +292,14 @@ impl State {
                 .map(|task| Task::new(task, &plan, &mut table))
                 .collect(),
             table,
+            sending: vec![Sending::default(); plan.forward.len()],
             messages: 0,
             used: 0,
             releases_refused: 0,
             rows: Vec::new(),
             readings: Vec::new(),
+            derived: Vec::new(),
+            stack: Vec::new(),
             name: String::new(),
             label_text: String::new(),
             plan,
@@ -296,6 +330,10 @@ impl State {
         self.table
             .change(plan, &windows, &inverse(&sources, earlier.sources.len()));
         self.idle.change(&sources);
+        let rules = same(&plan.forward, &earlier.forward).into_iter();
+        self.sending = rules
+            .map(|rule| rule.map_or_else(Sending::default, |rule| self.sending[rule].clone()))
+            .collect();
         let mut before: Vec<Option<Task>> = core::mem::take(&mut self.tasks).into_iter().map(Some).collect();
         for (definition, kept) in plan.tasks.iter().zip(tasks) {
             let kept = kept.and_then(|index| before[index].take());

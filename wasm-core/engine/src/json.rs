@@ -309,6 +309,46 @@ pub fn number_length(bytes: &[u8]) -> Option<usize> {
     Some(at)
 }
 
+/// A value as canonical text: no white space, members as they came.
+#[must_use]
+pub fn text(value: &Value) -> String {
+    let mut out = String::new();
+    write(&mut out, value);
+    out
+}
+
+fn write(out: &mut String, value: &Value) {
+    let separated = |out: &mut String, index: usize| {
+        if index > 0 {
+            out.push(',');
+        }
+    };
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),
+        Value::Number(number) => write_f64(out, *number),
+        Value::Text(text) => write_str(out, text),
+        Value::List(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                separated(out, index);
+                write(out, item);
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            out.push('{');
+            for (index, (name, member)) in members.iter().enumerate() {
+                separated(out, index);
+                write_str(out, name);
+                out.push(':');
+                write(out, member);
+            }
+            out.push('}');
+        }
+    }
+}
+
 /// Appends `text` as a JSON string, as short as RFC 8259 allows, so that equal text gives equal bytes.
 pub fn write_str(out: &mut String, text: &str) {
     out.push('"');

@@ -378,6 +378,15 @@ impl Learner {
         self.classes.len()
     }
 
+    /// Begins the statistics anew; the panel goes on as it is.
+    pub fn forget_statistics(&mut self) {
+        let d = self.spec.columns.len();
+        self.statistics = match self.spec.kind {
+            LearnerKind::Regression => Statistics::CoMoments(CoMoments::new(d)),
+            LearnerKind::Classification => Statistics::Classes(ClassStatistics::new(d)),
+        };
+    }
+
     /// What the gateway tells the fleet: the rows learned so far, features as served. A missing value stands at the mean of
     /// its column so far, which adds nothing to any deviation; rows that came before every column had a value are left
     /// out. The target of a residual learner is the change against the base.

@@ -10,6 +10,10 @@ const WINDOW: u8 = 2;
 const ALARM: u8 = 3;
 const LATE: u8 = 4;
 const QUARANTINE: u8 = 5;
+const FORWARD: u8 = 6;
+/// Kinds of a trace have the highest bit.
+const SERVED: u8 = 128;
+const OUTCOME: u8 = 129;
 
 /// A prediction as it is put out.
 pub struct Prediction<'a> {
@@ -53,11 +57,37 @@ pub struct Alarm<'a> {
     pub score: f64,
 }
 
+/// A feature vector as it was served.
+pub struct ServedVector<'a> {
+    /// Index of the task in the plan.
+    pub task: usize,
+    /// Name of the key.
+    pub key: &'a str,
+    /// Event time.
+    pub at_ms: f64,
+    /// Names it until its outcome.
+    pub slot: u32,
+    /// The features.
+    pub x: &'a [f64],
+}
+
+/// What became of a served vector.
+#[derive(Clone, Copy)]
+pub enum Outcome<'a> {
+    /// No label came in time.
+    Expired,
+    /// Its label, a number.
+    Number(f64),
+    /// Its label, a class.
+    Class(&'a str),
+}
+
 /// A writer of records with the id of the next one.
 pub struct Outputs<'a> {
     writer: &'a mut Writer,
     offset: u64,
     ordinal: u32,
+    traced: bool,
 }
 
 impl<'a> Outputs<'a> {
@@ -67,7 +97,21 @@ impl<'a> Outputs<'a> {
             writer,
             offset: 0,
             ordinal: 0,
+            traced: false,
         }
+    }
+
+    /// The same, with a trace of what is served and what becomes of it, or without.
+    #[must_use]
+    pub fn traced(mut self, traced: bool) -> Self {
+        self.traced = traced;
+        self
+    }
+
+    /// The offset in the id of the next record.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// Sets the id of the next record.
@@ -95,6 +139,40 @@ impl<'a> Outputs<'a> {
         let length = u32::try_from(self.writer.len() - at).expect("names are at most 64 KiB long");
         self.writer.patch_u32(at, length);
         self.ordinal = self.ordinal.wrapping_add(1);
+    }
+
+    /// A record of the trace: it has the id of the record behind it, so that ids are the same without a trace.
+    fn trace(&mut self, kind: u8, subject: usize, fields: impl FnOnce(&mut Writer)) {
+        if self.traced {
+            let ordinal = self.ordinal;
+            self.record(kind, subject, fields);
+            self.ordinal = ordinal;
+        }
+    }
+
+    /// Traces a vector that is served with the prediction behind it.
+    pub fn served(&mut self, served: &ServedVector) {
+        self.trace(SERVED, served.task, |writer| {
+            writer.str(served.key);
+            writer.f64(served.at_ms);
+            writer.u32(served.slot);
+            writer.f64s(served.x);
+        });
+    }
+
+    /// Traces what became of the vector that was served under `slot`.
+    pub fn outcome(&mut self, task: usize, slot: u32, outcome: Outcome) {
+        let (number, class) = match outcome {
+            Outcome::Expired => (f64::NAN, ""),
+            Outcome::Number(number) => (number, ""),
+            Outcome::Class(class) => (f64::NAN, class),
+        };
+        self.trace(OUTCOME, task, |writer| {
+            writer.u32(slot);
+            writer.bool(!matches!(outcome, Outcome::Expired));
+            writer.f64(number);
+            writer.str(class);
+        });
     }
 
     /// Puts out a prediction.
@@ -166,6 +244,16 @@ impl<'a> Outputs<'a> {
             for value in [alarm.at_ms, alarm.value, alarm.expected, alarm.score] {
                 writer.f64(value);
             }
+        });
+    }
+
+    /// Puts out a reading that goes on as it is, under a rule of the plan.
+    pub fn forward(&mut self, rule: usize, key: &str, field: &str, time: f64, value: f64) {
+        self.record(FORWARD, rule, |writer| {
+            writer.str(key);
+            writer.str(field);
+            writer.f64(time);
+            writer.f64(value);
         });
     }
 

@@ -5,6 +5,8 @@
 use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Selection, is_capture_name};
 use crate::error::{CoreError, Result};
 use crate::evaluate::{EvaluationKind, EvaluationSpec};
+use crate::expression::Expression;
+use crate::forward::Rule;
 use crate::json::{self, Value};
 use crate::learner::Column;
 use crate::route::{Pattern, Template};
@@ -21,6 +23,16 @@ const WINDOWS_MAX: usize = 64;
 const TASKS_MAX: usize = 64;
 /// Features of a task: the cost of the panel's second-order experts grows with their square.
 pub const FEATURES_MAX: usize = 256;
+/// Derived fields of a source.
+const DERIVED_MAX: usize = 64;
+/// Rules of forwarding: each looks at every reading.
+const FORWARD_MAX: usize = 64;
+/// Tables of values by key.
+const LOOKUPS_MAX: usize = 16;
+/// Columns of one table.
+const LOOKUP_COLUMNS_MAX: usize = 64;
+/// Rows of one table: it is part of the plan, which stands in every checkpoint.
+const LOOKUP_ROWS_MAX: usize = 10_000;
 /// A hundred years in milliseconds: no duration of a plan is longer.
 const DURATION_MS_MAX: f64 = 100.0 * 366.0 * 86_400_000.0;
 
@@ -33,10 +45,16 @@ pub struct Plan {
     pub limits: Limits,
     /// Where messages come from.
     pub sources: Vec<Source>,
+    /// Values by key that do not come from devices.
+    pub lookups: Vec<Lookup>,
     /// Event-time spans to aggregate over.
     pub windows: Vec<Window>,
     /// What to predict.
     pub tasks: Vec<TaskPlan>,
+    /// Which readings go on as they are.
+    pub forward: Vec<Rule>,
+    /// What names of features refer to, as canonical JSON: windows, lookups, derived fields, each with its name.
+    pub definitions: Vec<(String, String)>,
 }
 
 /// Bounds of the state.
@@ -65,6 +83,15 @@ pub struct Field {
     pub except: Vec<String>,
 }
 
+/// A field that is made of others of the same key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derived {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub expression: Expression,
+}
+
 /// A source of readings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
@@ -84,6 +111,8 @@ pub struct Source {
     pub key: Template,
     /// What it measures.
     pub fields: Vec<Field>,
+    /// What follows from that.
+    pub derived: Vec<Derived>,
     /// Where fields, event time, the device's counter and captures of the payload stand.
     pub mapping: Mapping,
     /// True when a row without event time, or from a clock that was not set, is taken for one of its arrival.
@@ -100,6 +129,57 @@ pub struct Source {
     pub clock_skew_max_ms: f64,
     /// Silence after which a key's windows close without it; 0: never.
     pub idle_ms: f64,
+}
+
+/// A table of values by key.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lookup {
+    /// Its name.
+    pub name: String,
+    /// Names of its columns.
+    pub columns: Vec<String>,
+    /// Keys in the order of their bytes, each with a value per column; NaN where there is none.
+    rows: Vec<(String, Vec<f64>)>,
+}
+
+impl Lookup {
+    /// What stands in a column for a key.
+    #[must_use]
+    pub fn value(&self, key: &str, column: usize) -> Option<f64> {
+        let row = self.rows.binary_search_by(|(name, _)| name.as_str().cmp(key)).ok()?;
+        Some(self.rows[row].1[column])
+    }
+
+    fn parse(value: &Value) -> Result<Self> {
+        let columns = strings(value, "columns", LOOKUP_COLUMNS_MAX)?;
+        unique(columns.iter())?;
+        let rows = list(value, "rows", LOOKUP_ROWS_MAX)?.iter().map(|row| {
+            let (key, values) = row
+                .as_list()
+                .and_then(<[Value]>::split_first)
+                .ok_or(CoreError::BadPlan)?;
+            let values = values.iter().map(|value| match value {
+                Value::Null => Ok(f64::NAN),
+                value => value.as_f64().ok_or(CoreError::BadPlan),
+            });
+            let values: Vec<f64> = values.collect::<Result<_>>()?;
+            let key = key.as_str().ok_or(CoreError::BadPlan)?;
+            if values.len() == columns.len() {
+                Ok((key.into(), values))
+            } else {
+                Err(CoreError::BadPlan)
+            }
+        });
+        let rows: Vec<(String, Vec<f64>)> = rows.collect::<Result<_>>()?;
+        if rows.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+            return Err(CoreError::BadPlan);
+        }
+        Ok(Self {
+            name: string(value, "name")?,
+            columns,
+            rows,
+        })
+    }
 }
 
 /// What kind of truth a task predicts.
@@ -195,6 +275,10 @@ impl Plan {
                 .iter()
                 .map(Source::parse)
                 .collect::<Result<_>>()?,
+            lookups: optional_list(&value, "lookups", LOOKUPS_MAX)?
+                .iter()
+                .map(Lookup::parse)
+                .collect::<Result<_>>()?,
             windows: list(&value, "windows", WINDOWS_MAX)?
                 .iter()
                 .map(Window::parse)
@@ -203,8 +287,14 @@ impl Plan {
                 .iter()
                 .map(TaskPlan::parse)
                 .collect::<Result<_>>()?,
+            forward: optional_list(&value, "forward", FORWARD_MAX)?
+                .iter()
+                .map(forward)
+                .collect::<Result<_>>()?,
+            definitions: definitions(&value)?,
         };
         unique(plan.sources.iter().map(|source| &source.name))?;
+        unique(plan.lookups.iter().map(|lookup| &lookup.name))?;
         unique(plan.windows.iter().map(|window| &window.name))?;
         unique(plan.tasks.iter().map(|task| &task.name))?;
         for window in &mut plan.windows {
@@ -279,6 +369,14 @@ impl Source {
                 return Err(CoreError::BadPlan);
             }
         }
+        let derived = optional_list(value, "derived", DERIVED_MAX)?.iter().map(|derived| {
+            Ok(Derived {
+                name: string(derived, "name")?,
+                expression: Expression::parse(&string(derived, "expression")?)?,
+            })
+        });
+        let derived: Vec<Derived> = derived.collect::<Result<_>>()?;
+        unique(derived.iter().map(|derived| &derived.name))?;
         let door = member(value, "door")?;
         let except = optional_strings(value, "except")?;
         let time_absent = match value.get("time_absent").map(Value::as_str) {
@@ -295,6 +393,7 @@ impl Source {
             .get("compression")
             .map(|name| name.as_str().ok_or(CoreError::BadPlan));
         Ok(Self {
+            derived,
             name: string(value, "name")?,
             packing: packing.map(|name| name.and_then(Packing::parse)).transpose()?,
             except: except.iter().map(|text| Pattern::parse(text)).collect::<Result<_>>()?,
@@ -322,6 +421,45 @@ impl Source {
     }
 }
 
+/// A rule of forwarding.
+fn forward(value: &Value) -> Result<Rule> {
+    let condition = member(value, "where")?;
+    let deadband = number(value, "deadband")?;
+    if !(0.0..=f64::MAX).contains(&deadband) {
+        return Err(CoreError::BadPlan);
+    }
+    Ok(Rule {
+        of: strings(value, "of", 4096)?,
+        condition: if condition.is_null() {
+            None
+        } else {
+            Some(Expression::parse(&string(value, "where")?)?)
+        },
+        every_ms: duration(value, "every_ms")?,
+        deadband,
+        is_relative: flag(value, "relative")?,
+        at_least_ms: duration(value, "at_least_ms")?,
+        one_in: count(value, "one_in", 1 << 20)? as u64,
+    })
+}
+
+/// What names of features refer to.
+fn definitions(plan: &Value) -> Result<Vec<(String, String)>> {
+    let mut definitions = Vec::new();
+    for (section, kind, max) in [("windows", "", WINDOWS_MAX), ("lookups", "lookup.", LOOKUPS_MAX)] {
+        for value in optional_list(plan, section, max)? {
+            let name = format!("{kind}{}.", string(value, "name")?);
+            definitions.push((name, json::text(value)));
+        }
+    }
+    for source in list(plan, "sources", SOURCES_MAX)? {
+        for value in optional_list(source, "derived", DERIVED_MAX)? {
+            definitions.push((string(value, "name")?, json::text(value)));
+        }
+    }
+    Ok(definitions)
+}
+
 /// Where a source looks for its fields, its time, its counter and its captures, each as its format lays payloads out.
 fn mapping(value: &Value, format: &Format) -> Result<Mapping> {
     let place = |path: Path| format.place(path);
@@ -334,10 +472,7 @@ fn mapping(value: &Value, format: &Format) -> Result<Mapping> {
     }
     let time = optional_path(value, "time")?.map(place).transpose()?;
     let counter = optional_path(value, "seq")?.map(place).transpose()?;
-    let captures = match value.get("captures") {
-        Some(_) => list(value, "captures", PATHS_MAX)?,
-        None => &[],
-    };
+    let captures = optional_list(value, "captures", PATHS_MAX)?;
     let captures = captures.iter().map(|capture| {
         let name = string(capture, "name")?;
         if !is_capture_name(&name) {
@@ -437,6 +572,13 @@ pub(crate) fn number(value: &Value, name: &str) -> Result<f64> {
     member(value, name)?.as_f64().ok_or(CoreError::BadPlan)
 }
 
+fn flag(value: &Value, name: &str) -> Result<bool> {
+    match member(value, name)? {
+        Value::Bool(flag) => Ok(*flag),
+        _ => Err(CoreError::BadPlan),
+    }
+}
+
 pub(crate) fn duration(value: &Value, name: &str) -> Result<f64> {
     let duration = number(value, name)?;
     if (0.0..=DURATION_MS_MAX).contains(&duration) {
@@ -477,6 +619,14 @@ pub(crate) fn list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [
         .as_list()
         .filter(|items| items.len() <= max)
         .ok_or(CoreError::BadPlan)
+}
+
+/// A list that is left out when it is empty.
+fn optional_list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [Value]> {
+    match value.get(name) {
+        Some(_) => list(value, name, max),
+        None => Ok(&[]),
+    }
 }
 
 pub(crate) fn strings(value: &Value, name: &str, max: usize) -> Result<Vec<String>> {

@@ -39,7 +39,7 @@ pub struct Series {
     pub last: f64,
     /// Its event time; -infinity when it is not known.
     pub last_ms: f64,
-    /// The value before the latest; NaN when there is none.
+    /// The value before the latest by event time; NaN when there is none.
     pub previous: f64,
     /// Its event time.
     pub previous_ms: f64,
@@ -58,6 +58,8 @@ pub struct Table {
     pub keys: Vec<Key>,
     /// Series by index.
     pub series: Vec<Series>,
+    /// Per field its series, in the order they came.
+    of_field: Vec<Vec<u32>>,
 }
 
 impl Table {
@@ -100,7 +102,21 @@ impl Table {
             spans: spans(&plan.windows, field_name),
         });
         self.keys[key as usize].series.push(index);
+        self.note_field(field, index);
         Ok(index)
+    }
+
+    fn note_field(&mut self, field: u32, series: u32) {
+        if self.of_field.len() <= field as usize {
+            self.of_field.resize(field as usize + 1, Vec::new());
+        }
+        self.of_field[field as usize].push(series);
+    }
+
+    /// The series of a field, in the order they came.
+    #[must_use]
+    pub fn of_field(&self, field: u32) -> &[u32] {
+        self.of_field.get(field as usize).map_or(&[], Vec::as_slice)
     }
 
     /// Index of the series of a key and a field, if it has had a reading.
@@ -154,6 +170,7 @@ impl Table {
             field_names,
             keys,
             series,
+            ..
         } = self;
         let entry = &mut keys[key as usize];
         if complete_ms > entry.complete_ms {
@@ -266,6 +283,7 @@ impl Table {
             field_names: Names::load(reader)?,
             keys: vec![],
             series: vec![],
+            of_field: vec![],
         };
         for _ in 0..table.key_names.len() {
             let key = Key {
@@ -305,15 +323,26 @@ impl Table {
                 previous_ms,
                 spans,
             });
-            table.keys[key as usize]
-                .series
-                .push(u32::try_from(index).map_err(|_| CoreError::Corrupt)?);
+            let index = u32::try_from(index).map_err(|_| CoreError::Corrupt)?;
+            table.keys[key as usize].series.push(index);
+            table.note_field(field, index);
         }
         Ok(table)
     }
 }
 
 impl Series {
+    /// The value at an event time and its own time, as far as the latest two readings tell.
+    #[must_use]
+    pub fn as_of(&self, time_ms: f64) -> Option<(f64, f64)> {
+        let (value, at_ms) = if self.last_ms <= time_ms {
+            (self.last, self.last_ms)
+        } else {
+            (self.previous, self.previous_ms)
+        };
+        (at_ms <= time_ms && !value.is_nan()).then_some((value, at_ms))
+    }
+
     /// False for a series of which nothing but late readings came.
     #[must_use]
     pub fn has_value(&self) -> bool {
@@ -325,6 +354,8 @@ impl Series {
         if time >= self.last_ms {
             (self.previous, self.previous_ms) = (self.last, self.last_ms);
             (self.last, self.last_ms) = (value, time);
+        } else if time >= self.previous_ms {
+            (self.previous, self.previous_ms) = (value, time);
         }
     }
 

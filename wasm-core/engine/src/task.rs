@@ -16,7 +16,7 @@ use crate::features::{Features, Gathering, target_field};
 use crate::json;
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query, Score};
 use crate::names::NONE;
-use crate::output::{Alarm, Outputs, Prediction};
+use crate::output::{Alarm, Outcome, Outputs, Prediction, ServedVector};
 use crate::plan::{Plan, TaskKind, TaskPlan};
 use crate::release::{Release, ReleaseModel};
 use crate::series::Table;
@@ -57,6 +57,36 @@ struct KeyState {
     scale: f64,
     /// Errors in it.
     errors: u32,
+    /// Names all vectors served so far.
+    served: Served,
+}
+
+/// Bytes of the hash that names what was served.
+const SERVED_HASH_BYTES: usize = 16;
+
+/// The vectors served for a key: how many, and a hash over all of them, so that whoever rebuilds them can prove that they
+/// are those.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Served {
+    /// Vectors.
+    pub count: u64,
+    /// The first bytes of the SHA-256 of the hash before, the offset of the message, the event time and the features.
+    pub hash: [u8; SERVED_HASH_BYTES],
+}
+
+impl Served {
+    fn add(&mut self, offset: u64, at_ms: f64, x: &[f64], bytes: &mut Writer) {
+        bytes.clear();
+        bytes.raw(&self.hash);
+        bytes.u64(offset);
+        bytes.f64(at_ms);
+        for &value in x {
+            bytes.f64(value);
+        }
+        let hash = Sha256::digest(bytes.as_slice());
+        self.hash.copy_from_slice(&hash[..SERVED_HASH_BYTES]);
+        self.count += 1;
+    }
 }
 
 impl Default for KeyState {
@@ -67,6 +97,7 @@ impl Default for KeyState {
             past: Vec::new(),
             scale: 0.0,
             errors: 0,
+            served: Served::default(),
         }
     }
 }
@@ -127,6 +158,7 @@ pub struct Task {
     counts: Counts,
     /// Reused from prediction to prediction.
     x: Vec<f64>,
+    bytes: Writer,
 }
 
 /// Where the stream stands when a task is asked to act.
@@ -157,6 +189,7 @@ impl Task {
             pending: 0,
             counts: Counts::default(),
             x: Vec::new(),
+            bytes: Writer::new(),
         };
         if !definition.features.is_empty() {
             task.begin(definition.features.clone(), plan, table);
@@ -220,6 +253,11 @@ impl Task {
         self.learner().map(Learner::statistics)
     }
 
+    /// What was served per key, by the index of the key.
+    pub fn served(&self) -> impl ExactSizeIterator<Item = Served> {
+        self.keys.iter().map(|key| key.served)
+    }
+
     /// Freezes the automatic features when that is due, at a row of so many `readings`; `used` counts the messages used so
     /// far.
     pub fn freeze(&mut self, plan: &Plan, table: &mut Table, readings: usize, used: u64) {
@@ -259,7 +297,7 @@ impl Task {
             return;
         }
         match self.definition.kind {
-            TaskKind::Forecast => self.mature_forecasts(moment, value),
+            TaskKind::Forecast => self.mature_forecasts(moment, value, outputs),
             TaskKind::Anomaly => self.mature_step(moment, value, outputs),
             TaskKind::Regression | TaskKind::Classification => return,
         }
@@ -271,16 +309,28 @@ impl Task {
         if self.learning.is_none() || self.definition.label.is_none() {
             return;
         }
-        self.expire_before(moment.key, moment.time_ms - self.definition.wait_ms);
+        self.expire_before(
+            moment.key,
+            moment.time_ms - self.definition.wait_ms,
+            moment.task,
+            outputs,
+        );
         self.predict_if_due(moment, f64::NAN, outputs);
     }
 
     /// A label for a key, for the time it gives or else for the latest prediction; `newest_ms` is the key's event time.
-    /// `key` is `None` for one that never had a reading.
+    /// The key is `None` for one that never had a reading; `task` is the task's index in the plan.
     ///
     /// # Errors
     /// `Limit` for a class over the limit.
-    pub fn label(&mut self, key: Option<u32>, newest_ms: f64, time_ms: Option<f64>, label: Label) -> Result<()> {
+    pub fn label(
+        &mut self,
+        (key, newest_ms): (Option<u32>, f64),
+        time_ms: Option<f64>,
+        label: Label,
+        task: usize,
+        outputs: &mut Outputs,
+    ) -> Result<()> {
         if let (Some(key), None) = (key, &self.learning) {
             self.gathering.label(key);
         }
@@ -288,7 +338,7 @@ impl Task {
             self.counts.unmatched += 1;
             return Ok(());
         };
-        self.expire_before(key, newest_ms - self.definition.wait_ms);
+        self.expire_before(key, newest_ms - self.definition.wait_ms, task, outputs);
         let pending = &self.keys[key as usize].pending;
         let behind = time_ms.map_or(pending.len(), |time| {
             pending.partition_point(|entry| entry.at_ms <= time)
@@ -300,12 +350,13 @@ impl Task {
             self.counts.unmatched += 1;
             return Ok(());
         };
-        let label = match label {
-            Label::Number(number) => number,
-            Label::Class(name) => f64::from(learning.learner.intern_class(name)?),
+        let (number, outcome) = match label {
+            Label::Number(number) => (number, Outcome::Number(number)),
+            Label::Class(name) => (f64::from(learning.learner.intern_class(name)?), Outcome::Class(name)),
         };
         let entry = self.keys[key as usize].pending.remove(at).expect("found above");
-        self.mature(entry.slot, label);
+        outputs.outcome(task, entry.slot, outcome);
+        self.mature(entry.slot, number);
         Ok(())
     }
 
@@ -323,10 +374,17 @@ impl Task {
         installed.is_ok()
     }
 
-    /// Follows a change of plan in which this task's definition stays as it is.
+    /// Follows a change of plan in which this task's definition stays as it is. What its names refer to may have changed:
+    /// then what it tells the fleet begins anew, under another schema.
     pub fn change(&mut self, plan: &Plan, table: &mut Table) {
         if let Some(learning) = &mut self.learning {
             let names = learning.features.names().to_vec();
+            let schema = schema(&self.definition, &names, &Features::definitions(&names, plan)).into_bytes();
+            if schema != learning.schema {
+                learning.learner.forget_statistics();
+                learning.schema_hash = Sha256::digest(&schema).into();
+                learning.schema = schema;
+            }
             learning.features = Features::resolve(names, plan, &mut table.field_names);
         }
     }
@@ -341,7 +399,8 @@ impl Task {
         score
     }
 
-    fn expire(&mut self, slot: u32) {
+    fn expire(&mut self, slot: u32, task: usize, outputs: &mut Outputs) {
+        outputs.outcome(task, slot, Outcome::Expired);
         self.learning
             .as_mut()
             .expect("nothing was served without")
@@ -352,19 +411,19 @@ impl Task {
     }
 
     /// Expires what was predicted for `key` before `time_ms`.
-    fn expire_before(&mut self, key: u32, time_ms: f64) {
+    fn expire_before(&mut self, key: u32, time_ms: f64, task: usize, outputs: &mut Outputs) {
         while let Some(state) = self.keys.get_mut(key as usize)
             && let Some(entry) = state.pending.front()
             && entry.at_ms < time_ms
         {
             let slot = entry.slot;
             state.pending.pop_front();
-            self.expire(slot);
+            self.expire(slot, task, outputs);
         }
     }
 
     /// The label of a forecast is the first reading at or after its horizon, if it is not later than the tolerance.
-    fn mature_forecasts(&mut self, moment: &Moment, value: f64) {
+    fn mature_forecasts(&mut self, moment: &Moment, value: f64, outputs: &mut Outputs) {
         while let Some(state) = self.keys.get_mut(moment.key as usize)
             && let Some(entry) = state.pending.front()
             && entry.at_ms + self.definition.horizon_ms <= moment.time_ms
@@ -373,9 +432,10 @@ impl Task {
             let slot = entry.slot;
             state.pending.pop_front();
             if late_ms <= self.definition.tolerance_ms {
+                outputs.outcome(moment.task, slot, Outcome::Number(value));
                 self.mature(slot, value);
             } else {
-                self.expire(slot);
+                self.expire(slot, moment.task, outputs);
             }
         }
     }
@@ -403,6 +463,7 @@ impl Task {
         let rate = (1.0 / f64::from(state.errors)).max(SCALE_RATE_MIN);
         state.scale += rate * (clipped - state.scale);
         let score = distance / (DEVIATIONS * scale);
+        outputs.outcome(moment.task, entry.slot, Outcome::Number(value));
         self.mature(entry.slot, value);
         if warm && score >= self.definition.threshold {
             self.counts.alarms += 1;
@@ -433,9 +494,14 @@ impl Task {
             return;
         }
         let learning = self.learning.as_mut().expect("callers return without");
-        learning
-            .features
-            .fill(moment.table, moment.key, moment.time_ms, &state.past, &mut self.x);
+        learning.features.fill(
+            moment.plan,
+            moment.table,
+            moment.key,
+            moment.time_ms,
+            &state.past,
+            &mut self.x,
+        );
         let Ok(served) = learning.learner.serve(&Query {
             key: moment.key,
             x: &self.x,
@@ -444,6 +510,16 @@ impl Task {
             self.counts.unserved += 1;
             return;
         };
+        state
+            .served
+            .add(outputs.offset(), moment.time_ms, &self.x, &mut self.bytes);
+        outputs.served(&ServedVector {
+            task: moment.task,
+            key: moment.table.key_names.name(moment.key),
+            at_ms: moment.time_ms,
+            slot: served.slot,
+            x: &self.x,
+        });
         for (count, value) in learning.missing.iter_mut().zip(&self.x) {
             *count += u64::from(value.is_nan());
         }
@@ -465,7 +541,7 @@ impl Task {
         self.pending += 1;
         self.counts.predictions += 1;
         if full {
-            self.expire(oldest.map_or(served.slot, |entry| entry.slot));
+            self.expire(oldest.map_or(served.slot, |entry| entry.slot), moment.task, outputs);
         }
         if kind == TaskKind::Anomaly {
             return; // only what is unusual is put out
@@ -525,6 +601,8 @@ impl Task {
             writer.f64s(&key.past);
             writer.f64(key.scale);
             writer.u32(key.errors);
+            writer.u64(key.served.count);
+            writer.raw(&key.served.hash);
             writer.u32(u32::try_from(key.pending.len()).expect("at most pending_per_key"));
             for entry in &key.pending {
                 writer.u32(entry.slot);
@@ -534,8 +612,8 @@ impl Task {
         }
     }
 
-    /// Takes what `save` wrote under the same plan. `used` counts the messages used then; `None` for a state of before
-    /// missing values were counted.
+    /// Takes what `save` wrote under the same plan. `version` is that of the state, `used` counts the messages used
+    /// then.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
@@ -543,7 +621,7 @@ impl Task {
         definition: &TaskPlan,
         plan: &Plan,
         table: &mut Table,
-        used: Option<u64>,
+        (version, used): (u16, u64),
         reader: &mut Reader,
     ) -> Result<Self> {
         let mut task = Self {
@@ -555,9 +633,10 @@ impl Task {
             pending: 0,
             counts: Counts::load(reader)?,
             x: Vec::new(),
+            bytes: Writer::new(),
         };
         if !reader.bool()? {
-            if let Some(used) = used {
+            if version >= 3 {
                 task.gathering = Gathering::load(table.keys.len(), used, reader)?;
             }
             return Ok(task);
@@ -568,7 +647,7 @@ impl Task {
             .collect::<Result<Vec<_>>>()?;
         let missing = names
             .iter()
-            .map(|_| if used.is_some() { reader.u64() } else { Ok(0) })
+            .map(|_| if version >= 3 { reader.u64() } else { Ok(0) })
             .collect::<Result<Vec<_>>>()?;
         let learner = Learner::load(reader)?;
         let as_served = learner.spec().columns.iter().map(|column| column.name.as_str());
@@ -580,6 +659,11 @@ impl Task {
         let past_length = learning.features.past_length();
         for _ in 0..reader.count(28)? {
             let (served_ms, past, scale, errors) = (reader.f64()?, reader.f64s()?, reader.f64()?, reader.u32()?);
+            let mut vectors = Served::default();
+            if version >= 6 {
+                vectors.count = reader.u64()?;
+                vectors.hash.copy_from_slice(reader.raw(SERVED_HASH_BYTES)?);
+            }
             let count = reader.count(20)?;
             let pending = (0..count).map(|_| {
                 let (slot, at_ms, value) = (reader.u32()?, reader.f64()?, reader.f64()?);
@@ -600,6 +684,7 @@ impl Task {
                 past,
                 scale,
                 errors,
+                served: vectors,
             });
         }
         task.learning = Some(learning);
@@ -632,7 +717,7 @@ impl Task {
 
 impl Learning {
     fn new(definition: &TaskPlan, names: Vec<String>, learner: Learner, plan: &Plan, table: &mut Table) -> Self {
-        let schema = schema(definition, &names).into_bytes();
+        let schema = schema(definition, &names, &Features::definitions(&names, plan)).into_bytes();
         Self {
             missing: vec![0; names.len()],
             features: Features::resolve(names, plan, &mut table.field_names),
@@ -667,8 +752,11 @@ impl Counts {
     }
 }
 
+/// Bytes of the hash that names the definitions behind a schema.
+const DEFINITIONS_HASH_BYTES: usize = 16;
+
 /// Canonical JSON of a task's schema (FORMATS.md §6). The target of labels from a topic is the path they stand at.
-fn schema(definition: &TaskPlan, features: &[String]) -> String {
+fn schema(definition: &TaskPlan, features: &[String], definitions: &str) -> String {
     let mut text = String::from("{\"task\":");
     json::write_str(&mut text, &definition.name);
     text.push_str(",\"kind\":");
@@ -685,7 +773,15 @@ fn schema(definition: &TaskPlan, features: &[String]) -> String {
         }
         json::write_str(&mut text, name);
     }
-    text.push_str("]}");
+    text.push(']');
+    if !definitions.is_empty() {
+        text.push_str(",\"definitions\":\"");
+        for byte in &Sha256::digest(definitions)[..DEFINITIONS_HASH_BYTES] {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        text.push('"');
+    }
+    text.push('}');
     text
 }
 

@@ -5,6 +5,7 @@ use super::idle::Idle;
 use super::{CLOCK_ORDINALS, State};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::forward::Sending;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::repeat::{Doors, Streams};
@@ -14,8 +15,9 @@ use crate::time::Clock;
 
 const MAGIC: &[u8; 4] = b"RVES";
 /// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
-/// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted.
-const VERSION: u16 = 5;
+/// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted; up to version 5
+/// what was served had no hash.
+const VERSION: u16 = 6;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -38,6 +40,9 @@ impl State {
         self.streams.save(writer);
         self.ledger.save(writer);
         self.table.save(&self.plan.windows, writer);
+        for sending in &self.sending {
+            sending.save(writer);
+        }
         for task in &self.tasks {
             task.save(writer);
         }
@@ -74,11 +79,15 @@ impl State {
         let streams = Streams::load(&mut reader)?;
         let ledger = Ledger::load(&plan, version < 5, &mut reader)?;
         let mut table = Table::load(&plan, version < 4, &mut reader)?;
-        let counted = (version >= 3).then_some(used);
+        let rules = plan
+            .forward
+            .iter()
+            .map(|_| Sending::load(table.series.len(), &mut reader));
+        let sending = rules.collect::<Result<_>>()?;
         let tasks = plan
             .tasks
             .iter()
-            .map(|task| Task::load(task, &plan, &mut table, counted, &mut reader));
+            .map(|task| Task::load(task, &plan, &mut table, (version, used), &mut reader));
         let tasks = tasks.collect::<Result<_>>()?;
         reader.finish()?;
         Ok(Self {
@@ -90,6 +99,7 @@ impl State {
             doors,
             streams,
             ledger,
+            sending,
             tasks,
             table,
             messages,
@@ -97,6 +107,8 @@ impl State {
             releases_refused,
             rows: Vec::new(),
             readings: Vec::new(),
+            derived: Vec::new(),
+            stack: Vec::new(),
             name: String::new(),
             label_text: String::new(),
             plan,

@@ -26,9 +26,9 @@ const NAME_BYTES_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     /// Position of the field in the source; afterwards the series.
-    place: u32,
-    value: f64,
-    late: bool,
+    pub(super) place: u32,
+    pub(super) value: f64,
+    pub(super) late: bool,
 }
 
 /// What a message says about one key at one time.
@@ -36,15 +36,15 @@ pub(super) struct Reading {
 pub(super) struct Row {
     /// Its instance in what was decoded.
     instance: usize,
-    key: u32,
+    pub(super) key: u32,
     /// The event time, and whether the device gave it.
-    time_ms: f64,
+    pub(super) time_ms: f64,
     own_time: bool,
     /// The device's number.
     number: Option<u64>,
     /// Its readings.
-    from: usize,
-    to: usize,
+    pub(super) from: usize,
+    pub(super) to: usize,
 }
 
 impl Row {
@@ -107,7 +107,9 @@ impl State {
             fate = Some(outcome);
         }
         for label in &mut route.labels {
-            let outcome = self.label(label, publish, decoded).unwrap_or_else(Fate::Quarantined);
+            let outcome = self
+                .label(label, publish, decoded, outputs)
+                .unwrap_or_else(Fate::Quarantined);
             fate = fate.or(Some(outcome));
         }
         (account, fate.expect("a message without source has a label"))
@@ -161,6 +163,8 @@ impl State {
             }
             if self.row(route.source, &row, outputs) {
                 self.used += u64::from(!core::mem::replace(&mut used, true));
+                self.derive(route.source, &row);
+                self.forward(&row, outputs);
                 self.learn(&row, outputs);
             } else {
                 late = true;
@@ -221,6 +225,7 @@ impl State {
         let Self {
             tasks,
             readings,
+            derived,
             table,
             plan,
             used,
@@ -229,7 +234,7 @@ impl State {
         let readings = &readings[row.from..row.to];
         for (index, task) in tasks.iter_mut().enumerate() {
             let target = task.target();
-            let own = readings.iter().find(|reading| {
+            let own = readings.iter().chain(derived.iter()).find(|reading| {
                 target != NONE && !reading.late && table.series[reading.place as usize].field == target
             });
             let label_topic = task.definition().label.is_some();
@@ -477,7 +482,13 @@ impl State {
     }
 
     /// Hands a label to its task.
-    fn label<'a>(&mut self, route: &mut LabelRoute, publish: &Publish<'a>, decoded: &mut Decoded<'a>) -> Result<Fate> {
+    fn label<'a>(
+        &mut self,
+        route: &mut LabelRoute,
+        publish: &Publish<'a>,
+        decoded: &mut Decoded<'a>,
+        outputs: &mut Outputs,
+    ) -> Result<Fate> {
         let definition = &self.plan.tasks[route.task];
         let label = definition
             .label
@@ -519,7 +530,7 @@ impl State {
         }
         let key = (route.key != NONE).then_some(route.key);
         let newest_ms = key.map_or(f64::NEG_INFINITY, |key| self.table.keys[key as usize].newest_ms);
-        self.tasks[route.task].label(key, newest_ms, time_ms, value)?;
+        self.tasks[route.task].label((key, newest_ms), time_ms, value, route.task, outputs)?;
         Ok(Fate::Used)
     }
 }

@@ -187,7 +187,7 @@ fn automatic(task: &TaskPlan, plan: &Plan, mut fields: Vec<String>) -> Vec<Strin
     fields.sort();
     fields.dedup();
     let mut names = fields.clone();
-    names.extend(TIMES.map(String::from));
+    names.extend(TIMES[..4].iter().map(|&name| String::from(name)));
     if let Some(target) = &task.target {
         names.extend(LAGS.map(|lag| format!("{target}.lag{lag}")));
         names.push(format!("{target}.rate"));

@@ -12,6 +12,7 @@
 import { join } from 'node:path';
 import {
   type AgentStatus,
+  BLOCK_HEADER_BYTES,
   BLOCK_KIND,
   type BlockDraft,
   type Clock,
@@ -42,6 +43,7 @@ import { createDocumenter } from './outputs/document.ts';
 import { createPublisher } from './outputs/publisher.ts';
 import { openQuarantine } from './quarantine/quarantine.ts';
 import { type Recovered, recover } from './recovery.ts';
+import { blocksOf } from './set_aside.ts';
 import { agentStatus } from './status.ts';
 import { asideNotice, createSupervisor } from './supervisor.ts';
 import { type Sync, startSync } from './sync/sync.ts';
@@ -128,12 +130,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       ...{ setAside, notice: notices.add, wanted },
     });
     const takenBefore = log.nextOffset;
+    let takenBytes = 0;
 
     const doors: FrontDoor[] = [];
     // Outputs leave through the door that the configuration names first.
     const publisher = createPublisher({
       connected: () => doors[0]?.connected() ?? false,
-      publish: (topic, payload, done) => doors[0]?.publish(topic, payload, done),
+      publish: (topic, payload, done, delivery) => doors[0]?.publish(topic, payload, done, delivery),
     });
     const publish = (outputs: readonly Output[]): void => {
       for (const message of outputs.flatMap(documenter.messages)) {
@@ -146,6 +149,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       intervalMs: config.log.commitMs,
       now: () => performance.now(),
       fold(blocks) {
+        takenBytes += messageBytes(blocks);
         const folded = supervisor.fold(blocks);
         return async () => {
           const outputs = await folded();
@@ -230,6 +234,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         uptimeMs: performance.now() - startedMs,
         cpuUs: user + system,
         messagesTaken: log.nextOffset - takenBefore,
+        bandwidth: { inBytes: takenBytes, outBytes: publisher.counters().publishedBytes },
         rssBytes: process.memoryUsage.rss(),
         doors: doors.map((door) => door.status()),
         lastError: diskFull ?? notices.last(),
@@ -274,6 +279,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       },
     };
   }
+}
+
+/** Bytes of the MQTT packets in a batch of blocks. */
+function messageBytes(blocks: Buffer): number {
+  let bytes = 0;
+  for (const { at, end } of blocksOf(blocks)) {
+    const kind = blocks[at + 5];
+    const isMessages = kind === BLOCK_KIND.messagesV4 || kind === BLOCK_KIND.messagesV5;
+    bytes += isMessages ? end - at - BLOCK_HEADER_BYTES : 0;
+  }
+  return bytes;
 }
 
 /** What the operator is told while the disk is full. */

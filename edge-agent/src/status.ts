@@ -23,6 +23,8 @@ export interface StatusFacts {
   /** CPU time of the process since it was ready, user and system, and the messages it took since it started. */
   cpuUs: number;
   messagesTaken: number;
+  /** Packets taken and published since the start. */
+  bandwidth: { inBytes: number; outBytes: number };
   rssBytes: number;
   doors: DoorStatus[];
   lastError: RivuletError | null;
@@ -44,6 +46,7 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     tasks,
     releases_accepted: tasks.reduce((sum, task) => sum + task.releases, 0),
     cpu_us_per_message: facts.messagesTaken === 0 ? 0 : round(facts.cpuUs / facts.messagesTaken, 2),
+    bandwidth: bandwidth(facts.bandwidth),
     rss_mib: round(facts.rssBytes / 2 ** 20, 1),
     core: { build: facts.core.build, kernel: Buffer.from(facts.core.kernelHash).toString('hex') },
     connected: facts.doors.every(({ connected }) => connected),
@@ -52,6 +55,10 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
       ? {}
       : { last_error: { code: facts.lastError.code, message: facts.lastError.message } }),
   };
+}
+
+function bandwidth({ inBytes, outBytes }: StatusFacts['bandwidth']): AgentStatus['bandwidth'] {
+  return { in_bytes: inBytes, out_bytes: outBytes, saved: inBytes === 0 ? 0 : round(1 - outBytes / inBytes, 4) };
 }
 
 function taskStatus(report: EngineReport['tasks'][number]): TaskStatus {

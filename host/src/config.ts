@@ -246,13 +246,42 @@ export interface TaskConfig {
   threshold: number;
 }
 
+/** How a message is published. */
+export interface DeliveryConfig {
+  qos: 0 | 1;
+  retain: boolean;
+}
+
 /** What is published, and where. */
-export interface OutputConfig {
+export interface OutputConfig extends DeliveryConfig {
   what: 'predictions' | 'windows' | 'alarms';
   /** Name of a task or window; `*`: all. */
   of: string;
   /** Template over gateway, task, window, key, field. */
   topic: string;
+}
+
+/** Readings that go on as they are, thinned out. */
+export interface ForwardConfig extends DeliveryConfig {
+  /** Fields; empty: all. */
+  of: string[];
+  /** An expression over the key's fields and `value`; null: always. */
+  where: string | null;
+  /** Least event time between two of a series. */
+  everyMs: number;
+  /** Only what differs by more from what was sent last; 0: any. */
+  deadband: number;
+  /** The deadband is a share of that. */
+  relative: boolean;
+  /** Sent within the deadband too when it was this long ago; 0: never. */
+  atLeastMs: number;
+  /** One of so many. */
+  oneIn: number;
+  /** Template over gateway, key and field. */
+  topic: string;
+  /** What Home Assistant is told; empty: nothing. */
+  unit: string;
+  deviceClass: string;
 }
 
 /** The bounds of the core's state. */
@@ -277,6 +306,9 @@ export interface Config {
   featureSets: FeatureSetConfig[];
   tasks: TaskConfig[];
   outputs: OutputConfig[];
+  forward: ForwardConfig[];
+  /** Topic prefix under which forwarded and predicted values are announced to Home Assistant; null: they are not. */
+  homeAssistant: { prefix: string } | null;
   limits: LimitsConfig;
   /** What is kept for replay: null is no limit of that kind. */
   log: { commitMs: number; keepBytes: number | null; keepMs: number | null };

@@ -14,6 +14,7 @@ import type {
 } from './config.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
+import { parseDelivery, parseForward, parseHomeAssistant, publishTopic } from './config_forward.ts';
 import { refuseRepeats, singlePath, template, topicPattern } from './config_language.ts';
 import { fieldName, NAME_EXPECTED, NAME_PATTERN } from './config_names.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
@@ -64,6 +65,8 @@ const TOP_KEYS = [
   'features',
   'tasks',
   'outputs',
+  'forward',
+  'home_assistant',
   'limits',
   'log',
   'checkpoint',
@@ -89,6 +92,7 @@ export function parseConfig(yaml: string, fileName: string, environment: Environ
   const scope = { sources, windows, lookups };
   const featureSets = parseFeatureSets(top.get('features'), scope);
   const tasks = parseTasks(top.get('tasks'), { ...scope, featureSets, fields }, limits);
+  const forwarded = parseForward(top.get('forward'), { fields, windows });
   return {
     gateway,
     about: top.get('about')?.text() ?? '',
@@ -100,7 +104,9 @@ export function parseConfig(yaml: string, fileName: string, environment: Environ
     windows,
     featureSets,
     tasks,
-    outputs: parseOutputs(top.get('outputs'), gateway, windows, tasks),
+    outputs: [...parseOutputs(top.get('outputs'), gateway, windows, tasks), ...forwarded.windows],
+    forward: forwarded.forward,
+    homeAssistant: parseHomeAssistant(top.get('home_assistant')),
     limits,
     log: parseLog(top.get('log')),
     checkpoint: {
@@ -273,11 +279,11 @@ function parseOutputs(
 ): OutputConfig[] {
   if (node === null)
     return [
-      { what: 'predictions', of: '*', topic: `rivulet/${gateway}/{task}/{key}` },
-      { what: 'alarms', of: '*', topic: `rivulet/${gateway}/alarms/{task}/{key}` },
+      { what: 'predictions', of: '*', topic: `rivulet/${gateway}/{task}/{key}`, qos: 1, retain: false },
+      { what: 'alarms', of: '*', topic: `rivulet/${gateway}/alarms/{task}/{key}`, qos: 1, retain: false },
     ];
   return node.list().map((item) => {
-    const map = item.map([...OUTPUT_KINDS, 'topic']);
+    const map = item.map([...OUTPUT_KINDS, 'topic', 'qos', 'retain']);
     const what = OUTPUT_KINDS.filter((kind) => map.get(kind) !== null);
     const [kind] = what;
     if (kind === undefined || what.length > 1)
@@ -288,15 +294,8 @@ function parseOutputs(
       );
     const names = (kind === 'windows' ? windows : tasks).map(({ name }) => name);
     const placeholders = kind === 'windows' ? ['gateway', 'window', 'key', 'field'] : ['gateway', 'task', 'key'];
-    const topicNode = map.need('topic');
-    const topic = template(topicNode, placeholders) as string;
-    if (topic === '' || ['+', '#', '\0'].some((sign) => topic.includes(sign)))
-      topicNode.fail(
-        'RIV_CONFIG_VALUE',
-        `\`${topicNode.path}\` is ${JSON.stringify(topic)}`,
-        'a topic without wildcards',
-      );
-    return { what: kind, of: map.need(kind).word(['*', ...names]), topic };
+    const topic = publishTopic(map.need('topic'), placeholders);
+    return { what: kind, of: map.need(kind).word(['*', ...names]), topic, ...parseDelivery(map) };
   });
 }
 

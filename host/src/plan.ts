@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type {
   Config,
+  ForwardConfig,
   LabelConfig,
   LookupConfig,
   SourceConfig,
@@ -32,6 +33,7 @@ export function compilePlan(config: Config): Buffer {
     ...(config.lookups.length > 0 ? { lookups: config.lookups.map(lookup) } : {}),
     windows: config.windows.map(window),
     tasks: config.tasks.map(task),
+    ...(config.forward.length > 0 ? { forward: config.forward.map(rule) } : {}),
   });
 }
 
@@ -148,6 +150,18 @@ function task(config: TaskConfig) {
     wait_ms: config.waitMs,
     tolerance_ms: config.toleranceMs,
     threshold: config.threshold,
+  };
+}
+
+function rule(config: ForwardConfig) {
+  return {
+    of: config.of,
+    where: config.where,
+    every_ms: config.everyMs,
+    deadband: config.deadband,
+    relative: config.relative,
+    at_least_ms: config.atLeastMs,
+    one_in: config.oneIn,
   };
 }
 

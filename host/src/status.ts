@@ -132,6 +132,8 @@ export interface AgentStatus {
   /** SHA-256 of the state in hex; only in the event `stopped`. */
   digest?: string;
   cpu_us_per_message: number;
+  /** Bytes of MQTT packets since the start: taken, published, and the share of what was taken that did not go on. */
+  bandwidth: { in_bytes: number; out_bytes: number; saved: number };
   rss_mib: number;
   core: { build: 'scalar' | 'simd'; kernel: string };
   /** True when every door is connected. */

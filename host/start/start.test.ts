@@ -69,6 +69,7 @@ function status(at: number, messages: number, tasks: TaskStatus[]): AgentStatus 
     sources: [],
     tasks,
     releases_accepted: 2,
+    bandwidth: { in_bytes: 0, out_bytes: 0, saved: 0 },
     cpu_us_per_message: 10,
     rss_mib: 80,
     core: { build: 'simd', kernel: '' },

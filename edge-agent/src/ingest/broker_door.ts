@@ -54,8 +54,6 @@ const WAITING_MAX = 4096;
 const UNACKED_BYTES_MAX = 16 * 1024 * 1024;
 /** How aedes and the system word the end of a connection that nobody announced. */
 const DROPPED = /connection closed|keep alive timeout|ECONNRESET|EPIPE|ETIMEDOUT|drain timeout/;
-/** QoS of our outputs on their way to subscribers; each subscriber gets at most what it asked for. */
-const OUTPUT_QOS = 1;
 /** Where messages go that their sender had no right to: nobody is there. 3.1.1 has no other answer than to acknowledge. */
 const NOWHERE = '$rivulet/denied';
 
@@ -377,10 +375,9 @@ export async function openBrokerDoor(
       ...{ name: config.name, connected: !quiet, connections, stale: false, silent_s: null },
       broker: { clients: broker.connectedClients, ...counts, ...store.counts },
     }),
-    publish: (topic, payload, done) => {
-      broker.publish(
-        { cmd: 'publish', topic, payload: Buffer.from(payload), qos: OUTPUT_QOS, retain: false, dup: false },
-        (error) => done(error ?? null),
+    publish: (topic, payload, done, { qos, retain } = { qos: 1, retain: false }) => {
+      broker.publish({ cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false }, (error) =>
+        done(error ?? null),
       );
     },
     quiesce: () => {

@@ -2,7 +2,7 @@
  * What every front door is to the agent, and what the agent lends it. A door takes messages off the network, puts them as
  * blocks into the beat, acknowledges them after the sync, and carries our own publishes out.
  */
-import type { Clock, DoorStatus, RivuletError } from '@rivulet/host';
+import type { Clock, DeliveryConfig, DoorStatus, RivuletError } from '@rivulet/host';
 import type { Entry } from './beat.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -33,8 +33,8 @@ export interface FrontDoor {
   /** True when messages can come in. */
   connected(): boolean;
   status(): DoorStatus;
-  /** Publishes one of our outputs; `done` is called once, when it left the process for good or cannot. */
-  publish(topic: string, payload: string, done: (error?: Error | null) => void): void;
+  /** Publishes one of our outputs (QoS 1 and not retained by default); `done` is called once, when it left for good or cannot. */
+  publish(topic: string, payload: string, done: (error?: Error | null) => void, delivery?: DeliveryConfig): void;
   /** Takes no further messages; what was taken is still acknowledged. */
   quiesce(): void;
   /** Ends all connections. */

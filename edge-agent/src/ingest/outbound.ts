@@ -5,6 +5,7 @@
  * Packet ids: the upper half is ours, MQTT.js has the lower half for its subscriptions. What is unanswered when a
  * connection ends is sent again on the next one, in its order (MQTT 3.1.1 section 4.4).
  */
+import type { DeliveryConfig } from '@rivulet/host';
 import type { IClientOptions } from 'mqtt';
 import { encodeOwnPublish } from './packet.ts';
 
@@ -25,8 +26,11 @@ export interface OutboundConnection {
 }
 
 export interface Outbound {
-  /** `done` is called once: when the broker answered, or with an error when it refused or the door closed. */
-  publish(topic: string, payload: string, done: (error?: Error | null) => void): void;
+  /**
+   * `done` is called once: when the broker answered, or with an error when it refused or the door closed. QoS 0 has no answer:
+   * it is done when it is written, and given up when there is no connection.
+   */
+  publish(topic: string, payload: string, done: (error?: Error | null) => void, delivery?: DeliveryConfig): void;
   connected(connection: OutboundConnection): void;
   disconnected(): void;
   /** A PUBACK came; false when the id is not one of ours. `reason` is 0 where none was said. */
@@ -38,6 +42,7 @@ export interface Outbound {
 interface Message {
   topic: string;
   payload: string;
+  retain: boolean;
   done: (error?: Error | null) => void;
 }
 
@@ -57,10 +62,10 @@ export function createOutbound(): Outbound {
   }
 
   function send(id: number, dup: boolean): void {
-    const { topic, payload } = unanswered.get(id) as Message;
+    const { topic, payload, retain } = unanswered.get(id) as Message;
     const { protocol, write } = connection as OutboundConnection;
     inFlight += 1;
-    write(encodeOwnPublish({ id, topic, payload, protocol, dup }));
+    write(encodeOwnPublish({ id, topic, payload, retain, protocol, dup }));
   }
 
   function pump(): void {
@@ -70,13 +75,23 @@ export function createOutbound(): Outbound {
   }
 
   return {
-    publish(topic, payload, done) {
+    publish(topic, payload, done, { qos, retain } = { qos: 1, retain: false }) {
+      if (qos === 0) {
+        const { protocol, write } = connection ?? {};
+        if (protocol === undefined || write === undefined) {
+          done(new Error('there is no connection'));
+          return;
+        }
+        write(encodeOwnPublish({ id: null, topic, payload, retain, protocol, dup: false }));
+        done(null);
+        return;
+      }
       if (unanswered.size > ID_MAX - OWN_ID_MIN) {
         done(new Error('too many publishes are unanswered'));
         return;
       }
       const id = nextId();
-      unanswered.set(id, { topic, payload, done });
+      unanswered.set(id, { topic, payload, retain, done });
       waiting.push(id);
       pump();
     },

@@ -11,6 +11,7 @@ const PUBACK = 0x40;
 const PUBREC = 0x50;
 const PUBCOMP = 0x70;
 const FLAG_DUP = 0x08;
+const FLAG_RETAIN = 0x01;
 /** Every success acknowledgement is four bytes, in 3.1.1 and in 5. */
 export const ACK_BYTES = 4;
 
@@ -123,24 +124,28 @@ export function encodePublish(packet: ParsedPublish, payloadBytesMax: number): B
   return bytes;
 }
 
-/** Writes one of our own publishes: QoS 1, not retained, no properties. */
+/** Writes one of our own publishes, without properties; `id` null: QoS 0, else QoS 1. */
 export function encodeOwnPublish(message: {
-  id: number;
+  id: number | null;
   topic: string;
   payload: string;
+  retain?: boolean;
   protocol: 4 | 5;
   dup: boolean;
 }): Buffer {
-  const { id, topic, payload, protocol, dup } = message;
+  const { id, topic, payload, retain = false, protocol, dup } = message;
   const topicLength = Buffer.byteLength(topic);
-  const length = 2 + topicLength + 2 + (protocol === 5 ? 1 : 0) + Buffer.byteLength(payload);
+  const length = 2 + topicLength + (id === null ? 0 : 2) + (protocol === 5 ? 1 : 0) + Buffer.byteLength(payload);
   const header = encodeLength(length);
   const bytes = Buffer.allocUnsafe(1 + header.length + length);
-  let at = bytes.writeUInt8((PACKET_TYPE.publish << 4) | (dup ? FLAG_DUP : 0) | (1 << 1), 0);
+  const flags = (dup ? FLAG_DUP : 0) | (id === null ? 0 : 1 << 1) | (retain ? FLAG_RETAIN : 0);
+  let at = bytes.writeUInt8((PACKET_TYPE.publish << 4) | flags, 0);
   at += header.copy(bytes, at);
   at = bytes.writeUInt16BE(topicLength, at);
   at += bytes.write(topic, at);
-  at = bytes.writeUInt16BE(id, at);
+  if (id !== null) {
+    at = bytes.writeUInt16BE(id, at);
+  }
   if (protocol === 5) {
     at = bytes.writeUInt8(0, at);
   }

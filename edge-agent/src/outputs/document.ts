@@ -6,6 +6,8 @@
 import {
   type Alarm,
   type Config,
+  type DeliveryConfig,
+  type Forwarded,
   type Output,
   type OutputConfig,
   type Prediction,
@@ -13,10 +15,11 @@ import {
   type WindowResult,
   windowStatistics,
 } from '@rivulet/host';
+import { createDiscovery } from './home_assistant.ts';
 import { fillTopic } from './topic.ts';
 
-/** A message ready to be published. */
-export interface OutboundMessage {
+/** A message ready to be published; once at least and not retained unless it says otherwise. */
+export interface OutboundMessage extends Partial<DeliveryConfig> {
   topic: string;
   payload: string;
 }
@@ -31,33 +34,41 @@ export interface Documenter {
 
 export function createDocumenter(config: Config): Documenter {
   const { gateway } = config;
-  const topicsOf = (what: OutputConfig['what'], name: string): string[] =>
-    config.outputs
-      .filter((rule) => rule.what === what && (rule.of === '*' || rule.of === name))
-      .map((rule) => rule.topic);
-  const predictionTopics = config.tasks.map((task) => topicsOf('predictions', task.name));
-  const alarmTopics = config.tasks.map((task) => topicsOf('alarms', task.name));
-  const windowTopics = config.windows.map((window) => topicsOf('windows', window.name));
+  const rulesOf = (what: OutputConfig['what'], name: string): OutputConfig[] =>
+    config.outputs.filter((rule) => rule.what === what && (rule.of === '*' || rule.of === name));
+  const predictionRules = config.tasks.map((task) => rulesOf('predictions', task.name));
+  const alarmRules = config.tasks.map((task) => rulesOf('alarms', task.name));
+  const windowRules = config.windows.map((window) => rulesOf('windows', window.name));
 
-  function publish(templates: string[] | undefined, values: Record<string, string>, document: object) {
-    if (templates === undefined || templates.length === 0) {
+  const discovery = createDiscovery(config);
+
+  function publish(
+    rules: readonly (DeliveryConfig & { topic: string })[] | undefined,
+    values: Record<string, string>,
+    document: object,
+  ): OutboundMessage[] {
+    if (rules === undefined || rules.length === 0) {
       return [];
     }
     const payload = JSON.stringify(document);
-    return templates.map((template) => ({ topic: fillTopic(template, { gateway, ...values }), payload }));
+    return rules.map(({ topic, qos, retain }) => ({
+      topic: fillTopic(topic, { gateway, ...values }),
+      ...{ payload, qos, retain },
+    }));
   }
 
   function wants(kind: Output['kind'], subject: number): boolean {
     switch (kind) {
       case 'prediction':
-        return (predictionTopics[subject]?.length ?? 0) > 0;
+        return (predictionRules[subject]?.length ?? 0) > 0;
       case 'alarm':
-        return (alarmTopics[subject]?.length ?? 0) > 0;
+        return (alarmRules[subject]?.length ?? 0) > 0;
       case 'window':
-        return (windowTopics[subject]?.length ?? 0) > 0;
+        return (windowRules[subject]?.length ?? 0) > 0;
+      case 'forward':
+        return true;
       case 'late':
       case 'quarantine':
-      case 'forward':
       case 'served':
       case 'outcome':
         return false;
@@ -71,20 +82,27 @@ export function createDocumenter(config: Config): Documenter {
         // Before the first label no class has a name yet: there is nothing to say.
         if (task === undefined || (task.kind === 'classification' && output.class === '')) return [];
         const document = predictionDocument(task.name, output);
-        return publish(predictionTopics[output.subject], { task: task.name, key: output.key }, document);
+        const sent = publish(predictionRules[output.subject], { task: task.name, key: output.key }, document);
+        return [...sent.flatMap(({ topic }) => discovery.prediction(task, output.key, topic)), ...sent];
       }
       case 'alarm': {
         const task = config.tasks[output.subject]?.name ?? '';
-        return publish(alarmTopics[output.subject], { task, key: output.key }, alarmDocument(task, output));
+        return publish(alarmRules[output.subject], { task, key: output.key }, alarmDocument(task, output));
       }
       case 'window': {
         const window = config.windows[output.subject]?.name ?? '';
         const document = windowDocument(window, config.windows[output.subject]?.stats ?? [], output);
-        return publish(windowTopics[output.subject], { window, key: output.key, field: output.field }, document);
+        return publish(windowRules[output.subject], { window, key: output.key, field: output.field }, document);
+      }
+      case 'forward': {
+        const rule = config.forward[output.subject];
+        if (rule === undefined) return [];
+        const { key, field } = output;
+        const sent = publish([rule], { key, field }, forwardDocument(rule.unit, output));
+        return [...sent.flatMap(({ topic }) => discovery.reading(rule, key, field, topic)), ...sent];
       }
       case 'late':
       case 'quarantine':
-      case 'forward':
       case 'served':
       case 'outcome':
         return [];
@@ -109,6 +127,10 @@ function alarmDocument(task: string, output: Alarm): object {
 function windowDocument(window: string, stats: readonly string[], output: WindowResult): object {
   const { key, field, start, end, count, revision, final, id } = output;
   return { window, key, field, start, end, count, ...windowStatistics(stats, output), revision, final, id };
+}
+
+function forwardDocument(unit: string, { key, field, time, value, id }: Forwarded): object {
+  return { key, field, at: time, value, ...(unit === '' ? {} : { unit }), id };
 }
 
 /** JSON has no NaN. */

@@ -6,11 +6,13 @@ import { fillTopic, topicLevel } from './topic.ts';
 
 const config = {
   gateway: 'plant-7',
+  forward: [{ topic: 'site/{gateway}/{key}/{field}', qos: 0, retain: true, unit: '°C', deviceClass: 'temperature' }],
+  homeAssistant: null,
   outputs: [
     { what: 'predictions', of: '*', topic: 'rivulet/{gateway}/{task}/{key}' },
     { what: 'windows', of: 'room_5m', topic: 'rivulet/{gateway}/windows/{window}/{key}/{field}' },
   ],
-  tasks: [{ name: 'temp_in_30m' }, { name: 'occupied' }],
+  tasks: [{ name: 'temp_in_30m' }, { name: 'occupied', kind: 'classification' }],
   windows: [{ name: 'room_5m', stats: ['mean', 'top_1', 'count', 'std'] }],
 } as unknown as Config;
 
@@ -94,7 +96,39 @@ describe('documents of outputs', () => {
     expect(createDocumenter(config).wants('window', 0)).toBe(true);
     const only = { ...config, outputs: [{ what: 'predictions', of: 'occupied', topic: 'x/{key}' }] } as Config;
     expect(createDocumenter(only).messages(prediction)).toEqual([]);
-    expect(createDocumenter(only).messages({ ...prediction, subject: 1 })[0]?.topic).toBe('x/r_1');
+    expect(createDocumenter(only).messages({ ...prediction, subject: 1, class: 'on' })[0]?.topic).toBe('x/r_1');
+  });
+});
+
+describe('forwarded readings', () => {
+  const reading: Output = {
+    ...{ kind: 'forward', subject: 0, offset: 7, ordinal: 2, id: '7-2', key: 'r/1', field: 'temp', time: 5, value: 21 },
+  };
+
+  it('leave with unit and id, delivered as their rule says', () => {
+    const [message, ...rest] = createDocumenter(config).messages(reading);
+    expect(rest).toEqual([]);
+    expect(message).toMatchObject({ topic: 'site/plant-7/r_1/temp', qos: 0, retain: true });
+    expect(JSON.parse(message?.payload ?? '')).toEqual({
+      ...{ key: 'r/1', field: 'temp', at: 5, value: 21, unit: '°C', id: '7-2' },
+    });
+  });
+
+  it('are announced to Home Assistant once, before the first value, and predictions too', () => {
+    const documenter = createDocumenter({ ...config, homeAssistant: { prefix: 'ha' } });
+    const [announcement, value] = documenter.messages(reading);
+    expect(value?.topic).toBe('site/plant-7/r_1/temp');
+    expect(announcement).toMatchObject({ qos: 1, retain: true });
+    expect(announcement?.topic).toMatch(/^ha\/sensor\/plant-7_site_plant-7_r_1_temp_[0-9a-f]{8}\/config$/);
+    const id = announcement?.topic.split('/').at(-2);
+    expect(JSON.parse(announcement?.payload ?? '')).toMatchObject({
+      ...{ name: 'temp', unique_id: id, state_topic: 'site/plant-7/r_1/temp', unit_of_measurement: '°C' },
+      ...{ device_class: 'temperature', value_template: '{{ value_json.value }}', device: { name: 'r/1' } },
+    });
+    expect(documenter.messages(reading).length).toBe(1);
+    expect(documenter.messages(prediction).map(({ topic }) => topic.split('/').at(-1))).toEqual(['config', 'r_1']);
+    const occupied = documenter.messages({ ...prediction, subject: 1, class: 'on' })[0];
+    expect(JSON.parse(occupied?.payload ?? '').value_template).toBe('{{ value_json.class }}');
   });
 });
 
@@ -120,6 +154,7 @@ describe('the publisher', () => {
     await publisher.flushed(1000);
     publisher.stop();
     expect(sent).toEqual(['d', 'e', 'f']);
-    expect(publisher.counters()).toEqual({ published: 3, dropped: 3 });
+    // Each packet has 7 bytes beside a topic of one character and no payload.
+    expect(publisher.counters()).toEqual({ published: 3, publishedBytes: 24, dropped: 3 });
   });
 });

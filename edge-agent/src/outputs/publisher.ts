@@ -3,6 +3,7 @@
  * While the door is away the queue fills; when it is full the oldest message goes (drop_oldest), since the newest
  * prediction is the one that is worth something. Drops are counted.
  */
+import type { DeliveryConfig } from '@rivulet/host';
 import type { OutboundMessage } from './document.ts';
 
 /** Messages kept while nobody takes them; at some 300 bytes each a few megabytes. */
@@ -12,10 +13,13 @@ const WINDOW_MESSAGES_MAX = 256;
 /** How often a door that was away is looked at again. */
 const RETRY_MS = 250;
 
+/** Bytes of a PUBLISH beside topic and payload: its type, a length of two bytes, the topic's length, a packet id. */
+const PACKET_HEAD_BYTES = 7;
+
 /** What the publisher needs of a door. */
 export interface OutboundDoor {
   connected(): boolean;
-  publish(topic: string, payload: string, done: (error?: Error | null) => void): void;
+  publish(topic: string, payload: string, done: (error?: Error | null) => void, delivery?: DeliveryConfig): void;
 }
 
 export interface Publisher {
@@ -23,8 +27,8 @@ export interface Publisher {
   /** Resolves when the queue is empty or the time is over. */
   flushed(withinMs: number): Promise<void>;
   stop(): void;
-  /** Messages that left, and messages that were dropped because the queue was full or the door refused them. */
-  counters(): { published: number; dropped: number };
+  /** Messages that left, their bytes as packets, and messages dropped because the queue was full or the door refused them. */
+  counters(): { published: number; publishedBytes: number; dropped: number };
 }
 
 export function createPublisher(door: OutboundDoor, queueMessagesMax = QUEUE_MESSAGES_MAX): Publisher {
@@ -33,6 +37,7 @@ export function createPublisher(door: OutboundDoor, queueMessagesMax = QUEUE_MES
   let head = 0;
   let waiting = 0;
   let published = 0;
+  let publishedBytes = 0;
   let dropped = 0;
   let retry: NodeJS.Timeout | null = null;
   let stopped = false;
@@ -73,19 +78,21 @@ export function createPublisher(door: OutboundDoor, queueMessagesMax = QUEUE_MES
       return;
     }
     while (length() > 0 && waiting < WINDOW_MESSAGES_MAX) {
-      const { topic, payload } = take();
+      const { topic, payload, qos = 1, retain = false } = take();
       waiting += 1;
-      door.publish(topic, payload, (error) => {
+      const done = (error?: Error | null): void => {
         waiting -= 1;
         if (error) {
           dropped += 1;
         } else {
           published += 1;
+          publishedBytes += PACKET_HEAD_BYTES + Buffer.byteLength(topic) + Buffer.byteLength(payload);
         }
         if (length() > 0) {
           pump();
         }
-      });
+      };
+      door.publish(topic, payload, done, { qos, retain });
     }
   }
 
@@ -103,6 +110,6 @@ export function createPublisher(door: OutboundDoor, queueMessagesMax = QUEUE_MES
         clearTimeout(retry);
       }
     },
-    counters: () => ({ published, dropped }),
+    counters: () => ({ published, publishedBytes, dropped }),
   };
 }

@@ -32,6 +32,7 @@ import {
   type Wanted,
 } from '@rivulet/host';
 import { createCheckpoints } from './checkpoints.ts';
+import { watchFeatures } from './features/watch.ts';
 import { createBeat } from './ingest/beat.ts';
 import { openBrokerDoor } from './ingest/broker_door.ts';
 import { openClientDoor } from './ingest/client_door.ts';
@@ -225,6 +226,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     publish(recovered.unpublished);
 
+    const watch =
+      config.verify === null
+        ? null
+        : watchFeatures(config.verify, { directory, wallMs: clock.wallMs, notice: notices.add });
+    undo.push(() => watch?.stop());
     // Starting costs CPU that no message caused.
     const cpuAtStart = process.cpuUsage();
     const status = (): AgentStatus => {
@@ -235,6 +241,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         cpuUs: user + system,
         messagesTaken: log.nextOffset - takenBefore,
         bandwidth: { inBytes: takenBytes, outBytes: publisher.counters().publishedBytes },
+        featuresVerified: watch?.status(),
         rssBytes: process.memoryUsage.rss(),
         doors: doors.map((door) => door.status()),
         lastError: diskFull ?? notices.last(),
@@ -265,6 +272,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         }
         clearInterval(checkpointTimer);
         ticks.stop();
+        watch?.stop();
         await sync?.stop();
         await beat.drained();
         await publisher.flushed(FLUSH_MS_MAX);

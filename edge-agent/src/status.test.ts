@@ -11,6 +11,7 @@ function guaranteeOf(yaml: string, account: { name: string; unknown?: number }) 
     config: parseConfig(yaml, 'x.yaml'),
     report: { offset: 0, messages: 0, keys: 0, series: 0, sources: [source], tasks: [] },
     core: { build: 'simd', kernelHash: new Uint8Array(32) },
+    ...{ bandwidth: { inBytes: 0, outBytes: 0 }, featuresVerified: undefined },
     ...{ wallMs: 0, uptimeMs: 0, cpuUs: 0, messagesTaken: 0, rssBytes: 0, doors: [], lastError: null },
   }).sources;
   return `${found?.guarantee}: ${found?.guarantee_why}`;

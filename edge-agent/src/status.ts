@@ -26,6 +26,7 @@ export interface StatusFacts {
   /** Packets taken and published since the start. */
   bandwidth: { inBytes: number; outBytes: number };
   rssBytes: number;
+  featuresVerified: AgentStatus['features_verified'];
   doors: DoorStatus[];
   lastError: RivuletError | null;
 }
@@ -48,6 +49,7 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     cpu_us_per_message: facts.messagesTaken === 0 ? 0 : round(facts.cpuUs / facts.messagesTaken, 2),
     bandwidth: bandwidth(facts.bandwidth),
     rss_mib: round(facts.rssBytes / 2 ** 20, 1),
+    ...(facts.featuresVerified === undefined ? {} : { features_verified: facts.featuresVerified }),
     core: { build: facts.core.build, kernel: Buffer.from(facts.core.kernelHash).toString('hex') },
     connected: facts.doors.every(({ connected }) => connected),
     doors: facts.doors,

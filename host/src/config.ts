@@ -313,5 +313,7 @@ export interface Config {
   /** What is kept for replay: null is no limit of that kind. */
   log: { commitMs: number; keepBytes: number | null; keepMs: number | null };
   checkpoint: { everyMs: number };
+  /** How often served features are proved to be what the log gives, and for how many keys of a task; null: not by itself. */
+  verify: { everyMs: number; keys: number } | null;
   sync: { url: string; everyMs: number; token: string | null } | null;
 }

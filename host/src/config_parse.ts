@@ -45,6 +45,9 @@ const COMMIT_MS = 10;
 const LOG_KEEP_BYTES = 2e9;
 /** A restart folds at most about this much log again. */
 const CHECKPOINT_EVERY_MS = 5000;
+/** The stretch between two checkpoints folded again each ten minutes costs about a hundredth of the fold. */
+const VERIFY_EVERY_MS = 10 * 60_000;
+const VERIFY_KEYS = 16;
 const SYNC_EVERY_MS = 5 * 60_000;
 
 const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -70,6 +73,7 @@ const TOP_KEYS = [
   'limits',
   'log',
   'checkpoint',
+  'verify',
   'sync',
 ] as const;
 
@@ -112,6 +116,7 @@ export function parseConfig(yaml: string, fileName: string, environment: Environ
     checkpoint: {
       everyMs: top.get('checkpoint')?.map(['every']).get('every')?.durationMs(100) ?? CHECKPOINT_EVERY_MS,
     },
+    verify: parseVerify(top.get('verify')),
     sync: parseSync(top.get('sync')),
   };
 }
@@ -344,6 +349,15 @@ function keep(node: ConfigNode | null): Pick<Config['log'], 'keepBytes' | 'keepM
     else keepBytes = limit.bytes();
   }
   return { keepBytes, keepMs };
+}
+
+function parseVerify(node: ConfigNode | null): Config['verify'] {
+  if (node === null) return null;
+  const map = node.map(['every', 'keys']);
+  return {
+    everyMs: map.get('every')?.durationMs(1000) ?? VERIFY_EVERY_MS,
+    keys: map.get('keys')?.integer(1, 10_000) ?? VERIFY_KEYS,
+  };
 }
 
 function parseSync(node: ConfigNode | null): Config['sync'] {

@@ -134,6 +134,8 @@ export interface AgentStatus {
   cpu_us_per_message: number;
   /** Bytes of MQTT packets since the start: taken, published, and the share of what was taken that did not go on. */
   bandwidth: { in_bytes: number; out_bytes: number; saved: number };
+  /** Rounds of proof that served features are what the log gives; absent when it is not switched on. */
+  features_verified?: { at: number | null; rounds: number; vectors: number; different: number };
   rss_mib: number;
   core: { build: 'scalar' | 'simd'; kernel: string };
   /** True when every door is connected. */

@@ -4,7 +4,7 @@
  * the gateway is killed in the middle.
  */
 import { createHash } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSlots, readSlots } from '@rivulet/host';
@@ -152,6 +152,7 @@ async function configure(port: number): Promise<string> {
     `gateway: g
 state: ${join(directory, 'state')}
 broker: { listen: ${port} }
+checkpoint: { every: 300ms }
 sources:
 ${source('rooms', 'b/{room}/{field}')}
 ${source('weather', 'w/{room}/{field}')}
@@ -264,6 +265,25 @@ describe('features', () => {
       { task: 'soon', key: 'r2', served: expect.any(Number), rebuilt: expect.any(Number) },
     ]);
   }, 90_000);
+
+  it('are proved by the gateway itself, again and again, when that is switched on', async () => {
+    const config = await configure(0);
+    await appendFile(config, 'verify: { every: 1s, keys: 2 }\n');
+    const agent = startAgentProcess(config);
+    closing.push(() => agent.kill());
+    const client = await connectAsync(`mqtt://127.0.0.1:${(await agent.ready()).brokerPort}`, { protocolVersion: 4 });
+    closing.push(() => client.endAsync(true));
+    const verified = () => agent.status()?.features_verified;
+    for (let n = 1; (verified()?.rounds ?? 0) < 2 || verified()?.vectors === 0; n++) {
+      expect(n, 'no proof after a thousand messages').toBeLessThan(1000);
+      const payload = JSON.stringify({ v: 20 + (n % 9), ts: START_MS + n * 1000, n });
+      await client.publishAsync('b/r1/temperature', payload, { qos: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const stopped = await agent.stop();
+    expect(stopped.features_verified).toMatchObject({ different: 0 });
+    expect(stopped.last_error).toBeUndefined();
+  }, 60_000);
 
   it('are listed, shown and drawn with owner, units and lineage', async () => {
     const config = await configure(0);

@@ -115,6 +115,12 @@ async function baseOf({ log, core, recent }: VerifyRequest, newest: Slot, older:
     const names = definitionsOf(planOfState(older.state));
     return { start, offset: older.nextOffset, names, served: byName(servedIn(core, older.state), [...names.keys()]) };
   }
+  if (recent) {
+    throw new RivuletError('RIV_CHECKPOINT_LOST', {
+      found: 'there is one checkpoint only',
+      todo: 'Try again after the next.',
+    });
+  }
   if (log.oldestSequence > 0) {
     const found = `the log begins at block ${log.oldestSequence}, behind the older checkpoint`;
     throw new RivuletError('RIV_LOG_GONE', {

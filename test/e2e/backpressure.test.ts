@@ -3,12 +3,10 @@
  * the messages wait where they are: with the broker, or in the devices. Given the processor back, it counts every one once.
  */
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type AgentProcess, startAgentProcess } from '../support/agent.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import { closeAll, closing, pause } from '../support/doors.ts';
 import { startLoad } from '../support/load.ts';
+import { openLoadedGateway } from '../support/loaded_gateway.ts';
 import { freePort, mosquittoAbsent, startMosquitto } from '../support/mosquitto.ts';
 
 const DEVICES = 50;
@@ -19,18 +17,7 @@ const RUN_MS = 2;
 /** What waits in a gateway is bounded by messages (embedded broker: 4,096) and bytes; the rest is the collector, starved as well. */
 const MEMORY_MIB_MAX = 120;
 
-let directory = '';
-const closing: (() => Promise<unknown> | unknown)[] = [];
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'rivulet-pressure-'));
-});
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) {
-    await close();
-  }
-  await rm(directory, { recursive: true, force: true });
-});
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+afterEach(closeAll);
 
 /** The largest resident memory that a process has had, in MiB. */
 function peakMib(pid: number): number {
@@ -48,41 +35,23 @@ async function throttle(pid: number, stillMs: number, ms: number): Promise<void>
   }
 }
 
-const counted = (agent: AgentProcess): number =>
-  (agent.status()?.ledger.used ?? 0) + (agent.status()?.ledger.late ?? 0);
-
 async function underPressure(door: string, port: number, stillMs: number): Promise<void> {
-  const config = join(directory, 'rivulet.yaml');
-  await writeFile(
-    config,
-    `gateway: plant-7
-state: ${join(directory, 'state')}
-${door}
-sources:
-  - { name: rooms, topic: "b/{room}/{sensor}", key: "{room}", fields: { "{sensor}": value }, time: ts, seq: n }
-`,
-  );
-  const agent = startAgentProcess(config);
-  closing.push(() => agent.kill());
-  await agent.ready();
-  await agent.until(() => agent.status()?.connected === true, 'the door is connected');
-  await pause(200); // SUBACK
+  const gateway = await openLoadedGateway(door);
+  const { pid } = gateway.agent();
   const load = startLoad(port, DEVICES, PER_SECOND);
-  closing.push(load.stop);
-  await agent.until(() => counted(agent) > 2 * PER_SECOND, 'the gateway is warm');
-  const before = peakMib(agent.pid);
-  await throttle(agent.pid, stillMs, THROTTLED_MS);
-  const behind = load.sent() - counted(agent);
-  const grown = peakMib(agent.pid) - before;
+  closing.push(async () => load.stop());
+  await gateway.goesOn(2 * PER_SECOND);
+  const before = peakMib(pid);
+  await throttle(pid, stillMs, THROTTLED_MS);
+  const behind = load.sent() - gateway.counted();
+  const grown = peakMib(pid) - before;
   await load.finish();
-  await agent.until(() => counted(agent) >= load.sent(), `all ${load.sent()} messages`).catch(() => undefined);
-  const { ledger, sources } = await agent.stop();
   console.log(
     `${load.sent()} messages, ${behind} behind after the throttle, peak memory ${before.toFixed(0)} + ${grown.toFixed(0)} MiB`,
   );
   expect(behind).toBeGreaterThan(1000);
   expect(grown).toBeLessThan(MEMORY_MIB_MAX);
-  expect({ counted: ledger.used + ledger.late, gaps: sources[0]?.gaps }).toEqual({ counted: load.sent(), gaps: 0 });
+  await gateway.expectCountedOnce(load.sent());
 }
 
 describe.skipIf(process.platform !== 'linux')('a gateway with a small part of the processor', () => {

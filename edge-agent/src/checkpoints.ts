@@ -1,7 +1,8 @@
 /**
  * Checkpoints: the fold's state to the older of two slots, so that a start folds seconds of log and not days. Taken only at
  * a moment when everything folded is durable; one at a time; a failed one is noticed and tried again at the next turn,
- * since the log still has everything.
+ * since the log still has everything. What keeps the fold waiting is the copy of what has changed since the one before;
+ * checksums and writing are done between other turns.
  */
 import {
   type Clock,
@@ -10,8 +11,8 @@ import {
   type Log,
   planHash,
   RivuletError,
-  type Slot,
   type Slots,
+  type Snapshot,
   toRivuletError,
 } from '@rivulet/host';
 
@@ -19,7 +20,7 @@ export interface CheckpointContext {
   core: Pick<Core, 'kernelHash'>;
   plan: Uint8Array;
   clock: Clock;
-  engine: Pick<Engine, 'checkpoint'>;
+  engine: Pick<Engine, 'checkpoint' | 'checkpointParts'>;
   log: Log;
   slots: Slots;
   notice(error: RivuletError): void;
@@ -46,15 +47,14 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
   let older = 0;
   let running: Promise<void> | null = null;
 
-  function slot(): Slot {
+  function place(): Omit<Snapshot, 'whole' | 'parts'> {
     const { nextSequence, nextOffset } = log;
-    const state = engine.checkpoint();
-    return { nextSequence, nextOffset, wallMs: clock.wallMs(), planHash: hash, kernelHash: core.kernelHash, state };
+    return { nextSequence, nextOffset, wallMs: clock.wallMs(), planHash: hash, kernelHash: core.kernelHash };
   }
 
-  async function save(snapshot: Slot): Promise<void> {
+  async function append(snapshot: Snapshot): Promise<void> {
     try {
-      await slots.save(snapshot);
+      await slots.append(snapshot);
       await log.truncateBefore(older, clock.wallMs());
       older = snapshot.nextSequence;
       await log.compress();
@@ -73,15 +73,15 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
     take() {
       if (running === null && log.nextSequence !== taken) {
         taken = log.nextSequence;
-        let snapshot: Slot;
+        let snapshot: Snapshot;
         try {
-          snapshot = slot();
+          snapshot = { ...place(), ...engine.checkpointParts(slots.wantsWhole()) };
         } catch (error) {
           // The next fold finds the instance dead and rebuilds it.
           context.notice(toRivuletError(error));
           return;
         }
-        running = save(snapshot).finally(() => {
+        running = append(snapshot).finally(() => {
           running = null;
         });
       }
@@ -91,8 +91,7 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
     },
     async last() {
       await running;
-      const snapshot = slot();
-      return slots.save(snapshot);
+      return slots.save({ ...place(), state: engine.checkpoint() });
     },
   };
 }

@@ -31,7 +31,7 @@ export interface SupervisorContext {
 }
 
 /** The engine, as the agent uses it. */
-export interface Supervisor extends Pick<Engine, 'checkpoint'> {
+export interface Supervisor extends Pick<Engine, 'checkpoint' | 'checkpointParts'> {
   /** Folds blocks; what is answered is to be called when they are durable, and gives their outputs. */
   fold(blocks: Buffer): () => Output[] | Promise<Output[]>;
   report(): EngineReport;
@@ -89,6 +89,7 @@ export function createSupervisor(context: SupervisorContext): Supervisor {
     nextDueMs: () => look(() => engine.nextDueMs(), Number.POSITIVE_INFINITY),
     delta: () => look(() => engine.delta(), []),
     checkpoint: () => engine.checkpoint(),
+    checkpointParts: (all) => engine.checkpointParts(all),
   };
 }
 

@@ -57,6 +57,11 @@ export interface Engine {
   trace(on: boolean): ServedByTask;
   /** The whole state, as a copy that is valid until the next `checkpoint`. */
   checkpoint(): Buffer;
+  /**
+   * The state in parts (FORMATS.md section 5): what has changed since the last call, or all of it when that is asked for or
+   * must be. Parts of all are valid until the next `checkpoint` or `checkpointParts`, the others are the caller's own.
+   */
+  checkpointParts(all: boolean): { whole: boolean; parts: Buffer };
   /** Continues from a state, with the plan that it holds. */
   restore(state: Uint8Array): void;
   report(): EngineReport;
@@ -81,7 +86,7 @@ interface Exports {
   open(length: number): number;
   ingest(length: number): number;
   trace(on: number): number;
-  checkpoint(): number;
+  checkpoint(form: number): number;
   restore(length: number): number;
   report(): number;
   next_due_ms(): number;
@@ -223,6 +228,13 @@ function newEngine(module: WebAssembly.Module): Engine {
     return bytes.subarray(at, at + length);
   }
 
+  function bounced(bytes: Uint8Array): Buffer {
+    // A quarter more than asked for, so that a state that grows slowly seldom needs a new one.
+    if (bounce.length < bytes.length) bounce = Buffer.allocUnsafe(Math.ceil(bytes.length * 1.25));
+    bounce.set(bytes);
+    return bounce.subarray(0, bytes.length);
+  }
+
   const report = (): unknown => JSON.parse(Buffer.from(run('report', () => core.report())).toString('utf8'));
 
   return {
@@ -251,12 +263,12 @@ function newEngine(module: WebAssembly.Module): Engine {
       reader.finish();
       return tasks;
     },
-    checkpoint() {
-      const state = run('checkpoint', () => core.checkpoint());
-      // A quarter more than asked for, so that a state that grows slowly seldom needs a new one.
-      if (bounce.length < state.length) bounce = Buffer.allocUnsafe(Math.ceil(state.length * 1.25));
-      bounce.set(state);
-      return bounce.subarray(0, state.length);
+    checkpoint: () => bounced(run('checkpoint', () => core.checkpoint(0))),
+    checkpointParts(all) {
+      const answer = run('checkpoint', () => core.checkpoint(all ? 1 : 2));
+      const whole = answer[0] === 1;
+      const parts = answer.subarray(1);
+      return { whole, parts: whole ? bounced(parts) : Buffer.from(parts) };
     },
     restore(state) {
       put('restore', state);

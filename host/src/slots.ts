@@ -1,5 +1,8 @@
 // Two checkpoint slots (FORMATS.md section 5). A save goes over the older one, so that a crash in the middle of it leaves
 // the newer one whole; a start takes the newest that verifies. Nothing is believed before its checksum was compared.
+//
+// While a gateway runs, what changed is appended to the two slots in turn: each time to the older one, which lacks what the
+// newer one got last as well. So each slot stands for itself, one checkpoint behind the other.
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -7,18 +10,31 @@ import { byteReader, readMagic, writeBytes } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
 import { RivuletError } from './errors.ts';
 import { reason, writeError } from './files.ts';
+import {
+  bySlices,
+  decodeParts,
+  encodeCommit,
+  PARTS_HEAD,
+  PARTS_VERSION,
+  SLOT_MAGIC,
+  type Snapshot,
+} from './slot_parts.ts';
 import { diskStorage, readAt, type Storage, type StorageFile, writeAll } from './storage.ts';
 
-const SLOT_MAGIC = 'RVCP';
 const SLOT_VERSION = 1;
 const SLOT_FILES = ['a.rvcp', 'b.rvcp'] as const;
 /** Largest state: the longest input that the core takes back (wasm-core/src/lib.rs). */
 const STATE_BYTES_MAX = 256 * 1024 * 1024;
-/** Everything in a slot but the state. */
-const SLOT_FRAME_BYTES = 136;
 const NOT_THERE = 'not there';
-/** Hashing this much takes a few tenths of a millisecond. */
-const SLICE_BYTES = 256 * 1024;
+/** A slot in parts is begun anew when it is twice as long as a state, and a little longer. */
+const SLOT_BYTES_MAX = 3 * STATE_BYTES_MAX;
+/** Low byte of the version. */
+const VERSION_AT = 4;
+/** A slot in parts is begun anew when what was appended is as much as what it began with, and this much more. */
+const APPENDED_BYTES_FREE = 1024 * 1024;
+/** When half of a state changes between checkpoints, as many are taken whole before parts are tried again. */
+const WHOLE_IN_A_ROW = 8;
+const COPIED_AT_ONCE_BYTES = 1024 * 1024;
 
 /** A checkpoint: the fold's state at a place in the log. Hashes are 32 bytes. */
 export interface Slot {
@@ -52,9 +68,26 @@ export interface Slots {
    * @throws RIV_LOG_FULL, RIV_LOG_WRITE, RIV_TOO_LARGE
    */
   save(slot: Slot): Promise<string>;
+  /** True when the next `append` should be of all of the state. */
+  wantsWhole(): boolean;
+  /**
+   * Brings the older slot up to a new state, of which `snapshot` has what changed since the `append` before (its parts are not
+   * to be changed afterwards), or all, and syncs. When it fails, the next one has to be whole.
+   * @throws RIV_LOG_FULL, RIV_LOG_WRITE
+   */
+  append(snapshot: Snapshot): Promise<void>;
 }
 
 type SlotFile = (typeof SLOT_FILES)[number];
+
+/** What this process has appended to a slot. */
+interface Appended {
+  /** Where the next commit goes, and the checksum up to there. */
+  bytes: number;
+  crc: number;
+  /** Bytes of it that hold all of a state. */
+  wholeBytes: number;
+}
 
 /** What was found in a file: a slot, or why there is none. */
 interface Finding {
@@ -88,19 +121,82 @@ export async function openSlots(directory: string, storage: Storage = diskStorag
   }
   await load();
 
+  /** Slots in parts that are known to be as written; without the newest one the next `append` is whole. */
+  const appended = new Map<SlotFile, Appended>();
+  /** What the newest slot got last: the older one lacks it. Null: that was all of the state. */
+  let lacking: Uint8Array | null = null;
+  let wholeNext = 0;
+
+  const target = (): SlotFile => (newest === SLOT_FILES[0] ? SLOT_FILES[1] : SLOT_FILES[0]);
+
+  async function replaced(file: SlotFile, pieces: readonly Uint8Array[]): Promise<void> {
+    if (newest !== null && unproven) await prove(storage, directory, newest);
+    await writeSlot(storage, directory, file, 0, pieces);
+    newest = file;
+    unproven = false;
+  }
+
+  /** The slot to append to, as it is: the older one, which begins as a copy of the newest. */
+  async function copied(file: SlotFile): Promise<Appended> {
+    const from = newest === null ? undefined : appended.get(newest);
+    if (newest === null || from === undefined)
+      throw new Error('a checkpoint of changes has none to go on from: ask wantsWhole() first');
+    const known = appended.get(file);
+    if (known !== undefined && lacking !== null) return known;
+    await copySlot(storage, directory, newest, file, from.bytes);
+    lacking = new Uint8Array(0);
+    return { ...from };
+  }
+
+  async function appendTo(file: SlotFile, snapshot: Snapshot): Promise<Appended> {
+    if (snapshot.whole) {
+      const { pieces, crc } = await encodeCommit(snapshot, [snapshot.parts], crc32c(PARTS_HEAD));
+      await replaced(file, [PARTS_HEAD, ...pieces]);
+      lacking = null;
+      const bytes = sizeOf(pieces) + PARTS_HEAD.length;
+      return { bytes, crc, wholeBytes: bytes };
+    }
+    const slot = await copied(file);
+    const { pieces, crc } = await encodeCommit(snapshot, [lacking ?? new Uint8Array(0), snapshot.parts], slot.crc);
+    await writeSlot(storage, directory, file, slot.bytes, pieces);
+    newest = file;
+    lacking = snapshot.parts;
+    return { ...slot, bytes: slot.bytes + sizeOf(pieces), crc };
+  }
+
   return {
     load,
     findings: () => findings,
     async save(slot) {
-      const file = newest === SLOT_FILES[0] ? SLOT_FILES[1] : SLOT_FILES[0];
+      const file = target();
       const { parts, digest } = await encodeSlot(slot);
-      if (newest !== null && unproven) await prove(storage, directory, newest);
-      await overwrite(storage, directory, file, parts);
-      newest = file;
-      unproven = false;
+      appended.clear();
+      await replaced(file, parts);
       return digest;
     },
+    wantsWhole() {
+      const slot = newest === null ? undefined : appended.get(newest);
+      if (slot === undefined || wholeNext > 0) return true;
+      return slot.bytes > 2 * slot.wholeBytes + APPENDED_BYTES_FREE;
+    },
+    async append(snapshot) {
+      const file = target();
+      try {
+        const slot = await appendTo(file, snapshot);
+        appended.set(file, slot);
+        const much = snapshot.parts.length > slot.wholeBytes / 2;
+        wholeNext = snapshot.whole ? Math.max(wholeNext - 1, 0) : much ? WHOLE_IN_A_ROW : 0;
+      } catch (error) {
+        // What did not get to the disk is not said again by the core.
+        appended.clear();
+        throw error;
+      }
+    },
   };
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The slots of a directory that verify, the newest first; nothing is made or changed. */
@@ -129,9 +225,10 @@ async function read(storage: Storage, directory: string, file: SlotFile): Promis
   try {
     handle = await storage.open(join(directory, file), 'read');
     const size = await handle.size();
-    if (size > STATE_BYTES_MAX + SLOT_FRAME_BYTES)
-      return { file, slot: null, why: `${size} bytes are more than a slot can have` };
-    return { file, slot: decodeSlot(await readAt(handle, 0, size)), why: 'verified' };
+    if (size > SLOT_BYTES_MAX) return { file, slot: null, why: `${size} bytes are more than a slot can have` };
+    const bytes = await readAt(handle, 0, size);
+    const inParts = (bytes[VERSION_AT] ?? 0) >= PARTS_VERSION;
+    return { file, slot: inParts ? decodeParts(bytes) : decodeSlot(bytes), why: 'verified' };
   } catch (thrown) {
     const why = reason(thrown) === 'ENOENT' ? NOT_THERE : thrown instanceof Error ? thrown.message : String(thrown);
     return { file, slot: null, why };
@@ -140,24 +237,53 @@ async function read(storage: Storage, directory: string, file: SlotFile): Promis
   }
 }
 
-async function overwrite(
+/** Writes from `from` on; the slot ends behind it. */
+async function writeSlot(
   storage: Storage,
   directory: string,
   file: SlotFile,
-  parts: readonly Uint8Array[],
+  from: number,
+  pieces: readonly Uint8Array[],
 ): Promise<void> {
   await writing(join(directory, file), async (path) => {
     const slot = await storage.open(path, 'overwrite');
     try {
-      let position = 0;
-      for (const part of parts) {
-        await writeAll(slot, part, position);
-        position += part.length;
+      let position = from;
+      for (const piece of pieces) {
+        await writeAll(slot, piece, position);
+        position += piece.length;
       }
       await slot.truncate(position);
       await slot.sync();
     } finally {
       await slot.close();
+    }
+    if (from === 0) await storage.syncDirectory(directory);
+  });
+}
+
+/** Makes the older slot a copy of the first `length` bytes of the newer one; a crash in the middle of it leaves that one. */
+async function copySlot(
+  storage: Storage,
+  directory: string,
+  from: SlotFile,
+  to: SlotFile,
+  length: number,
+): Promise<void> {
+  await writing(join(directory, to), async (path) => {
+    const source = await storage.open(join(directory, from), 'read');
+    try {
+      const copy = await storage.open(path, 'overwrite');
+      try {
+        for (let at = 0; at < length; at += COPIED_AT_ONCE_BYTES) {
+          const bytes = await readAt(source, at, Math.min(COPIED_AT_ONCE_BYTES, length - at));
+          await writeAll(copy, bytes, at);
+        }
+      } finally {
+        await copy.close();
+      }
+    } finally {
+      await source.close();
     }
     await storage.syncDirectory(directory);
   });
@@ -217,13 +343,6 @@ export async function encodeSlot(slot: Slot): Promise<{ parts: Uint8Array[]; dig
   });
   const checksum = writeBytes([{ u32: crc }]);
   return { parts: [head, state, checksum], digest: hash.toString('hex') };
-}
-
-async function bySlices(bytes: Uint8Array, each: (slice: Uint8Array) => void): Promise<void> {
-  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
-    each(bytes.subarray(at, at + SLICE_BYTES));
-  }
 }
 
 /**

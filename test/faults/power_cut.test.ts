@@ -36,6 +36,21 @@ interface Told {
 const stateOf = (blocks: readonly string[]): Buffer =>
   Buffer.concat([createHash('sha256').update(blocks.join('|')).digest(), Buffer.alloc(700 + blocks.length * 9, 7)]);
 
+/** The same in parts: what the blocks from `from` on changed of it. */
+function partsOf(blocks: readonly string[], from: number): Buffer {
+  const group = (section: number, index: number, bytes: Buffer): Buffer => {
+    const head = Buffer.alloc(12);
+    for (const [place, value] of [section, index, bytes.length].entries()) {
+      head.writeUInt32LE(value, place * 4);
+    }
+    return Buffer.concat([head, bytes]);
+  };
+  const state = stateOf(blocks);
+  const added = Array.from({ length: blocks.length - from }, (_, index) => group(2, from + index, Buffer.alloc(9, 7)));
+  const fixed = from === 0 ? [group(1, 0, Buffer.alloc(700, 7))] : [];
+  return Buffer.concat([group(0, 0, state.subarray(0, 32)), ...fixed, ...added]);
+}
+
 async function blocksOf(log: Log): Promise<{ sequence: number; payload: string }[]> {
   const found: { sequence: number; payload: string }[] = [];
   for await (const chunk of log.read(log.oldestSequence)) {
@@ -73,6 +88,7 @@ async function live(disk: SimulatedDisk, told: Told, random: () => number, life:
   expect(at).toBeLessThanOrEqual(log.nextSequence);
   expect(slot === null || stateOf(told.blocks.slice(0, at)).equals(slot.state)).toBe(true);
   told.blocks.length = told.promised = log.nextSequence;
+  let taken = 0;
 
   for (let turn = 0; turn < (life.appends ?? APPENDS); turn++) {
     const payloads = Array.from({ length: 1 + Math.floor(random() * 3) }, () =>
@@ -87,13 +103,17 @@ async function live(disk: SimulatedDisk, told: Told, random: () => number, life:
       })),
     ).durable;
     told.promised = log.nextSequence;
-    if (turn % 4 === 3) {
+    if (turn % 2 === 1) {
       const nextSequence = log.nextSequence;
       const hash = Buffer.alloc(32);
-      await slots.save({
-        ...{ nextSequence, nextOffset: log.nextOffset, wallMs: turn, planHash: hash, kernelHash: hash },
-        state: stateOf(told.blocks),
-      });
+      const place = { nextSequence, nextOffset: log.nextOffset, wallMs: turn, planHash: hash, kernelHash: hash };
+      if (turn === 11) {
+        await slots.save({ ...place, state: stateOf(told.blocks) });
+      } else {
+        const whole = slots.wantsWhole();
+        await slots.append({ ...place, whole, parts: partsOf(told.blocks, whole ? 0 : taken) });
+        taken = told.blocks.length;
+      }
       told.checkpoint = nextSequence;
       told.released = nextSequence;
       await log.truncateBefore(nextSequence, 0);

@@ -86,7 +86,7 @@ function call(core: Exports, name: Call, length: number): number {
     case 'ingest':
       return core.ingest(length);
     case 'checkpoint':
-      return core.checkpoint();
+      return core.checkpoint(0);
     case 'resume':
       return core.restore(length);
     case 'report':

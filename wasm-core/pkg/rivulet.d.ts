@@ -2,7 +2,7 @@
 /* eslint-disable */
 export const memory: WebAssembly.Memory;
 export const abi_version: () => number;
-export const checkpoint: () => number;
+export const checkpoint: (a: number) => number;
 export const delta: () => number;
 export const ingest: (a: number) => number;
 export const input_reserve: (a: number) => number;

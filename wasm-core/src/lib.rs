@@ -134,15 +134,17 @@ pub fn trace(on: u32) -> i32 {
     })
 }
 
-/// Writes the state in canonical bytes; that of an evaluation is for its digest only.
+/// Writes the state: 0 in canonical bytes; in parts (FORMATS.md §5), 1 all of it, 2 what has changed since the last time.
+/// An evaluation has canonical bytes only, for its digest.
 #[wasm_bindgen]
 #[must_use]
-pub fn checkpoint() -> i32 {
+pub fn checkpoint(form: u32) -> i32 {
     answer(0, |core, _, output| {
-        match &core.session {
-            Session::Live(engine) => engine.checkpoint(output),
-            Session::Evaluating(evaluation) => evaluation.save(output),
-            Session::Closed => return Err(CoreError::NotOpen),
+        match (&core.session, form) {
+            (Session::Live(engine), 0) => engine.checkpoint(output),
+            (Session::Live(engine), _) => engine.checkpoint_parts(form == 1, output),
+            (Session::Evaluating(evaluation), 0) => evaluation.save(output),
+            (Session::Evaluating(_) | Session::Closed, _) => return Err(CoreError::NotOpen),
         }
         Ok(())
     })

@@ -46,8 +46,10 @@ export function printTable(result: {
   }
   for (const row of checkpoint ?? []) {
     say(
-      `checkpoint of ${row.state_mib.toFixed(1)} MiB, ${row.messages_between} messages since the last: ` +
-        `pause p50 ${one(row.p50_ms)} ms, p99 ${one(row.p99_ms)} ms`,
+      `checkpoint of ${row.state_mib.toFixed(1)} MiB, ${Math.round(row.changed_kib)} KiB changed since the last: ` +
+        `pause p50 ${one(row.p50_ms)} ms, p99 ${one(row.p99_ms)} ms, of it the copy p50 ${row.copy_p50_ms.toFixed(2)} ms, ` +
+        `p99 ${row.copy_p99_ms.toFixed(2)} ms; the same without a checkpoint p50 ${one(row.control_p50_ms)} ms, ` +
+        `p99 ${one(row.control_p99_ms)} ms (${row.checkpoints} checkpoints)`,
     );
   }
   if (restart !== null) {

@@ -34,6 +34,8 @@ export interface Played {
   count: number;
   /** Event time of message 0. */
   baseMs: number;
+  /** How many machines send; default: `MACHINES`. */
+  machines?: number;
 }
 
 /** Packets back to back, and where each begins; one more entry than packets. */
@@ -70,30 +72,31 @@ export function machineName(machine: number): string {
 }
 
 /** The machine of message `index`: each sends its four sensors, then the next one does. */
-export function machineOf(index: number): number {
-  return Math.floor(index / SENSORS.length) % MACHINES;
+export function machineOf(index: number, machines = MACHINES): number {
+  return Math.floor(index / SENSORS.length) % machines;
 }
 
-export function encodePackets({ qos, rate, first, count, baseMs }: Played): Packets {
-  const topics = Array.from({ length: SERIES }, (_, series) => {
-    const machine = machineOf(series);
+export function encodePackets({ qos, rate, first, count, baseMs, machines = MACHINES }: Played): Packets {
+  const allSeries = machines * SENSORS.length;
+  const topics = Array.from({ length: allSeries }, (_, series) => {
+    const machine = machineOf(series, machines);
     const sensor = SENSORS[series % SENSORS.length] as string;
     return Buffer.from(`plant/hall-${machine % 4}/${machineName(machine)}/${sensor}`);
   });
   const random = createRandom(1);
-  const levels = Float64Array.from({ length: SERIES }, () => 20 + 60 * random());
-  const noise = new Float64Array(SERIES);
+  const levels = Float64Array.from({ length: allSeries }, () => 20 + 60 * random());
+  const noise = new Float64Array(allSeries);
   let bytes = Buffer.allocUnsafe(count * 160);
   const starts = new Uint32Array(count + 1);
   let at = 0;
   for (let index = 0; index < count; index++) {
-    const series = index % SERIES;
+    const series = index % allSeries;
     const ms = eventMs(first + index, rate);
     noise[series] = 0.9 * (noise[series] as number) + random() - 0.5;
     const wave = 5 * Math.sin((2 * Math.PI * ms) / 20_000 + series);
     const value = ((levels[series] as number) + wave + (noise[series] as number)).toFixed(2);
-    const seq = Math.floor((first + index) / SERIES) + 1;
-    const machine = machineName(machineOf(index));
+    const seq = Math.floor((first + index) / allSeries) + 1;
+    const machine = machineName(machineOf(index, machines));
     const payload = `{"value":${value},"ts":${baseMs + ms},"seq":${seq},"unit":"SI","quality":"good","device":"${machine}","fw":"2.4.1"}`;
     const topic = topics[series] as Buffer;
     if (bytes.length - at < payload.length + topic.length + 8) {

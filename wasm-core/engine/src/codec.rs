@@ -2,6 +2,7 @@
 //! A reader never trusts a length: it asks for bytes and gets `Truncated` when they are not there.
 
 use crate::error::{CoreError, Result};
+use crate::parts::Progress;
 
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 
@@ -9,6 +10,8 @@ const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
 #[derive(Default)]
 pub struct Writer {
     bytes: Vec<u8>,
+    /// Set while a state is written in parts.
+    pub(crate) parts: Option<Progress>,
 }
 
 macro_rules! write_number {
@@ -22,7 +25,10 @@ impl Writer {
     /// An empty writer.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new() }
+        Self {
+            bytes: Vec::new(),
+            parts: None,
+        }
     }
 
     write_number!(u8 u8, u16 u16, u32 u32, u64 u64, i64 i64);
@@ -83,6 +89,11 @@ impl Writer {
     /// Forgets what was written and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
+    }
+
+    /// Forgets what was written from `length` on.
+    pub fn truncate(&mut self, length: usize) {
+        self.bytes.truncate(length);
     }
 
     /// What was written.

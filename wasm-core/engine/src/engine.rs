@@ -10,6 +10,8 @@ mod idle;
 mod message;
 mod report;
 
+use core::cell::Cell;
+
 use crate::codec::{Reader, Writer};
 use crate::decode::Decoded;
 use crate::error::{CoreError, Result};
@@ -71,6 +73,8 @@ struct State {
     name: String,
     /// Text of the label at hand, reused.
     label_text: String,
+    /// Shape of the last checkpoint in parts; `None` when the next one must be whole.
+    shape: Cell<Option<u64>>,
 }
 
 impl Engine {
@@ -225,6 +229,12 @@ impl Engine {
         self.state.save(out);
     }
 
+    /// Appends the state in parts (FORMATS.md §5): a 1 and all of it, or a 0 and what has changed since the last time.
+    /// It is all when `all` is asked for, the first time, and when the sections are others than the last time.
+    pub fn checkpoint_parts(&self, all: bool, out: &mut Writer) {
+        self.state.save_parts(all, out);
+    }
+
     /// The engine that wrote `state`, with the plan it followed then.
     ///
     /// # Errors
@@ -302,6 +312,7 @@ impl State {
             stack: Vec::new(),
             name: String::new(),
             label_text: String::new(),
+            shape: Cell::new(None),
             plan,
         }
     }
@@ -319,6 +330,7 @@ impl State {
     }
 
     fn change_plan(&mut self, plan: Plan) {
+        self.shape.set(None);
         let earlier = core::mem::replace(&mut self.plan, plan);
         let plan = &self.plan;
         let sources = same(&plan.sources, &earlier.sources);

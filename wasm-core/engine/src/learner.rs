@@ -18,6 +18,7 @@ use crate::panel::interval::Interval;
 use crate::panel::number::hold;
 use crate::panel::regressor::Regressor;
 use crate::panel::row::PanelRow;
+use crate::parts::Tracked;
 use crate::statistics::{ClassStatistics, CoMoments, Statistics};
 use release::Installed;
 pub use spec::{Column, LearnerKind, LearnerSpec};
@@ -93,10 +94,10 @@ pub struct Learner {
     spec: LearnerSpec,
     classes: Vec<String>,
     class_index: BTreeMap<String, u32>,
-    rows: Vec<Row>,
-    free: Vec<u32>,
+    rows: Tracked<Row>,
+    free: Tracked<u32>,
     serial: u64,
-    last_class: Vec<u32>,
+    last_class: Tracked<u32>,
     inputs: Inputs,
     panel: Panel,
     interval: Interval,
@@ -128,10 +129,10 @@ impl Learner {
         Self {
             classes: Vec::new(),
             class_index: BTreeMap::new(),
-            rows: Vec::new(),
-            free: Vec::new(),
+            rows: Tracked::default(),
+            free: Tracked::default(),
             serial: 0,
-            last_class: Vec::new(),
+            last_class: Tracked::default(),
             inputs,
             panel,
             interval: Interval::new(spec.keys_max),
@@ -273,9 +274,7 @@ impl Learner {
                         .arrived(row.key, &row.x, if class == 1 { 1.0 } else { -1.0 });
                     let key = row.key as usize;
                     if key < self.spec.keys_max {
-                        if self.last_class.len() <= key {
-                            self.last_class.resize(key + 1, u32::MAX);
-                        }
+                        self.last_class.grow(key + 1, || u32::MAX);
                         self.last_class[key] = class as u32;
                     }
                     if let Statistics::Classes(statistics) = &mut self.statistics

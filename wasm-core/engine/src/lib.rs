@@ -3,6 +3,7 @@
 
 pub mod error;
 pub mod codec;
+pub mod parts;
 pub mod json;
 pub mod names;
 pub mod number;

@@ -6,6 +6,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::parts::Tracked;
 
 /// "Not known yet", where an index would stand.
 pub const NONE: u32 = u32::MAX;
@@ -120,7 +121,7 @@ pub fn stored_hash(parts: &[&[u8]]) -> u64 {
 /// Names in the order they were first seen, with their indexes.
 #[derive(Default)]
 pub struct Names {
-    names: Vec<Box<str>>,
+    names: Tracked<Box<str>>,
     index: FixedMap<Box<str>, u32>,
 }
 
@@ -174,9 +175,7 @@ impl Names {
     /// Appends the names in order.
     pub fn save(&self, writer: &mut Writer) {
         writer.u32(u32::try_from(self.names.len()).expect("indexes are u32"));
-        for name in &self.names {
-            writer.str(name);
-        }
+        self.names.save(1, writer, |name, writer| writer.str(name));
     }
 
     /// Takes what `save` wrote.

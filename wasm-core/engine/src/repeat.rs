@@ -4,6 +4,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::names::{Names, hash, stored_hash};
+use crate::parts::Tracked;
 use crate::wire::{DOORS_MAX, Publish, Session};
 
 /// Number streams: one per source and topic whose messages carry a device number.
@@ -46,7 +47,7 @@ struct Memory {
     epoch: u32,
     connected: bool,
     /// By high byte.
-    pages: Vec<Page>,
+    pages: Tracked<Page>,
 }
 
 /// The sessions behind one front door, by epoch: the newest connection comes last.
@@ -67,6 +68,11 @@ impl Door {
         if !keep {
             self.pages -= session.pages.len();
             session.pages.clear();
+        }
+        // Sessions change places, and with them the sections of a checkpoint.
+        session.pages.mark_all();
+        for other in &mut self.sessions {
+            other.pages.mark_all();
         }
         if self.sessions.len() == SESSIONS_MAX {
             let oldest = self.sessions.iter().position(|session| !session.connected).unwrap_or(0);
@@ -198,14 +204,14 @@ impl Doors {
                 writer.u32(session.epoch);
                 writer.u8(u8::from(session.connected));
                 writer.u32(count(session.pages.len()));
-                for page in &session.pages {
+                session.pages.save(2, writer, |page, writer| {
                     writer.u8(page.high);
                     writer.u64(page.used_at);
                     for entry in page.uses.iter() {
                         writer.u32(entry.hash);
                         writer.u32(entry.epoch);
                     }
-                }
+                });
             }
         }
     }
@@ -311,7 +317,7 @@ impl Memory {
             id,
             epoch,
             connected,
-            pages,
+            pages: pages.into(),
         })
     }
 }
@@ -420,7 +426,7 @@ impl Stream {
 #[derive(Default)]
 pub struct Streams {
     names: Names,
-    streams: Vec<Stream>,
+    streams: Tracked<Stream>,
 }
 
 impl Streams {
@@ -454,7 +460,7 @@ impl Streams {
     /// Appends the state.
     pub fn save(&self, writer: &mut Writer) {
         self.names.save(writer);
-        for stream in &self.streams {
+        self.streams.save(3, writer, |stream, writer| {
             writer.u64(stream.first);
             writer.u64(stream.high);
             for &word in &stream.seen {
@@ -462,7 +468,7 @@ impl Streams {
             }
             writer.u64(stream.old);
             writer.f64(stream.newest_ms);
-        }
+        });
     }
 
     /// Takes what `save` wrote.
@@ -489,7 +495,7 @@ impl Streams {
                 newest_ms,
             })
         });
-        let streams = streams.collect::<Result<_>>()?;
+        let streams = streams.collect::<Result<Vec<_>>>()?.into();
         Ok(Self { names, streams })
     }
 }

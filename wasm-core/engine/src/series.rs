@@ -5,6 +5,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::names::Names;
 use crate::output::Outputs;
+use crate::parts::Tracked;
 use crate::plan::Plan;
 use crate::window::{Frame, Span, Window};
 
@@ -55,9 +56,9 @@ pub struct Table {
     /// Names of the fields.
     pub field_names: Names,
     /// Keys by index.
-    pub keys: Vec<Key>,
+    pub keys: Tracked<Key>,
     /// Series by index.
-    pub series: Vec<Series>,
+    pub series: Tracked<Series>,
     /// Per field its series, in the order they came.
     of_field: Vec<Vec<u32>>,
 }
@@ -253,15 +254,15 @@ impl Table {
     pub fn save(&self, windows: &[Window], writer: &mut Writer) {
         self.key_names.save(writer);
         self.field_names.save(writer);
-        for key in &self.keys {
+        self.keys.save(4, writer, |key, writer| {
             writer.u32(key.source);
             writer.f64(key.newest_ms);
             writer.f64(key.complete_ms);
             writer.u64(key.heard_us);
             writer.f64(key.closes_ms);
-        }
+        });
         writer.u32(u32::try_from(self.series.len()).expect("indexes are u32"));
-        for series in &self.series {
+        self.series.save(5, writer, |series, writer| {
             writer.u32(series.key);
             writer.u32(series.field);
             for value in [series.last, series.last_ms, series.previous, series.previous_ms] {
@@ -270,7 +271,7 @@ impl Table {
             for span in &series.spans {
                 span.save(&windows[span.window], writer);
             }
-        }
+        });
     }
 
     /// Takes what `save` wrote under the same plan; `is_v3` as for `Span::load`.
@@ -281,8 +282,8 @@ impl Table {
         let mut table = Self {
             key_names: Names::load(reader)?,
             field_names: Names::load(reader)?,
-            keys: vec![],
-            series: vec![],
+            keys: Tracked::default(),
+            series: Tracked::default(),
             of_field: vec![],
         };
         for _ in 0..table.key_names.len() {

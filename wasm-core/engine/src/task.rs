@@ -17,6 +17,7 @@ use crate::json;
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query, Score};
 use crate::names::NONE;
 use crate::output::{Alarm, Outcome, Outputs, Prediction, ServedVector};
+use crate::parts::Tracked;
 use crate::plan::{Plan, TaskKind, TaskPlan};
 use crate::release::{Release, ReleaseModel};
 use crate::series::Table;
@@ -153,7 +154,7 @@ pub struct Task {
     learning: Option<Learning>,
     /// Used until the features are known.
     gathering: Gathering,
-    keys: Vec<KeyState>,
+    keys: Tracked<KeyState>,
     pending: u64,
     counts: Counts,
     /// Reused from prediction to prediction.
@@ -185,7 +186,7 @@ impl Task {
             target: target_field(definition, plan, &mut table.field_names),
             learning: None,
             gathering: Gathering::default(),
-            keys: Vec::new(),
+            keys: Tracked::default(),
             pending: 0,
             counts: Counts::default(),
             x: Vec::new(),
@@ -480,9 +481,7 @@ impl Task {
 
     fn predict_if_due(&mut self, moment: &Moment, base: f64, outputs: &mut Outputs) {
         let index = moment.key as usize;
-        if self.keys.len() <= index {
-            self.keys.resize_with(index + 1, KeyState::default);
-        }
+        self.keys.grow(index + 1, KeyState::default);
         let state = &mut self.keys[index];
         let kind = self.definition.kind;
         // One step ahead means one step: what an out-of-order reading left waiting must find its label first.
@@ -596,7 +595,7 @@ impl Task {
         }
         learning.learner.save(writer);
         writer.u32(u32::try_from(self.keys.len()).expect("indexes are u32"));
-        for key in &self.keys {
+        self.keys.save(6, writer, |key, writer| {
             writer.f64(key.served_ms);
             writer.f64s(&key.past);
             writer.f64(key.scale);
@@ -609,7 +608,7 @@ impl Task {
                 writer.f64(entry.at_ms);
                 writer.f64(entry.value);
             }
-        }
+        });
     }
 
     /// Takes what `save` wrote under the same plan. `version` is that of the state, `used` counts the messages used
@@ -629,7 +628,7 @@ impl Task {
             target: target_field(definition, plan, &mut table.field_names),
             learning: None,
             gathering: Gathering::default(),
-            keys: Vec::new(),
+            keys: Tracked::default(),
             pending: 0,
             counts: Counts::load(reader)?,
             x: Vec::new(),

@@ -1,6 +1,8 @@
 //! The state as bytes and back. Canonical: what follows from the plan or is only remembered for speed is left out, and
 //! everything has one order, so that equal states give equal bytes and their hash can name them.
 
+use core::cell::Cell;
+
 use super::idle::Idle;
 use super::{CLOCK_ORDINALS, State};
 use crate::codec::{Reader, Writer};
@@ -46,6 +48,23 @@ impl State {
         for task in &self.tasks {
             task.save(writer);
         }
+    }
+
+    pub(super) fn save_parts(&self, all: bool, writer: &mut Writer) {
+        let begin = writer.len();
+        let whole = all || self.shape.get().is_none();
+        let shape = self.write_parts(whole, writer);
+        if self.shape.replace(Some(shape)) != Some(shape) && !whole {
+            writer.truncate(begin);
+            self.write_parts(true, writer);
+        }
+    }
+
+    fn write_parts(&self, all: bool, writer: &mut Writer) -> u64 {
+        writer.bool(all);
+        writer.begin_parts(all);
+        self.save(writer);
+        writer.end_parts()
     }
 
     pub(super) fn load(bytes: &[u8]) -> Result<Self> {
@@ -111,6 +130,7 @@ impl State {
             stack: Vec::new(),
             name: String::new(),
             label_text: String::new(),
+            shape: Cell::new(None),
             plan,
         })
     }

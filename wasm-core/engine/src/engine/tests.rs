@@ -1,5 +1,7 @@
 //! The engine as a whole: behaviour by example, and the laws that hold for every log.
 
+mod parts;
+
 use super::*;
 use crate::json::{self, Value};
 use crate::plan::tests::{FORECAST, OCCUPIED, UNUSUAL, building};

@@ -19,7 +19,7 @@ impl Learner {
         }
         writer.u64(self.serial);
         writer.u32(self.rows.len() as u32);
-        for row in &self.rows {
+        self.rows.save(7, writer, |row, writer| {
             writer.bool(row.taken);
             if row.taken {
                 writer.u32(row.key);
@@ -28,15 +28,11 @@ impl Learner {
                 writer.f64s(&row.x);
                 row.panel.save(writer);
             }
-        }
+        });
         writer.u32(self.free.len() as u32);
-        for &slot in &self.free {
-            writer.u32(slot);
-        }
+        self.free.save(8, writer, |slot, writer| writer.u32(*slot));
         writer.u32(self.last_class.len() as u32);
-        for &class in &self.last_class {
-            writer.u32(class);
-        }
+        self.last_class.save(9, writer, |class, writer| writer.u32(*class));
         self.inputs.save(writer);
         match &self.panel {
             Panel::Numbers(panel) => panel.save(writer),
@@ -52,7 +48,7 @@ impl Learner {
 
     /// Rows that were loaded fit the panel, their slots are taken or free once, and classes are known.
     fn check_rows(&self) -> Result<()> {
-        let mut free = self.free.clone();
+        let mut free = self.free.to_vec();
         free.sort_unstable();
         free.dedup();
         let waiting = self.rows.iter().filter(|row| row.taken);

@@ -7,6 +7,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::linear::{load_numbers, save_numbers};
+use crate::parts::Tracked;
 
 const LEVELS: [f64; 2] = [0.05, 0.95];
 /// Step of the quantiles, in mean errors.
@@ -24,7 +25,7 @@ pub struct Interval {
     keys_max: usize,
     quantiles: [f64; 2],
     /// Per key: labels, mean absolute error.
-    scales: Vec<[f64; 2]>,
+    scales: Tracked<[f64; 2]>,
 }
 
 impl Interval {
@@ -34,7 +35,7 @@ impl Interval {
         Self {
             keys_max,
             quantiles: START,
-            scales: vec![[0.0; 2]],
+            scales: vec![[0.0; 2]].into(),
         }
     }
 
@@ -68,8 +69,8 @@ impl Interval {
             }
         }
         let entry = key as usize + 1;
-        if (key as usize) < self.keys_max && self.scales.len() <= entry {
-            self.scales.resize(entry + 1, [0.0; 2]);
+        if (key as usize) < self.keys_max {
+            self.scales.grow(entry + 1, || [0.0; 2]);
         }
         follow(&mut self.scales[0], error);
         if let Some(scale) = self.scales.get_mut(entry) {
@@ -81,7 +82,8 @@ impl Interval {
     pub fn save(&self, writer: &mut Writer) {
         save_numbers(&self.quantiles, writer);
         writer.u32(u32::try_from(self.scales.len()).expect("keys are u32"));
-        save_numbers(self.scales.as_flattened(), writer);
+        self.scales
+            .save(11, writer, |scale, writer| save_numbers(scale, writer));
     }
 
     /// Reads what `save` wrote for the same number of keys at most.
@@ -94,8 +96,10 @@ impl Interval {
         if count == 0 || count > self.keys_max.saturating_add(1) {
             return Err(CoreError::Corrupt);
         }
-        self.scales = vec![[0.0; 2]; count];
-        load_numbers(self.scales.as_flattened_mut(), reader)
+        let mut scales = vec![[0.0; 2]; count];
+        load_numbers(scales.as_flattened_mut(), reader)?;
+        self.scales = scales.into();
+        Ok(())
     }
 }
 

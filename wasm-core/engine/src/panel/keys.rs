@@ -1,4 +1,4 @@
-//! What is remembered per key: short and long means of every column, and the labels that have arrived. A flat table of
+//! What is remembered per key: short and long means of every column, and the labels that have arrived. A table of
 //! one row per key, grown when a key is first seen and never beyond `keys_max` rows; keys beyond it have no memory.
 //!
 //! Memory per key: 8 (columns · contexts + 6) bytes.
@@ -6,19 +6,20 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::linear::{load_numbers, save_numbers};
+use crate::parts::Tracked;
 
 /// Rates of the label averages.
 const LABEL_RATES: [f64; 2] = [0.2, 0.02];
 const HEAD: usize = 6;
 
-/// The table. A row is: served rows, labels, last label, the one before, two label averages; then per context (the
+/// The table: rows by key. A row is: served rows, labels, last label, the one before, two label averages; then per context (the
 /// previous value, then the averages) one number per column, NaN until the column had a value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keys {
     columns: usize,
     contexts: usize,
     keys_max: usize,
-    table: Vec<f64>,
+    table: Tracked<Box<[f64]>>,
 }
 
 impl Keys {
@@ -29,7 +30,7 @@ impl Keys {
             columns,
             contexts,
             keys_max,
-            table: Vec::new(),
+            table: Tracked::default(),
         }
     }
 
@@ -44,19 +45,18 @@ impl Keys {
             return None;
         }
         let stride = self.stride();
-        while self.table.len() <= key * stride {
-            let at = self.table.len();
-            self.table.resize(at + stride, f64::NAN);
-            self.table[at..at + HEAD].fill(0.0);
-        }
-        Some(&mut self.table[key * stride..][..stride])
+        self.table.grow(key + 1, || {
+            let mut row = vec![f64::NAN; stride].into_boxed_slice();
+            row[..HEAD].fill(0.0);
+            row
+        });
+        Some(&mut self.table[key])
     }
 
     /// The row of a key that has been seen.
     #[must_use]
     pub fn get(&self, key: u32) -> Option<&[f64]> {
-        let stride = self.stride();
-        self.table.get((key as usize).checked_mul(stride)?..)?.get(..stride)
+        self.table.get(key as usize).map(|row| &**row)
     }
 
     /// The labels of a key: how many, the last, the one before, short and long average.
@@ -89,8 +89,8 @@ impl Keys {
 
     /// Writes the table.
     pub fn save(&self, writer: &mut Writer) {
-        writer.u32(u32::try_from(self.table.len() / self.stride()).expect("keys are u32"));
-        save_numbers(&self.table, writer);
+        writer.u32(u32::try_from(self.table.len()).expect("keys are u32"));
+        self.table.save(10, writer, |row, writer| save_numbers(row, writer));
     }
 
     /// Reads what `save` wrote into a table of the same shape.
@@ -102,7 +102,12 @@ impl Keys {
         if keys > self.keys_max {
             return Err(CoreError::Corrupt);
         }
-        self.table = vec![0.0; keys * self.stride()];
-        load_numbers(&mut self.table, reader)
+        self.table.clear();
+        for _ in 0..keys {
+            let mut row = vec![0.0; self.stride()].into_boxed_slice();
+            load_numbers(&mut row, reader)?;
+            self.table.push(row);
+        }
+        Ok(())
     }
 }

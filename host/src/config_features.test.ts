@@ -56,6 +56,7 @@ describe('features in a configuration', () => {
     ['a lag that is too long', yaml('', '[x.lag17]'), /there is not what "x\.lag17" is/],
     ['an unknown table', yaml('', '[lookup.floors.area]'), /there is not the lookup "floors"/],
     ['an unknown column', yaml('', '[lookup.rooms.colour]'), /there is not its column "colour"/],
+    ['a list of a window', yaml('', '[m.x.top_3]'), /there is not what "m\.x\.top_3" is/],
     ['a field that the window does not cover', yaml('', '[m.y.mean]'), /there is not what "m\.y\.mean" is/],
     ['an expression that is none', yaml('').replace('2 * size', '2 * (size'), /at its column 10: `\)` is missing/],
     ['an expression of nothing', yaml('').replace('2 * size', '2 * 3'), /names no field/],

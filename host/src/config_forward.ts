@@ -1,11 +1,12 @@
 // The part of a configuration that sends readings on: by rule, thinned out or by exception, raw or as windows; and whether
 // they are announced to Home Assistant.
 
-import type { DeliveryConfig, ForwardConfig, OutputConfig } from './config.ts';
+import type { DeliveryConfig, ForwardConfig, OutputConfig, SourceConfig } from './config.ts';
 import { parseExpression } from './config_features.ts';
 import { template } from './config_language.ts';
 import { fieldName } from './config_names.ts';
 import type { ConfigMap, ConfigNode } from './config_node.ts';
+import { takesTopics } from './patterns.ts';
 
 /** Rules (wasm-core/engine/src/plan.rs): each looks at every reading. */
 const FORWARD_MAX = 64;
@@ -27,6 +28,7 @@ type RuleMap = ConfigMap<(typeof RULE_KEYS)[number]>;
 
 /** What a rule can name. */
 export interface ForwardScope {
+  sources: readonly Pick<SourceConfig, 'name' | 'topic' | 'except' | 'door'>[];
   /** Null: any may come. */
   fields: string[] | null;
   windows: readonly { name: string }[];
@@ -48,10 +50,27 @@ export function parseForward(
         `\`${item.path}\` forwards ${isWindows ? 'both' : 'nothing'}`,
         'readings or windows',
       );
+    refuseLoop(map.need('topic'), scope);
     if (isWindows) windows.push(parseWindowRule(map, scope));
     else forward.push(parseReadingRule(map, scope));
   }
   return { forward, windows };
+}
+
+/** What goes out through the first door must not come in again as a reading: it would go out again, for ever. */
+function refuseLoop(topic: ConfigNode, { sources }: ForwardScope): void {
+  const back = sources.find(
+    ({ door, topic: pattern, except }) =>
+      (door === null || door === 1) &&
+      takesTopics(pattern, topic.text(), false) &&
+      !except.some((other) => takesTopics(other, topic.text(), true)),
+  );
+  if (back !== undefined)
+    topic.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${topic.path}\` may be a topic of the source ${back.name}: what is forwarded would come in again`,
+      'a topic that no source reads',
+    );
 }
 
 function parseWindowRule(map: RuleMap, { windows }: ForwardScope): OutputConfig {

@@ -96,7 +96,7 @@ export function parseConfig(yaml: string, fileName: string, environment: Environ
   const scope = { sources, windows, lookups };
   const featureSets = parseFeatureSets(top.get('features'), scope);
   const tasks = parseTasks(top.get('tasks'), { ...scope, featureSets, fields }, limits);
-  const forwarded = parseForward(top.get('forward'), { fields, windows });
+  const forwarded = parseForward(top.get('forward'), { sources, fields, windows });
   return {
     gateway,
     about: top.get('about')?.text() ?? '',

@@ -3,7 +3,7 @@
 
 import type { LookupConfig, SourceConfig, WindowConfig } from './config.ts';
 import { templateNames } from './patterns.ts';
-import { isStatistic } from './window_statistics.ts';
+import { isListStatistic, isStatistic } from './window_statistics.ts';
 
 /** What a feature is made of. */
 export type FeatureParts =
@@ -66,7 +66,8 @@ export function featureParts(name: string, scope: FeatureScope): FeatureParts | 
     const dot = rest.lastIndexOf('.');
     const [field, stat] = [rest.slice(0, dot), rest.slice(dot + 1)];
     const covered = window.of.length === 0 || window.of.includes(field);
-    if (dot > 0 && covered && isStatistic(stat)) return of(field, { kind: 'window', window: window.name, field, stat });
+    if (dot > 0 && covered && isStatistic(stat) && !isListStatistic(stat))
+      return of(field, { kind: 'window', window: window.name, field, stat });
   }
   const dot = name.lastIndexOf('.');
   const [field, what] = [name.slice(0, dot), name.slice(dot + 1)];

@@ -54,3 +54,19 @@ export function topicFilter(pattern: string): string {
     .map((level) => level.replace(CAPTURE_LEVEL, (_, __, rest) => (rest === '#' ? '#' : '+')))
     .join('/');
 }
+
+/**
+ * Whether the topics made from a template are among those that a pattern takes; `{name}` may become any one level.
+ * @param sure true: all of them are; false: one may be
+ */
+export function takesTopics(pattern: string, template: string, sure: boolean): boolean {
+  const levels = template.split('/');
+  const wanted = topicFilter(pattern).split('/');
+  for (const [index, filter] of wanted.entries()) {
+    const level = levels[index];
+    if (filter === '#') return true;
+    if (level === undefined) return false;
+    if (filter !== '+' && filter !== level && (sure || !level.includes('{'))) return false;
+  }
+  return levels.length === wanted.length;
+}

@@ -57,6 +57,6 @@ export function windowStatistics(
 }
 
 /** True for one whose answer is a list of pairs: `top_3` (value, count), `states_5` (value, since when). */
-function isListStatistic(name: string): boolean {
+export function isListStatistic(name: string): boolean {
   return /^(?:top|states)_/.test(name);
 }

@@ -13,6 +13,7 @@ import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { numbersFrom, rounded } from '../golden/numbers.ts';
 import { runRivulet, startAgentProcess } from '../support/agent.ts';
+import { mosquittoAbsent, startMosquitto } from '../support/mosquitto.ts';
 
 let directory = '';
 const closing: (() => Promise<unknown>)[] = [];
@@ -284,6 +285,50 @@ describe('features', () => {
     expect(stopped.features_verified).toMatchObject({ different: 0 });
     expect(stopped.last_error).toBeUndefined();
   }, 60_000);
+
+  it.skipIf(mosquittoAbsent !== null)(
+    `are looked up in what a retained topic says of the key ${mosquittoAbsent ?? ''}`,
+    async () => {
+      const mosquitto = await startMosquitto();
+      closing.push(() => mosquitto.stop());
+      const config = join(directory, 'retained.yaml');
+      const state = join(directory, 'state');
+      await writeFile(
+        config,
+        `state: ${state}
+mqtt: { url: "${mosquitto.url}" }
+sources:
+  - { name: rooms, topic: "b/{room}", key: "{room}", fields: { temperature: v }, time: ts }
+  - { name: about, topic: "about/{room}", key: "{room}", fields: { area: area } }
+tasks:
+  - { name: soon, forecast: temperature, horizon: 10s, every: 0, features: [temperature, area] }
+`,
+      );
+      const client = await connectAsync(mosquitto.url, { protocolVersion: 4 });
+      closing.push(() => client.endAsync(true));
+      await client.publishAsync('about/r1', '{"area":20}', { qos: 1, retain: true });
+      const agent = startAgentProcess(config);
+      closing.push(() => agent.kill());
+      const ledger = () => agent.status()?.ledger;
+      await agent.until(() => ledger()?.retained === 1, 'what was retained');
+      const publish = (n: number) =>
+        client.publishAsync('b/r1', JSON.stringify({ v: n, ts: Date.now() - 60_000 + n * 1000 }), { qos: 1 });
+      await publish(1);
+      await agent.until(() => ledger()?.used === 1, 'the first reading');
+      await client.publishAsync('about/r1', '{"area":30}', { qos: 1, retain: true });
+      await agent.until(() => ledger()?.used === 2, 'the change');
+      await publish(61);
+      await agent.until(() => ledger()?.used === 3, 'the second reading');
+      await agent.stop();
+      const { out } = await runRivulet('features', 'export', state);
+      expect(csv(out).map((row) => row.slice(3, 5))).toEqual([
+        ['temperature', 'area'],
+        ['1', '20'],
+        ['61', '30'],
+      ]);
+    },
+    30_000,
+  );
 
   it('are listed, shown and drawn with owner, units and lineage', async () => {
     const config = await configure(0);

@@ -1,7 +1,15 @@
 /** `rivulet features`: what features there are, where they come from, what was served, and the proof of it. */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Config, decodeBlockHeader, loadCore, openLogReader, RivuletError, readSlots } from '@rivulet/host';
+import {
+  type Config,
+  decodeBlockHeader,
+  loadCore,
+  openLogReader,
+  RivuletError,
+  readSlots,
+  type TaskReport,
+} from '@rivulet/host';
 import { asDot, asMermaid, asText, catalogue, lineage } from '../features/catalogue.ts';
 import { rebuild } from '../features/rebuild.ts';
 import { openCsvFile, openParquetFile } from '../features/table_file.ts';
@@ -89,7 +97,12 @@ interface Options {
 }
 
 /** A task's features as they stand in a state, and how often each was missing. */
-type Settled = Map<string, { features: string[]; missing: number[]; predictions: number; schema: string | null }>;
+type SettledTask = Pick<TaskReport, 'features' | 'missing' | 'predictions' | 'schema'>;
+type Settled = Map<string, SettledTask>;
+
+function featuresOf(settled: Settled): Map<string, string[]> {
+  return new Map([...settled].map(([name, { features }]) => [name, features]));
+}
 
 async function settledIn(directory: string | undefined, core: string): Promise<Settled> {
   if (directory === undefined) {
@@ -133,17 +146,15 @@ function theDirectory(positionals: readonly string[]): string {
 async function list(options: Options, rest: string[]): Promise<number> {
   const config = await configured(options);
   const settled = await settledIn(atMostOne(rest), options.core);
-  const sets = catalogue(config);
+  const sets = catalogue(config, featuresOf(settled));
   if (options.json) {
     console.log(JSON.stringify({ sets, tasks: Object.fromEntries(settled) }));
     return 0;
   }
   for (const { name, owner, description, hash, features, tasks } of sets) {
-    const automatic = settled.get(name)?.features;
-    const count = features.length > 0 ? features.length : automatic?.length;
     const parts = [
-      `${name}  ${hash.slice(0, 12)}`,
-      count === undefined ? 'no features yet' : `${count} features`,
+      hash === '' ? name : `${name}  ${hash.slice(0, 12)}`,
+      features.length === 0 ? 'no features yet' : `${features.length} features`,
       ...(owner === '' ? [] : [`owner ${owner}`]),
       ...(description === '' ? [] : [description]),
       `used by ${tasks.join(', ') || 'no task'}`,
@@ -156,7 +167,7 @@ async function list(options: Options, rest: string[]): Promise<number> {
 async function show(options: Options, [name, ...rest]: string[]): Promise<number> {
   const config = await configured(options);
   const settled = await settledIn(atMostOne(rest), options.core);
-  const known = catalogue(config);
+  const known = catalogue(config, featuresOf(settled));
   const set = known.find((candidate) => candidate.name === name);
   const task = name === undefined ? undefined : settled.get(name);
   if (set === undefined && task === undefined && !config.tasks.some((candidate) => candidate.name === name)) {
@@ -181,15 +192,20 @@ async function show(options: Options, [name, ...rest]: string[]): Promise<number
     }
   }
   for (const { feature, meaning, unit, description } of set?.features ?? []) {
-    const extra = [unit, description].filter((text) => text !== '').map((text) => ` · ${text}`);
-    console.log(`  ${feature.padEnd(32)} ${meaning}${extra.join('')}`);
+    const texts = [meaning, unit, description, missingText(task, feature)].filter((text) => text !== '');
+    console.log(`  ${feature.padEnd(32)} ${texts.join(' · ')}`);
   }
-  task?.features.forEach((feature, place) => {
-    const missing = task.missing[place] ?? 0;
-    const share = task.predictions === 0 ? 0 : (100 * missing) / task.predictions;
-    console.log(`  ${feature.padEnd(32)} missing in ${missing} of ${task.predictions} (${share.toFixed(1)} %)`);
-  });
   return 0;
+}
+
+/** How often a feature was missing, as far as a state tells. */
+function missingText(task: SettledTask | undefined, feature: string): string {
+  const place = task?.features.indexOf(feature) ?? -1;
+  if (task === undefined || place < 0 || task.predictions === 0) {
+    return '';
+  }
+  const missing = task.missing[place] ?? 0;
+  return `missing in ${missing} of ${task.predictions} (${((100 * missing) / task.predictions).toFixed(1)} %)`;
 }
 
 async function graph(options: Options, rest: string[]): Promise<number> {

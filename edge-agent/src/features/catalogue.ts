@@ -23,8 +23,11 @@ export interface CatalogueSet {
   tasks: string[];
 }
 
-/** Named sets first, then of each task what it names beside them. */
-export function catalogue(config: Config): CatalogueSet[] {
+/**
+ * Named sets first, then of each task what it names beside them.
+ * @param settled features of automatic tasks, by the task's name
+ */
+export function catalogue(config: Config, settled: ReadonlyMap<string, readonly string[]> = new Map()): CatalogueSet[] {
   const sets = config.featureSets.map((set): CatalogueSet => {
     const users = config.tasks.filter((task) => task.featureSets.includes(set.name));
     return {
@@ -40,11 +43,12 @@ export function catalogue(config: Config): CatalogueSet[] {
   const own = config.tasks.map((task): CatalogueSet => {
     const named = config.featureSets.filter(({ name }) => task.featureSets.includes(name));
     const inSets = new Set(named.flatMap(({ features }) => features.map(({ name }) => name)));
-    const features = task.features.filter((name) => !inSets.has(name));
-    const description = task.features.length === 0 ? 'automatic: settled when its keys have spoken' : '';
+    const all = task.features.length > 0 ? task.features : (settled.get(task.name) ?? []);
+    const features = all.filter((name) => !inSets.has(name));
+    const description = task.features.length > 0 ? '' : all.length > 0 ? 'automatic' : 'automatic: not settled yet';
     return {
       ...{ name: task.name, owner: '', description, tasks: [task.name] },
-      hash: contentHash(config, task.features),
+      hash: all.length > 0 ? contentHash(config, all) : '',
       features: features.map((name) => entry(config, name, '', '')),
     };
   });

@@ -243,6 +243,9 @@ describe('features', () => {
     const part = await runRivulet('features', 'export', state, '--from', '300', '--to', '400');
     expect(csv(part.out).slice(1)).toEqual(rows.filter((row) => inRange(row[0] as string, 300, 400)));
 
+    const none = await runRivulet('features', 'export', state, '--key', 'nobody');
+    expect(csv(none.out)).toEqual([header]);
+
     for (const options of [['--keys', 'all'], ['--keys', '2', '--core', 'scalar'], ['--recent']]) {
       const proof = await runRivulet('features', 'verify', state, '--json', ...options);
       expect(proof, proof.err).toMatchObject({ code: 0 });

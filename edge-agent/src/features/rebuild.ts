@@ -81,7 +81,7 @@ export async function rebuild(request: RebuildRequest): Promise<{ rows: number }
       queue.push(row);
     }
   };
-  await foldLog({
+  const engine = await foldLog({
     ...{ core, log, start, setAside, traced: true },
     ...(from === null
       ? {}
@@ -128,6 +128,9 @@ export async function rebuild(request: RebuildRequest): Promise<{ rows: number }
   if (!taskNames.has(task)) {
     const expected = [...taskNames].join(', ') || 'a task; this log has none';
     throw new RivuletError('RIV_USAGE', { found: `no task ${JSON.stringify(task)}`, expected });
+  }
+  if (columns === null) {
+    request.columns(engine.report().tasks[names.tasks.indexOf(task)]?.features ?? []);
   }
   for (const row of queue) {
     rows += 1;

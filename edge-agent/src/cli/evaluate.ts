@@ -1,7 +1,12 @@
-/** `rivulet evaluate`: scores the learner on a table, row by row, and prints the outcome as JSON or as a small table. */
+/**
+ * `rivulet evaluate`: scores the learner on tables, row by row, and prints the outcome as JSON or as a small table; draws
+ * learning curves into a file when asked to.
+ */
 import { parseArgs } from 'node:util';
-import { type EvaluationSpec, loadCore, RivuletError } from '@rivulet/host';
+import { loadCore, RivuletError } from '@rivulet/host';
 import { type EvaluationResult, evaluate } from '../evaluate/evaluation.ts';
+import { type ReportedData, reportFile } from '../evaluate/report/file.ts';
+import { textOf } from '../evaluate/text.ts';
 import { joinTables } from '../table/joined.ts';
 import { LIBSVM_LABEL, openTable, type Table } from '../table/table.ts';
 
@@ -9,7 +14,7 @@ const HELP = `Usage: rivulet evaluate --data FILE [--data FILE …] --task regre
 
 Predicts each row, scores the prediction, then learns from the row, with the engine that runs on gateways.
 FILE is CSV with a header row or libsvm text, plain or gzip; empty, NA and nan are missing values. Several files
-with the same columns are read as one, in the order given.
+with the same columns are read as one, in the order given, or one by one with --each.
 Features are all columns but the target: numbers as they are, text as categories.
 
   --target COLUMN    what to predict (libsvm text: the label, unless given)
@@ -18,12 +23,15 @@ Features are all columns but the target: numbers as they are, text as categories
   --drop COLUMNS     columns to leave out, separated by commas
   --horizon N        forecast: rows ahead (default 1)
   --label-delay N    rows by which labels come late (default 0); several, separated by commas, are run one by one
+  --each             evaluate each file by itself, each with a learner that has seen nothing
+  --compare          each expert alone beside the panel
+  --report FILE      write learning curves and tables to FILE.html, or the curves to FILE.svg
   --classes NAMES    classes in order, separated by commas: the first is predicted before any label (default: by
                      first appearance)
   --limit N          take the first N rows only
   --positive CLASS   the class that F1 is about (default: the rarer of two)
   --core BUILD       auto, scalar or simd (default auto)
-  --json             print one JSON object (an array with several label delays)`;
+  --json             print one JSON object (an array with several label delays or --each)`;
 
 /** Longest label delay and horizon in rows: what waits for its label is kept with its features. */
 const ROWS_AHEAD_MAX = 65_536;
@@ -45,6 +53,9 @@ export async function run(argv: string[]): Promise<number> {
       limit: { type: 'string' },
       positive: { type: 'string' },
       core: { type: 'string', default: 'auto' },
+      each: { type: 'boolean', default: false },
+      compare: { type: 'boolean', default: false },
+      report: { type: 'string' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -53,14 +64,14 @@ export async function run(argv: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const [first, ...others] = values.data ?? [];
-  const table = joinTables([
-    await openTable(required(first, '--data')),
-    ...(await Promise.all(others.map((path) => openTable(path)))),
-  ]);
+  const paths = values.data ?? [];
+  required(paths[0], '--data');
+  const report = values.report === undefined ? null : await reportFile(values.report);
+  const opened = await Promise.all(paths.map((path) => openTable(path)));
+  const tables = values.each ? opened : [joinTables(opened)];
+  const task = oneOf(required(values.task, '--task'), '--task', ['regression', 'classification', 'forecast'] as const);
   const request = {
-    task: oneOf(required(values.task, '--task'), '--task', ['regression', 'classification', 'forecast'] as const),
-    target: values.target ?? required(libsvmTarget(table), '--target'),
+    task,
     time: values.time,
     key: values.key,
     drop: (values.drop ?? []).flatMap(listed),
@@ -73,16 +84,32 @@ export async function run(argv: string[]): Promise<number> {
   const limit =
     values.limit === undefined ? Number.POSITIVE_INFINITY : count(values.limit, '--limit', 1, Number.MAX_SAFE_INTEGER);
   const bar = progressBar(!values.json && process.stderr.isTTY);
+  const settings = {
+    limit,
+    positive: values.positive,
+    compare: values.compare,
+    curve: report !== null,
+    progress: bar.show,
+  };
   const core = await loadCore({ build });
-  const results: (EvaluationResult & { label_delay: number })[] = [];
-  for (const labelDelay of delays) {
-    const settings = { limit, positive: values.positive, progress: bar.show };
-    const result = await evaluate(core, table, { ...request, labelDelay }, settings);
-    bar.clear();
-    results.push({ label_delay: labelDelay, ...result });
-    if (!values.json) console.log(`${results.length > 1 ? '\n' : ''}${tableOf(result, request.task, labelDelay)}`);
+  const all: ReportedData[] = [];
+  for (const table of tables) {
+    const target = values.target ?? required(libsvmTarget(table), '--target');
+    const runs: (EvaluationResult & { label_delay: number; data: string })[] = [];
+    for (const labelDelay of delays) {
+      const result = await evaluate(core, table, { ...request, target, labelDelay }, settings);
+      bar.clear();
+      runs.push({ data: table.path, label_delay: labelDelay, ...result });
+      if (values.json) continue;
+      const before = all.length + runs.length > 1 ? '\n' : '';
+      const name = tables.length > 1 ? `${table.path}\n` : '';
+      console.log(`${before}${name}${textOf(result, task, labelDelay)}`);
+    }
+    all.push({ data: table.path, task, target, runs });
   }
+  const results = all.flatMap(({ runs }) => runs);
   if (values.json) console.log(JSON.stringify(results.length === 1 ? results[0] : results));
+  if (report !== null) await report.write(all);
   return 0;
 }
 
@@ -132,24 +159,4 @@ function progressBar(shown: boolean): { show(done: number, all: number): void; c
       if (shown) process.stderr.write('\r\x1b[2K');
     },
   };
-}
-
-function tableOf(result: EvaluationResult, task: EvaluationSpec['kind'], labelDelay: number): string {
-  const rows: [string, string][] = [
-    ['task', task],
-    ['rows', String(result.rows)],
-    ['labels late by', `${labelDelay} rows`],
-    ...Object.entries(result.metrics).map(([name, value]): [string, string] => [
-      name.replaceAll('_', ' '),
-      value === null ? 'none' : value.toPrecision(5),
-    ]),
-    ['engine CPU per row', `${result.us_per_row.toFixed(2)} µs`],
-    ['process CPU per row', `${result.process_us_per_row.toFixed(2)} µs`],
-    ['digest', result.digest.slice(0, 16)],
-  ];
-  const experts = [...result.panel].sort((a, b) => b.weight - a.weight).slice(0, 5);
-  const panel = experts.map((one): [string, string] => [`  ${one.expert}`, `${(100 * one.weight).toFixed(1)} %`]);
-  const all = [...rows, ['experts with most weight', ''] as [string, string], ...panel];
-  const width = Math.max(...all.map(([name]) => name.length)) + 2;
-  return all.map(([name, value]) => `${name.padEnd(width)}${value}`.trimEnd()).join('\n');
 }

@@ -3,10 +3,12 @@
  * file twice, first for the types of its columns; the engine sees one row at a time, in file order.
  */
 import { createHash } from 'node:crypto';
-import { type Core, type ExpertStatus, planForEvaluation, RivuletError } from '@rivulet/host';
+import { type Core, type EvaluationReport, type ExpertStatus, planForEvaluation, RivuletError } from '@rivulet/host';
 import { profileOf } from '../table/profile.ts';
 import type { Table, TableRow } from '../table/table.ts';
 import { columnsFor, type EvaluationRequest } from './columns.ts';
+import { type Comparison, compare } from './compare.ts';
+import { addPoint, type CurvePoint, curveStep, measureOf } from './curve.ts';
 import { createPace } from './pace.ts';
 import { encodeRows } from './rows.ts';
 import { f1Of } from './scores.ts';
@@ -25,6 +27,10 @@ export interface EvaluationResult {
   process_us_per_row: number;
   /** SHA-256 of the engine's final state, hex. */
   digest: string;
+  /** Each expert alone; only when asked for. */
+  compare?: Comparison;
+  /** Scores along the way; only when asked for. */
+  curve?: CurvePoint[];
 }
 
 /** How an evaluation is told of and bounded. */
@@ -33,6 +39,10 @@ export interface EvaluationSettings {
   readonly limit: number;
   /** The class that F1 is about; absent: the rarer one. */
   readonly positive: string | undefined;
+  /** Compare each expert with the panel. */
+  readonly compare?: boolean;
+  /** Keep the learning curve. */
+  readonly curve?: boolean;
   /** Called after each batch. */
   progress(done: number, all: number): void;
 }
@@ -57,13 +67,21 @@ export async function evaluate(
   engine.open(plan);
 
   const pace = createPace(core, plan);
+  const measure = measureOf(request.task);
+  const curve: CurvePoint[] = [];
+  // The experts are scored by the labels that were learned: the panel is compared over as many rows.
+  const sameAt = settings.compare === true ? Math.max(0, all - request.labelDelay) : 0;
+  let same: EvaluationReport | null = null;
+  const step = settings.curve === true ? curveStep(all) : Number.POSITIVE_INFINITY;
   let done = 0;
   const processBegan = process.cpuUsage();
-  for await (const batch of batches(table, settings.limit)) {
+  for await (const batch of batches(table, settings.limit, step, sameAt)) {
     const bytes = encodeRows(columns, batch);
     engine.rows(bytes);
     pace.keep(bytes, batch.length);
     done += batch.length;
+    if (done % step === 0) addPoint(curve, engine.evaluation(), measure);
+    if (done === sameAt) same = engine.evaluation();
     settings.progress(done, all);
   }
 
@@ -75,6 +93,7 @@ export async function evaluate(
     const f1 = f1Of(report.confusion, columns.target.coder.names, settings.positive);
     if (f1 !== null) metrics.f1 = f1;
   }
+  if (settings.curve === true) addPoint(curve, report, measure);
   return {
     rows: report.rows,
     metrics,
@@ -82,17 +101,22 @@ export async function evaluate(
     us_per_row: pace.usPerRow(),
     process_us_per_row: (spent.user + spent.system) / done,
     digest: createHash('sha256').update(engine.checkpoint()).digest('hex'),
+    ...(settings.compare === true ? { compare: compare(report, same ?? report, measure) } : {}),
+    ...(settings.curve === true ? { curve } : {}),
   };
 }
 
-async function* batches(table: Table, limit: number): AsyncGenerator<TableRow[]> {
-  let left = limit;
+/** Batches that also end at every multiple of `step` rows and at row `cut`: how rows are cut changes no result. */
+async function* batches(table: Table, limit: number, step: number, cut: number): AsyncGenerator<TableRow[]> {
+  let done = 0;
   for await (const rows of table.rows()) {
-    for (let at = 0; at < rows.length && left > 0; at += BATCH_ROWS) {
-      const batch = rows.slice(at, at + Math.min(BATCH_ROWS, left));
-      left -= batch.length;
+    for (let at = 0; at < rows.length && done < limit; ) {
+      const size = Math.min(BATCH_ROWS, limit - done, step - (done % step), done < cut ? cut - done : BATCH_ROWS);
+      const batch = rows.slice(at, at + size);
+      at += batch.length;
+      done += batch.length;
       yield batch;
     }
-    if (left <= 0) return;
+    if (done >= limit) return;
   }
 }

@@ -20,10 +20,18 @@ export async function* textOf(path: string): AsyncGenerator<string> {
   try {
     for await (const chunk of stream) {
       const text = decoder.decode(chunk as Buffer, { stream: true });
+      // No text file holds a NUL; pictures, archives and UTF-16 do, and would fail later with a puzzling message.
+      if (text.includes('\0')) {
+        throw new RivuletError('RIV_DATA', {
+          where: path,
+          found: 'bytes that are no text',
+          expected: 'UTF-8, plain or gzip',
+        });
+      }
       if (text !== '') yield text;
     }
   } catch (error) {
-    throw unreadable(path, error);
+    throw error instanceof RivuletError ? error : unreadable(path, error);
   } finally {
     source.destroy();
   }

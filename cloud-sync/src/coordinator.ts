@@ -32,6 +32,7 @@ import { receiveReport } from './intake/reports.ts';
 import type { OpenMerge } from './merge.ts';
 import type { OperatorCommand } from './operate/command.ts';
 import { forgetGateway } from './operate/forget.ts';
+import { overrideJudgement } from './operate/override.ts';
 import { diffReleases, listReleases, pinRelease, rollBack, showRelease } from './operate/releases.ts';
 import { openModels } from './registry/models.ts';
 import { openReleaser } from './registry/releaser.ts';
@@ -50,6 +51,8 @@ export interface CoordinatorParts {
   /** Calls `work` once, `ms` from now; returns how to take that back. Default: the process's timers. */
   readonly after?: (ms: number, work: () => void) => () => void;
   readonly releaseEveryMs: number;
+  /** Releases hold only what depends on no release; default: what forks learned on top of releases too. */
+  readonly removable?: boolean;
   readonly version: string;
 }
 
@@ -103,6 +106,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
   const releaser = openReleaser({
     ...parts,
     after: parts.after ?? timers,
+    removable: parts.removable ?? false,
     models,
     everyMs: parts.releaseEveryMs,
     onRelease: (release) => emit({ kind: 'release', release: releaseView(release) }),
@@ -239,6 +243,11 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
       switch (command.do) {
         case 'forget': {
           const { answer, made } = forgetGateway(command.gateway, command.allowReturn, operator);
+          for (const release of made) emit({ kind: 'release', release: releaseView(release) });
+          return answer;
+        }
+        case 'judge': {
+          const { answer, made } = overrideJudgement(command.gateway, command.trusted, operator);
           for (const release of made) emit({ kind: 'release', release: releaseView(release) });
           return answer;
         }

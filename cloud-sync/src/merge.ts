@@ -20,6 +20,8 @@ export interface Measured {
   readonly rows: number;
   /** Digest of the root of the merge tree: the same set of statistics gives the same digest. */
   readonly digest: Buffer;
+  /** The same without what was learned on top of releases. */
+  readonly removable: Buffer;
 }
 
 /** A gateway whose class means do not fit those of the others. */
@@ -43,7 +45,7 @@ export interface Judgement {
 /** The core's verdict: 0 too little to tell, 1 one world, 2 several. */
 const ONE_WORLD = 1;
 
-export interface Solved extends Measured {
+export interface Solved extends Omit<Measured, 'removable'> {
   readonly model: Buffer;
 }
 
@@ -52,7 +54,8 @@ export interface Merge {
   put(gateway: string, statistics: Uint8Array): void;
   /** Takes a gateway out: what is left is the merge of a fleet that never had it. */
   remove(gateway: string): void;
-  solve(): Solved;
+  /** `removable`: without what was learned on top of releases. */
+  solve(removable?: boolean): Solved;
   /** Gateways that do not fit (class-mean test); nobody where the fleet is small, or not one world. */
   judge(): Judgement;
   /** Also when there is too little to solve; without gateways the digest is zeros. */
@@ -71,9 +74,9 @@ export function mergesBy(core: Core): OpenMerge {
       put: (gateway, statistics) =>
         void engine.merge(writeBytes([{ u8: OPERATION.put }, { raw: leafOf(gateway) }, { bytes: statistics }])),
       remove: (gateway) => void engine.merge(writeBytes([{ u8: OPERATION.remove }, { raw: leafOf(gateway) }])),
-      solve() {
+      solve(removable = false) {
         const reader = byteReader(
-          engine.merge(writeBytes([{ u8: OPERATION.solve }, { f64: RIDGE }])),
+          engine.merge(writeBytes([{ u8: OPERATION.solve }, { f64: RIDGE }, { u8: Number(removable) }])),
           'a solved merge',
         );
         const solved = {
@@ -100,7 +103,12 @@ export function mergesBy(core: Core): OpenMerge {
       },
       measure() {
         const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.measure }])), 'a measured merge');
-        const measured = { gateways: reader.u32(), rows: reader.f64(), digest: reader.raw(32) };
+        const measured = {
+          gateways: reader.u32(),
+          rows: reader.f64(),
+          digest: reader.raw(32),
+          removable: reader.raw(32),
+        };
         reader.finish();
         return measured;
       },

@@ -181,7 +181,7 @@ const Quarantine = list(
 const Audit = list(
   record({
     at: time,
-    action: { enum: ['forget', 'allow_return', 'pin', 'unpin', 'rollback'] },
+    action: { enum: ['forget', 'allow_return', 'pin', 'unpin', 'rollback', 'trust', 'distrust', 'judge'] },
     subject: text,
     detail: { type: 'object' },
   }),

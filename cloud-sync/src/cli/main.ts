@@ -7,6 +7,7 @@ const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
   run: () => import('./run.ts'),
   forget: () => import('./forget.ts'),
+  judge: () => import('./judge.ts'),
   release: () => import('./release.ts'),
   simulate: () => import('./simulate.ts'),
 };
@@ -26,6 +27,9 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
   rivulet-cloud forget GATEWAY [--allow-return]
                                   take a gateway out of every model, proven by digest; its later deltas are refused
 
+  rivulet-cloud judge GATEWAY trust|distrust|auto
+                                  in every release, in none, or as the class-mean test says
+
   rivulet-cloud release ls [--task TASK] [--limit N]
   rivulet-cloud release show RELEASE
   rivulet-cloud release diff RELEASE RELEASE
@@ -37,11 +41,13 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
 
   rivulet-cloud simulate [options]        a fleet of real cores and a real coordinator, in simulated time
 
-    --scenario NAME     synthetic(A,B), synthetic-iid, sine-2, circle-2 or sea   (synthetic-iid)
+    --scenario NAME     synthetic(A,B), synthetic-iid, sine-2, circle-2, sea, or, with --data DIR,
+                        stations and stations-late                               (synthetic-iid)
     --gateways N        (30)      --ticks N, syncs   (20)      --seed S   (0)
     --trouble KIND      none, stragglers, offline, storm, clocks, backups or random   (none)
     --attack KIND       none, scale, flip or collude; --attackers SHARE               (none, 0.2)
-    --alone             nobody talks to anybody;  --json
+    --alone             nobody talks to anybody
+    --removable         releases hold only what depends on no release;  --json
 
   rivulet-cloud --help, --version
 `;

@@ -32,6 +32,7 @@ export async function run(argv: string[]): Promise<number> {
       seed: options.seed,
       faults: trouble(options.seed),
       together: !options.alone,
+      removable: options.removable,
       attack: attack === null ? null : { kind: attack, share: options.attackers },
     });
   } catch (error) {
@@ -61,6 +62,7 @@ function parsed(argv: string[]) {
         attack: { type: 'string', default: 'none' },
         attackers: { type: 'string', default: '0.2' },
         alone: { type: 'boolean', default: false },
+        removable: { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
     });

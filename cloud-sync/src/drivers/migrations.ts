@@ -143,4 +143,11 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (schema, gateway, incarnation)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- models that a gateway was taken out of: what was learned on top of their releases is not used any more
+  CREATE TABLE removable_only (schema TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+  -- what operators decided about gateways, whatever the class-mean test says
+  CREATE TABLE overrides (gateway TEXT PRIMARY KEY, trusted INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -6,7 +6,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { RivuletError } from '@rivulet/host';
 import { MIGRATIONS } from './migrations.ts';
-import { sqliteAudit, sqliteForgotten } from './sqlite/audit.ts';
+import { sqliteAudit, sqliteForgotten, sqliteOverrides } from './sqlite/audit.ts';
 import { sqliteBlobs } from './sqlite/blobs.ts';
 import { sqliteCurves } from './sqlite/curves.ts';
 import { sqliteDeltaLog } from './sqlite/delta_log.ts';
@@ -120,6 +120,7 @@ function storeOver(db: DatabaseSync, file: string): Store {
     audit: sqliteAudit(db),
     forgotten: sqliteForgotten(db),
     suspects: sqliteSuspects(db),
+    overrides: sqliteOverrides(db),
     atomically,
     count: (name: CounterName) => void add.run(name),
     counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,

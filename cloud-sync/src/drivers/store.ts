@@ -186,7 +186,7 @@ export interface Quarantine {
 /** A decision of an operator, with what it did. */
 export interface AuditEntry {
   readonly atMs: number;
-  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback';
+  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback' | 'trust' | 'distrust' | 'judge';
   /** The gateway or the task it is about. */
   readonly subject: string;
   readonly detail: Readonly<Record<string, unknown>>;
@@ -227,6 +227,17 @@ export interface Forgotten {
   add(gateway: string, atMs: number): void;
   remove(gateway: string): void;
   has(gateway: string): boolean;
+  /** From now on releases of this model hold only what depends on no release. */
+  keepRemovable(schema: string): void;
+  isRemovableOnly(schema: string): boolean;
+}
+
+/** What operators decided about gateways that stand apart, or might. */
+export interface Overrides {
+  /** `trusted`: in every release, else in none; null: the class-mean test decides again. */
+  set(gateway: string, trusted: boolean | null, atMs: number): void;
+  /** By gateway. */
+  all(): ReadonlyMap<string, boolean>;
 }
 
 /** The names of what is counted for good, in the same transaction as what it counts. */
@@ -242,6 +253,7 @@ export interface Store {
   readonly audit: AuditLog;
   readonly forgotten: Forgotten;
   readonly suspects: Suspects;
+  readonly overrides: Overrides;
   /** Runs `work` whole or not at all; what it wrote is on disk when this returns. */
   atomically<T>(work: () => T): T;
   count(name: CounterName): void;

@@ -3,15 +3,17 @@ import { RivuletError } from '@rivulet/host';
 
 export type OperatorCommand =
   | { readonly do: 'forget'; readonly gateway: string; readonly allowReturn: boolean }
+  | { readonly do: 'judge'; readonly gateway: string; readonly trusted: boolean | null }
   | { readonly do: 'releases'; readonly task: string | null; readonly limit: number }
   | { readonly do: 'show'; readonly ref: string; readonly task: string | null }
   | { readonly do: 'diff'; readonly from: string; readonly to: string; readonly task: string | null }
   | { readonly do: 'pin'; readonly ref: string; readonly task: string | null }
   | { readonly do: 'rollback'; readonly task: string };
 
-/** The fields of each command with their types; `text?` may be null. */
-const FIELDS: Record<OperatorCommand['do'], Record<string, 'text' | 'text?' | 'flag' | 'count'>> = {
+/** The fields of each command with their types; `text?` and `flag?` may be null. */
+const FIELDS: Record<OperatorCommand['do'], Record<string, 'text' | 'text?' | 'flag' | 'flag?' | 'count'>> = {
   forget: { gateway: 'text', allowReturn: 'flag' },
+  judge: { gateway: 'text', trusted: 'flag?' },
   releases: { task: 'text?', limit: 'count' },
   show: { ref: 'text', task: 'text?' },
   diff: { from: 'text', to: 'text', task: 'text?' },
@@ -23,6 +25,7 @@ const CHECKS = {
   text: (value: unknown) => typeof value === 'string',
   'text?': (value: unknown) => value === null || typeof value === 'string',
   flag: (value: unknown) => typeof value === 'boolean',
+  'flag?': (value: unknown) => value === null || typeof value === 'boolean',
   count: (value: unknown) => Number.isInteger(value) && (value as number) > 0,
 } as const;
 

@@ -78,18 +78,19 @@ function takeOut(
   models.remove(head, gateway);
   const after = models.measure(head);
   const neverHad = models.measureAnew(head);
-  if (!after.digest.equals(neverHad.digest)) {
+  if (!after.digest.equals(neverHad.digest) || !after.removable.equals(neverHad.removable)) {
     throw new RivuletError('RIV_INTERNAL', `the model of ${head.task} without ${gateway} is not one that never had it`);
   }
+  store.forgotten.keepRemovable(schema);
   const release = releaser.renew(schema);
   if (release !== null) made.push(release);
   dropTold(schema, tainted, store);
   return {
     task: head.task,
     schema,
-    root_before: before.digest.toString('hex'),
-    root_after: after.digest.toString('hex'),
-    root_never_had: neverHad.digest.toString('hex'),
+    root_before: before.removable.toString('hex'),
+    root_after: after.removable.toString('hex'),
+    root_never_had: neverHad.removable.toString('hex'),
     gateways: after.gateways,
     rows: after.rows,
     release: store.heads.get(schema)?.release ?? null,

@@ -28,7 +28,7 @@ const merges: OpenMerge = () => {
     },
     remove: (gateway) => void parts.delete(gateway),
     judge: () => ({ oneWorld: false, suspects: [] }),
-    measure: () => ({ gateways: parts.size, rows: 0, digest: Buffer.alloc(32) }),
+    measure: () => ({ gateways: parts.size, rows: 0, digest: Buffer.alloc(32), removable: Buffer.alloc(32) }),
     solve() {
       const words = [...parts].sort().map(([, word]) => word);
       return { gateways: words.length, rows: 0, model: Buffer.from(words.join(' ')), digest: Buffer.alloc(32) };

@@ -15,8 +15,8 @@ export interface Models {
   solve(model: ModelSource): Solved;
   measure(model: ModelSource): Measured;
   judge(model: ModelSource): Judgement;
-  /** Solves the model of a fleet without these gateways; they stay in the merge. */
-  solveWithout(model: ModelSource, gateways: readonly string[]): Solved;
+  /** Solves the model of a fleet without these gateways; they stay in the merge. `removable`: what depends on no release. */
+  solveWithout(model: ModelSource, gateways: readonly string[], removable: boolean): Solved;
   /** Takes a gateway out of the live merge; the store is the caller's. */
   remove(model: ModelSource, gateway: string): void;
   /** The measure of a merge made anew of the stored contributions, as of a fleet that never had any others. */
@@ -97,12 +97,12 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     measure: (model) => guarded(model, (merge) => merge.measure()),
     remove: (model, gateway) => guarded(model, (merge) => merge.remove(gateway)),
     judge: (model) => guarded(model, (merge) => merge.judge()),
-    solveWithout(model, gateways) {
-      if (gateways.length === 0) return guarded(model, (merge) => merge.solve());
+    solveWithout(model, gateways, removable) {
+      if (gateways.length === 0) return guarded(model, (merge) => merge.solve(removable));
       return guarded(model, (merge) => {
         for (const gateway of gateways) merge.remove(gateway);
         try {
-          return merge.solve();
+          return merge.solve(removable);
         } finally {
           live.delete(model.schema); // built anew of the store, with all, when it is next needed
         }

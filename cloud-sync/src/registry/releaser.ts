@@ -24,6 +24,8 @@ export interface ReleaserParts {
   readonly models: Models;
   readonly clock: Clock;
   readonly kernelHash: Uint8Array;
+  /** Releases hold only what depends on no release: every gateway can be taken out of them exactly. */
+  readonly removable: boolean;
   /** Calls `work` once, later; returns how to take that back. */
   readonly after: (ms: number, work: () => void) => () => void;
   readonly everyMs: number;
@@ -77,9 +79,17 @@ export function openReleaser(parts: ReleaserParts): Releaser {
       // what the newest release left out on purpose is no growth
       rowsReleased: suspects.reduce((rows, suspect) => rows + suspect.rows, released.rows),
       rowsNow: models.measure(head).rows,
-      membersChanged: membersChanged(released.lineage, lineageWithout(head.schema, suspects)),
+      membersChanged:
+        membersChanged(released.lineage, lineageWithout(head.schema, suspects)) ||
+        (suspects.length > 0 && otherSuspects(head, suspects)),
       ageMs: clock.wallMs() - released.createdMs,
     };
+  }
+
+  /** Who is left out may fit by now, and the other way round: that is worth a release, however few rows are new. */
+  function otherSuspects(head: Head, suspects: readonly SuspectRecord[]): boolean {
+    const apart = new Set(apartNow(head).apart.map(({ gateway }) => gateway));
+    return apart.size !== suspects.length || suspects.some(({ gateway }) => !apart.has(gateway));
   }
 
   function attempt(head: Head): void {
@@ -100,6 +110,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     const solved = models.solveWithout(
       head,
       suspects.map(({ gateway }) => gateway),
+      parts.removable || store.forgotten.isRemovableOnly(head.schema),
     );
     const parentBytes = head.release === null ? null : store.blobs.get(head.release);
     const lineage = lineageWithout(head.schema, suspects);
@@ -140,33 +151,51 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     return record;
   }
 
-  /** Who is left out of this release; those that are new and never fitted are put into quarantine with the evidence. */
-  function judge(head: Head): SuspectRecord[] {
-    if (head.form !== 2) return [];
+  /** Who stands apart, as the class-mean test and the operators see it, and who was judged and fits. */
+  function apartNow(head: Head): { apart: SuspectRecord[]; fit: LineageEntry[] } {
+    if (head.form !== 2) return { apart: [], fit: [] };
     const known = new Map(store.suspects.of(head.schema).map((suspect) => [suspect.gateway, suspect]));
-    const contributions = store.deltas.contributions(head.schema);
-    const byLeaf = new Map(contributions.map((entry) => [leafOf(entry.gateway).toString('hex'), entry]));
-    const suspects: SuspectRecord[] = [];
-    const judgement = models.judge(head);
-    for (const { leaf, distance, limit, rows } of judgement.suspects) {
-      const contribution = byLeaf.get(leaf);
-      if (contribution === undefined) continue;
-      const { gateway, incarnation, statistics } = contribution;
+    const overrides = store.overrides.all();
+    const { oneWorld, suspects } = models.judge(head);
+    const byLeaf = new Map(suspects.map((suspect) => [suspect.leaf, suspect]));
+    const apart: SuspectRecord[] = [];
+    const fit: LineageEntry[] = [];
+    for (const entry of store.deltas.lineage(head.schema)) {
+      const { gateway, incarnation } = entry;
+      const trusted = overrides.get(gateway) ?? null;
+      const found = byLeaf.get(leafOf(gateway).toString('hex'));
+      const out = trusted === null ? found !== undefined : !trusted;
+      if (!out) {
+        if (oneWorld && found === undefined) fit.push(entry);
+        continue;
+      }
       const sinceMs = known.get(gateway)?.sinceMs ?? clock.wallMs();
       // A gateway that fitted once does not lie about its classes: its world has changed.
-      const moved = store.suspects.hasFitted(head.schema, gateway, incarnation);
-      const suspect = { gateway, sinceMs, distance, limit, rows, moved };
-      suspects.push(suspect);
-      if (known.has(gateway) || moved) continue;
+      const moved = trusted === null && store.suspects.hasFitted(head.schema, gateway, incarnation);
+      const { distance, limit, rows } = found ?? { distance: 0, limit: 0, rows: 0 };
+      apart.push({ gateway, sinceMs, distance, limit, rows, moved });
+    }
+    return { apart, fit };
+  }
+
+  /** Who is left out of this release; those that are new and never fitted are put into quarantine with the evidence. */
+  function judge(head: Head): SuspectRecord[] {
+    const known = new Set(store.suspects.of(head.schema).map(({ gateway }) => gateway));
+    const { apart: suspects, fit } = apartNow(head);
+    store.suspects.set(head.schema, suspects);
+    for (const { gateway, incarnation } of fit) store.suspects.fits(head.schema, gateway, incarnation);
+    const news = suspects.filter(({ gateway, moved, limit }) => !known.has(gateway) && !moved && limit > 0);
+    if (news.length === 0) return suspects;
+    const statistics = new Map(
+      store.deltas.contributions(head.schema).map((entry) => [entry.gateway, entry.statistics]),
+    );
+    for (const suspect of news) {
+      const { gateway, sinceMs, distance, limit } = suspect;
       const reason = `its class means for ${head.task} are ${distance.toFixed(1)} times as far from the others' as chance gives; ${limit.toFixed(1)} is suspicious`;
-      store.quarantine.add({ atMs: sinceMs, gateway, code: 'RIV_SUSPECT', reason, bytes: statistics });
+      const bytes = statistics.get(gateway) ?? Buffer.alloc(0);
+      store.quarantine.add({ atMs: sinceMs, gateway, code: 'RIV_SUSPECT', reason, bytes });
       store.count('quarantined');
       parts.onSuspect(head, suspect);
-    }
-    store.suspects.set(head.schema, suspects);
-    const apart = new Set(suspects.map(({ gateway }) => gateway));
-    for (const { gateway, incarnation } of judgement.oneWorld ? contributions : []) {
-      if (!apart.has(gateway)) store.suspects.fits(head.schema, gateway, incarnation);
     }
     return suspects;
   }

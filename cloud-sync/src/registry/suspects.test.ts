@@ -105,3 +105,39 @@ it('an honest fleet has no suspects, and neither has one that is not one world',
   expect(model().suspects).toEqual([]);
   expect(cloud.store.quarantine.list(9)).toEqual([]);
 }, 30_000);
+
+it('an operator can overrule the test, either way, and back; each time it is on record', async () => {
+  await sendAll(...honest);
+  await members();
+  flipLabels(liar);
+  await sendAll(liar);
+  expect(await members()).not.toContain(liar.id);
+  const overrule = (gateway: string, trusted: boolean | null) =>
+    cloud.coordinator.operate({ do: 'judge', gateway, trusted }) as { models: { in_release: boolean }[] };
+  expect(overrule(liar.id, true).models).toMatchObject([{ in_release: true }]);
+  expect(await members()).toContain(liar.id);
+  const victim = honest[0]?.id as string;
+  expect(overrule(victim, false).models).toMatchObject([{ in_release: false }]);
+  overrule(liar.id, null);
+  overrule(victim, null);
+  expect(await members()).toEqual(honest.map(({ id }) => id));
+  expect(cloud.coordinator.audit(9).map(({ action, subject }) => [action, subject])).toEqual([
+    ['judge', victim],
+    ['judge', liar.id],
+    ['distrust', victim],
+    ['trust', liar.id],
+  ]);
+  expect(() => overrule('stranger', true)).toThrow('no gateway');
+}, 30_000);
+
+it('a suspect that fits again is back in the releases though hardly a row is new', async () => {
+  await sendAll(...honest);
+  await members();
+  flipLabels(liar);
+  await sendAll(liar);
+  expect(await members()).not.toContain(liar.id);
+  flipLabels(liar);
+  learnRows(liar, occupied, 1);
+  await sendAll(liar);
+  expect(await members()).toContain(liar.id);
+}, 30_000);

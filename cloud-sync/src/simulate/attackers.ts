@@ -1,59 +1,70 @@
-/** Gateways that lie: what they do to their statistics before they sign them (FORMATS.md section 6). */
+/**
+ * Gateways that lie. Some lie about their rows, so that all they send hangs together: labels turned round, or all rows
+ * called one class by agreement. Others learn honestly and lie in what they sign (FORMATS.md section 6).
+ */
 import { byteReader } from '@rivulet/host';
+import type { Row } from './scenario.ts';
 
 /** What an attacker does. */
 export type Attack = 'scale' | 'flip' | 'collude';
 
-/** Every class mean and the scatter times −4: what a gateway sends that wants the model turned round. */
+/** What a liar changes; what is not there is left as it is. */
+export interface Lie {
+  readonly row?: (row: Row) => Row;
+  readonly statistics?: (statistics: Buffer) => Buffer;
+}
+
+/** Class means and responses times this: what a gateway sends that wants the model turned round, and more so. */
 const SCALE = -4;
-/** How far colluding attackers pull every class mean, the same way all of them, in standard deviations. */
-const PULL = 3;
-
 const FORM_CLASSES = 2;
+const OWN = 1;
+const FORKED = 2;
 
-export function tamperBy(attack: Attack): (statistics: Buffer) => Buffer {
-  return (statistics) => {
-    const lied = Buffer.from(statistics);
-    const { classes, scatterAt, d } = classesIn(statistics);
-    if (attack === 'flip') {
-      // The labels turned round: each class says it is the one at the other end.
-      for (const [place, { at }] of classes.entries()) {
-        const other = classes[classes.length - 1 - place] as { at: number };
-        statistics.copy(lied, at, other.at, other.at + 8 * (d + 1));
-      }
-      return lied;
-    }
-    for (const { at } of classes) {
-      for (let j = 0; j < d; j++) {
-        const place = at + 8 + 8 * j;
-        const deviation = Math.sqrt(
-          statistics.readDoubleLE(scatterAt + 8 * ((j * (j + 1)) / 2 + j)) / rowsOf(statistics, classes),
-        );
-        const mean = statistics.readDoubleLE(place);
-        lied.writeDoubleLE(attack === 'scale' ? SCALE * mean : mean + PULL * deviation, place);
-      }
-    }
-    return lied;
-  };
+/** `labels`: all that there are. */
+export function lieOf(attack: Attack, labels: readonly string[]): Lie {
+  const relabelled = (label: (label: string) => string): Lie => ({
+    row: (row) => (row.label === null ? row : { ...row, label: label(row.label) }),
+  });
+  switch (attack) {
+    case 'flip':
+      return relabelled((label) => labels[labels.length - 1 - labels.indexOf(label)] as string);
+    case 'collude':
+      return relabelled(() => labels[0] as string);
+    case 'scale':
+      return { statistics: scaled };
+  }
 }
 
-function rowsOf(statistics: Buffer, classes: readonly { at: number }[]): number {
-  return classes.reduce((sum, { at }) => sum + statistics.readDoubleLE(at), 0);
-}
-
-/** Where the counts of the classes stand, each with its means behind it, and where the scatter begins. */
-function classesIn(statistics: Buffer): { d: number; classes: { at: number }[]; scatterAt: number } {
+/** Multiplies every class mean and every response of the logistic; the scatter stays one that could be. */
+function scaled(statistics: Buffer): Buffer {
+  const lied = Buffer.from(statistics);
   const reader = byteReader(statistics, 'statistics');
   reader.skip(6);
   const form = reader.u8();
   reader.u8();
   const d = reader.u32();
   if (form !== FORM_CLASSES) throw new Error(`attackers lie about classes, not about form ${form}`);
-  const classes: { at: number }[] = [];
-  for (let left = reader.u32(); left > 0; left--) {
+  const multiply = (at: number, by: number) => lied.writeDoubleLE(by * statistics.readDoubleLE(at), at);
+  const classes = reader.u32();
+  for (let left = classes; left > 0; left--) {
     reader.skip(reader.u32());
-    classes.push({ at: reader.at });
-    reader.skip(8 * (d + 1));
+    for (let j = 0; j < d; j++) multiply(reader.at + 8 + 8 * j, SCALE);
+    reader.skip(8 * (2 * d + 1));
   }
-  return { d, classes, scatterAt: reader.at };
+  reader.skip(4 * d * (d + 1));
+  const parts = reader.u8();
+  const sets = (classes + 1) * (Number((parts & OWN) !== 0) + Number((parts & FORKED) !== 0));
+  for (let left = sets; left > 0; left--) {
+    multiply(reader.at + 8 + 8 * d, SCALE);
+    const rootsAt = reader.at + 8 * (d + 2);
+    multiply(rootsAt + 8 * d, Math.abs(SCALE));
+    const correlationsAt = rootsAt + 8 * (d + 1) + 4 * ((d * (d - 1)) / 2);
+    for (let j = 0; j < d; j++) {
+      const at = correlationsAt + 4 * j;
+      lied.writeFloatLE(-statistics.readFloatLE(at), at);
+    }
+    reader.skip(8 * (2 * d + 3) + 2 * d * (d + 1));
+  }
+  reader.finish();
+  return lied;
 }

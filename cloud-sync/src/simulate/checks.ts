@@ -15,7 +15,7 @@ export interface FleetAtRest {
   readonly liars: ReadonlySet<string>;
 }
 
-/** Throws a `SimulationFailure`; answers the digest of the merge. */
+/** Throws a `SimulationFailure`; answers the digest of what the fleet learned without any release. */
 export function checkFleet({ core, store, gateways, suspects, liars }: FleetAtRest): string | null {
   const [head] = store.heads.list();
   const stored = new Map(
@@ -39,13 +39,14 @@ export function checkFleet({ core, store, gateways, suspects, liars }: FleetAtRe
       fail(`${gateway} is in the merge with an incarnation that it has left behind`);
   }
   const open = mergesBy(core);
-  const digests = [contributions, contributions.toReversed(), [...contributions, ...contributions]].map((order) => {
+  const measured = [contributions, contributions.toReversed(), [...contributions, ...contributions]].map((order) => {
     const merge = open(head.schemaText, head.form);
     for (const { gateway, statistics } of order) merge.put(gateway, statistics);
-    return merge.measure().digest.toString('hex');
+    return merge.measure();
   });
-  if (new Set(digests).size > 1) fail('the merge depends on the order of arrival');
-  return digests[0] ?? null;
+  if (new Set(measured.map(({ digest }) => digest.toString('hex'))).size > 1)
+    fail('the merge depends on the order of arrival');
+  return measured[0]?.removable.toString('hex') ?? null;
 }
 
 function fail(what: string): never {

@@ -14,7 +14,7 @@ import { openSqlite } from '../drivers/sqlite.ts';
 import type { Store } from '../drivers/store.ts';
 import { mergesBy } from '../merge.ts';
 import { VERSION } from '../version.ts';
-import { type Attack, tamperBy } from './attackers.ts';
+import { type Attack, lieOf } from './attackers.ts';
 import { checkFleet } from './checks.ts';
 import type { Faults } from './faults.ts';
 import { openGateway, type Score, type SimulatedGateway } from './gateway.ts';
@@ -37,6 +37,8 @@ export interface FleetOptions {
   readonly faults: Faults;
   /** False: nobody talks to anybody. */
   readonly together: boolean;
+  /** Releases hold only what depends on no release. */
+  readonly removable?: boolean;
   readonly attack: { readonly kind: Attack; readonly share: number } | null;
   /** Told when a tick is over. */
   readonly progress?: (tick: number) => void;
@@ -50,11 +52,13 @@ export interface GatewayResult {
   readonly prequential: Score & { readonly baseline: number };
   /** On rows that were never learned, the panel frozen. */
   readonly frozen: Score;
+  /** Row by row in each tick: what its labels came to. */
+  readonly ticks: readonly Score[];
 }
 
 export interface FleetResult {
   readonly gateways: readonly GatewayResult[];
-  /** Digest of the merge: the same statistics give the same, however they came. */
+  /** Digest of what was learned without releases: the same rows give the same, whatever happens on the way. */
   readonly digest: string | null;
   readonly releases: number;
   readonly deltas: number;
@@ -82,13 +86,14 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
       ? []
       : scenario.sites.slice(0, Math.round(attack.share * scenario.sites.length)).map(({ id }) => id),
   );
+  const labels = scenario.task.kind === 'classify' ? scenario.task.labels : [];
   const gateways = scenario.sites.map((site) =>
     openGateway({
       core,
       scenario,
       site,
       seed,
-      ...(attack !== null && liars.has(site.id) ? { tamper: tamperBy(attack.kind) } : {}),
+      ...(attack !== null && liars.has(site.id) ? { lie: lieOf(attack.kind, labels) } : {}),
     }),
   );
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
@@ -111,6 +116,7 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
       clock,
       after: timeline.after,
       releaseEveryMs: scenario.tickMs / 10,
+      removable: options.removable ?? false,
       version: VERSION,
     });
     coordinator.subscribe((event) => {
@@ -200,6 +206,7 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
       simulated: true,
     });
   }
+  const accounts = new Map(gateways.map(({ id }) => [id, [] as Score[]]));
   const rounds = scenario.ticks + (options.together ? HEAL_ROUNDS : 0);
   for (let tick = 0; tick < rounds; tick++) {
     const learning = tick < scenario.ticks;
@@ -235,11 +242,22 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
       score.rows += seen;
       score.sum += sum;
     }
+    for (const gateway of gateways) {
+      const { matured, errorSum } = gateway.account();
+      accounts.get(gateway.id)?.push({ rows: matured, sum: errorSum });
+    }
     options.progress?.(tick);
   }
   const digest = options.together ? checkFleet({ core, store: cloud.store, gateways, suspects, liars }) : null;
   const result: FleetResult = {
-    gateways: gateways.map((gateway) => resultOf(gateway, liars, frozen.get(gateway.id) as Score, scenario)),
+    gateways: gateways.map((gateway) =>
+      resultOf(gateway, {
+        attacker: liars.has(gateway.id),
+        frozen: frozen.get(gateway.id) as Score,
+        accounts: accounts.get(gateway.id) ?? [],
+        scenario,
+      }),
+    ),
     digest,
     releases: cloud.store.counter('releases'),
     deltas: cloud.store.counter('deltas'),
@@ -252,23 +270,27 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
   return result;
 }
 
-function resultOf(
-  gateway: SimulatedGateway,
-  liars: ReadonlySet<string>,
-  frozen: Score,
-  scenario: Scenario,
-): GatewayResult {
+interface Observed {
+  readonly attacker: boolean;
+  readonly frozen: Score;
+  /** Sums up to the end of each tick. */
+  readonly accounts: readonly Score[];
+  readonly scenario: Scenario;
+}
+
+function resultOf(gateway: SimulatedGateway, { attacker, frozen, accounts, scenario }: Observed): GatewayResult {
   const { matured, errorSum, baselineSum } = gateway.account();
   const classes = scenario.task.kind === 'classify';
+  const good = (rows: number, error: number) => (classes ? rows - error : error);
   return {
     id: gateway.id,
-    attacker: liars.has(gateway.id),
+    attacker,
     frozen,
-    prequential: {
-      rows: matured,
-      sum: classes ? matured - errorSum : errorSum,
-      baseline: classes ? matured - baselineSum : baselineSum,
-    },
+    prequential: { rows: matured, sum: good(matured, errorSum), baseline: good(matured, baselineSum) },
+    ticks: accounts.map(({ rows, sum }, tick) => {
+      const before = accounts[tick - 1] ?? { rows: 0, sum: 0 };
+      return { rows: rows - before.rows, sum: good(rows - before.rows, sum - before.sum) };
+    }),
   };
 }
 

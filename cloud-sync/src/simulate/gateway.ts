@@ -21,6 +21,7 @@ import {
   signatureVerifies,
 } from '@rivulet/host';
 import type { DeltaAnswerView, HeadView } from '../api/views.ts';
+import type { Lie } from './attackers.ts';
 import { block, type LogEnd, publish } from './packets.ts';
 import { randomFrom } from './random.ts';
 import type { Row, Scenario, SiteRows } from './scenario.ts';
@@ -81,11 +82,11 @@ export interface GatewayParts {
   readonly scenario: Scenario;
   readonly site: SiteRows;
   readonly seed: number;
-  /** What the gateway says of its statistics before it signs them: an attacker lies here. */
-  readonly tamper?: (statistics: Buffer) => Buffer;
+  /** What an attacker changes. */
+  readonly lie?: Lie;
 }
 
-export function openGateway({ core, scenario, site, seed, tamper }: GatewayParts): SimulatedGateway {
+export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayParts): SimulatedGateway {
   const { id } = site;
   const secret = createPrivateKey({
     key: Buffer.concat([PKCS8_PREFIX, sha256(Buffer.from(`${seed}\n${id}\nkey`))]),
@@ -130,7 +131,8 @@ export function openGateway({ core, scenario, site, seed, tamper }: GatewayParts
     publicKey: publicKeyBytes(createPublicKey(secret)),
     incarnation: () => incarnation,
     learn(rows, timeMs) {
-      for (const bytes of blocks(rows, timeMs, true, end)) engine.ingest(bytes);
+      const told = lie.row === undefined ? rows : rows.map(lie.row);
+      for (const bytes of blocks(told, timeMs, true, end)) engine.ingest(bytes);
     },
     probe(rows, timeMs) {
       const copy = core.newEngine();
@@ -148,7 +150,7 @@ export function openGateway({ core, scenario, site, seed, tamper }: GatewayParts
     collect(wallMs) {
       const [section] = engine.delta();
       if (section === undefined) return;
-      const payload = tamper === undefined ? section.statistics : tamper(section.statistics);
+      const payload = lie.statistics?.(section.statistics) ?? section.statistics;
       const contents = sha256(payload).toString('hex');
       if (contents === signedFor || waiting?.contents === contents) return;
       const base = engine.report().tasks[0]?.release ?? null;

@@ -26,7 +26,9 @@ export interface Scenario {
   readonly about: string;
   /** The names of the fields, in the order of the rows. */
   readonly fields: readonly string[];
-  readonly task: { readonly kind: 'classify' } | { readonly kind: 'forecast'; readonly target: string };
+  readonly task:
+    | { readonly kind: 'classify'; readonly labels: readonly string[] }
+    | { readonly kind: 'forecast'; readonly target: string };
   /** Time from row to row; a forecast looks one row ahead. */
   readonly rowMs: number;
   readonly ticks: number;

@@ -2,6 +2,7 @@
 import { RivuletError } from '@rivulet/host';
 import type { Scenario } from './scenario.ts';
 import { concepts } from './scenarios/concepts.ts';
+import { stations } from './scenarios/stations.ts';
 import { synthetic } from './scenarios/synthetic.ts';
 
 export interface ScenarioOptions {
@@ -14,8 +15,19 @@ export interface ScenarioOptions {
 
 const SYNTHETIC = /^synthetic\((\d*\.?\d+),(\d*\.?\d+)\)$/;
 
+/** A station that joins late comes after a year. */
+export const LATE_DAYS = 365;
+
 /** For the usage text. */
-export const SCENARIOS = ['synthetic(A,B)', 'synthetic-iid', 'sine-2', 'circle-2', 'sea'] as const;
+export const SCENARIOS = [
+  'synthetic(A,B)',
+  'synthetic-iid',
+  'sine-2',
+  'circle-2',
+  'sea',
+  'stations',
+  'stations-late',
+] as const;
 
 export function scenarioOf(name: string, options: ScenarioOptions): Scenario {
   const { gateways, ticks, seed } = options;
@@ -30,6 +42,10 @@ export function scenarioOf(name: string, options: ScenarioOptions): Scenario {
     case 'circle-2':
     case 'sea':
       return concepts(name, gateways, ticks, seed);
+    case 'stations':
+      return stations({ ...options, lateDays: 0 });
+    case 'stations-late':
+      return stations({ ...options, lateDays: LATE_DAYS });
     default:
       throw new RivuletError('RIV_USAGE', { found: `--scenario ${name}`, expected: SCENARIOS.join(', ') });
   }

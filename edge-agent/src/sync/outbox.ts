@@ -36,6 +36,8 @@ export interface Outbox {
   waiting(): Waiting[];
   /** Forgets an envelope that a receipt names; answers false when the receipt is of another one. */
   signedFor(receipt: Receipt): Promise<boolean>;
+  /** Drops an envelope that the coordinator will never take; the same contents are not offered again. */
+  refused(seq: number): Promise<void>;
 }
 
 /** @param encode numbers, encodes and signs */
@@ -68,6 +70,13 @@ export async function openOutbox(
   const fileOf = (task: string): string =>
     join(directory, `${sha256(Buffer.from(task)).toString('hex').slice(0, 32)}${SUFFIX}`);
 
+  async function settle(envelope: Waiting): Promise<void> {
+    state.signed[envelope.task] = envelope.contents;
+    await save();
+    await rm(fileOf(envelope.task), { force: true });
+    envelopes.delete(envelope.task);
+  }
+
   return {
     async put(content) {
       const contents = contentsHash(content);
@@ -91,11 +100,12 @@ export async function openOutbox(
       ) {
         return false;
       }
-      state.signed[envelope.task] = envelope.contents;
-      await save();
-      await rm(fileOf(envelope.task), { force: true });
-      envelopes.delete(envelope.task);
+      await settle(envelope);
       return true;
+    },
+    async refused(seq) {
+      const envelope = [...envelopes.values()].find((candidate) => candidate.seq === seq);
+      if (envelope !== undefined) await settle(envelope);
     },
   };
 }

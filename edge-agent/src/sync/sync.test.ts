@@ -87,6 +87,18 @@ describe('the outbox', () => {
   });
 });
 
+it('the outbox drops what is refused for good, and offers only something new again', async () => {
+  const outbox = await open();
+  await outbox.put(content('a', '1'));
+  await outbox.refused(outbox.waiting()[0]?.seq as number);
+  expect(outbox.waiting()).toEqual([]);
+  const later = await open();
+  await later.put(content('a', '1'));
+  expect(later.waiting()).toEqual([]);
+  await later.put(content('a', '2'));
+  expect(later.waiting().length).toBe(1);
+});
+
 describe('calls to the coordinator', () => {
   const answer = (receipt: Receipt, key = coordinator.privateKey) =>
     JSON.stringify({

@@ -224,7 +224,17 @@ async function handIn(
   takeReleases: (heads: Head[]) => Promise<void>,
 ): Promise<void> {
   for (const envelope of outbox.waiting()) {
-    const answer = await coordinator.sendDelta(envelope.bytes, key);
+    const answer = await coordinator.sendDelta(envelope.bytes, key).catch((error: unknown) => {
+      const refusal = toRivuletError(error);
+      if (refusal.code !== 'RIV_GATEWAY_FORGOTTEN') throw error;
+      return refusal;
+    });
+    if (answer instanceof RivuletError) {
+      // Its operator took this gateway out of the fleet: the delta is not wanted, but its reports and releases are.
+      await outbox.refused(envelope.seq);
+      context.notice(answer);
+      continue;
+    }
     if (answer.receipt.gateway !== context.config.gateway || !(await outbox.signedFor(answer.receipt))) {
       throw new RivuletError('RIV_SYNC_ANSWER', {
         found: `a receipt for another delta (number ${answer.receipt.seq})`,

@@ -26,6 +26,15 @@ export const GOALS: Readonly<Record<string, readonly Goal[]>> = {
     { figure: 'accuracy_row_by_row', least: 0.905 },
     { figure: 'below_alone', most: 0.003 },
   ],
+  'synthetic-iid-removable': [{ figure: 'accuracy', least: 0.91 }],
+  beijing: [
+    { figure: 'mae', most: 10 },
+    { figure: 'worst_over_alone', most: 0.001 },
+  ],
+  'beijing-late': [
+    { figure: 'day_1', most: 0.03 },
+    { figure: 'days_2_to_14', most: 0.02 },
+  ],
   'attackers-iid-scale': [{ figure: 'below_honest', most: 0.01 }],
   'attackers-iid-flip': [{ figure: 'below_honest', most: 0.01 }],
   'attackers(1,1)-scale': [{ figure: 'below_honest', most: 0.003 }],

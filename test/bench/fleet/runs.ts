@@ -12,6 +12,8 @@ export interface RunSpec {
   readonly ticks: number;
   readonly together: boolean;
   readonly attack: Attack | null;
+  /** Releases hold only what depends on no release. */
+  readonly removable?: boolean;
 }
 
 const ATTACKERS = 0.2;
@@ -30,7 +32,8 @@ export interface RunFigures {
 export function runOnce(core: Core, spec: RunSpec, seed: number, data: string | null): RunFigures {
   const scenario = scenarioOf(spec.scenario, { gateways: spec.gateways, ticks: spec.ticks, seed, data });
   const attack = spec.attack === null ? null : { kind: spec.attack, share: ATTACKERS };
-  const result = runFleet({ core, scenario, seed, faults: NO_FAULTS, together: spec.together, attack });
+  const { together, removable = false } = spec;
+  const result = runFleet({ core, scenario, seed, faults: NO_FAULTS, together, removable, attack });
   return figuresOf(result, honestOf(scenario));
 }
 

@@ -369,12 +369,15 @@ impl State {
             };
             #[expect(clippy::cast_precision_loss, reason = "at most FEATURES_MAX")]
             let enough = 2.0 * statistics.d() as f64;
-            if statistics.n() >= enough && statistics.n() > 0.0 {
+            if let Some(learner) = task.learner()
+                && statistics.n() >= enough
+                && statistics.n() > 0.0
+            {
                 out.u16(u16::try_from(index).expect("at most TASKS_MAX"));
                 out.bytes(schema);
                 let length_at = out.len();
                 out.u32(0);
-                statistics.encode(out);
+                learner.contribution().encode(out);
                 out.patch_u32(
                     length_at,
                     u32::try_from(out.len() - length_at - 4).expect("statistics fit the memory"),

@@ -19,7 +19,7 @@ use crate::panel::number::hold;
 use crate::panel::regressor::Regressor;
 use crate::panel::row::PanelRow;
 use crate::parts::Tracked;
-use crate::statistics::{ClassStatistics, CoMoments, Statistics};
+use crate::statistics::{Class, ClassStatistics, CoMoments, Statistics};
 use release::Installed;
 pub use spec::{Column, LearnerKind, LearnerSpec};
 
@@ -379,6 +379,9 @@ impl Learner {
 
     /// Begins the statistics anew; the panel goes on as it is.
     pub fn forget_statistics(&mut self) {
+        if let Panel::Classes(panel) = &mut self.panel {
+            panel.forget_information();
+        }
         let d = self.spec.columns.len();
         self.statistics = match self.spec.kind {
             LearnerKind::Regression => Statistics::CoMoments(CoMoments::new(d)),
@@ -392,6 +395,20 @@ impl Learner {
     #[must_use]
     pub fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// The same with what the logistic experts have to tell.
+    #[must_use]
+    pub fn contribution(&self) -> Statistics {
+        match (&self.statistics, &self.panel) {
+            (Statistics::Classes(statistics), Panel::Classes(panel)) => {
+                let index = |class: &Class| self.class_index.get(&class.label).map(|&class| class as usize);
+                let classes: Vec<usize> = statistics.classes().iter().filter_map(index).collect();
+                let [own, forked] = panel.logistic(&classes);
+                Statistics::Classes(statistics.with_logistic(own, forked))
+            }
+            (statistics, _) => statistics.clone(),
+        }
     }
 
     /// The panel, with today's weights.

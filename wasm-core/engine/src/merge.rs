@@ -2,8 +2,10 @@
 //! model. Operations are bytes (FORMATS.md section 7). What comes out depends on the set of gateways and their newest
 //! statistics alone: not on the order they came in, on repeats, or on gateways that were removed again.
 
+mod consistent;
 mod judge;
 mod solve;
+mod solve_logistic;
 mod tree;
 
 pub use judge::{Judgement, Suspect, judge};
@@ -90,7 +92,13 @@ impl Fleet {
             return Err(CoreError::SchemaMismatch);
         }
         statistics.check()?;
-        self.tree.put(gateway, statistics)
+        let fitting = match &statistics {
+            Statistics::Classes(classes) if !consistent::consistent(classes) => {
+                Statistics::Classes(classes.with_logistic(None, None))
+            }
+            _ => statistics,
+        };
+        self.tree.put(gateway, fitting)
     }
 
     fn remove(&mut self, mut reader: Reader) -> Result<()> {
@@ -102,12 +110,13 @@ impl Fleet {
 
     fn solve(&mut self, mut reader: Reader, out: &mut Writer) -> Result<()> {
         let ridge = reader.f64()?;
+        let removable = reader.bool()?;
         reader.finish()?;
         let gateways = self.tree.gateways();
         let root = self.tree.root().ok_or(CoreError::TooFewRows)?;
         let model = match root {
             Statistics::CoMoments(statistics) => solve_ridge(statistics, ridge)?,
-            Statistics::Classes(statistics) => solve_lda(statistics, ridge)?,
+            Statistics::Classes(statistics) => solve_lda(statistics, ridge, removable)?,
         };
         let mut model_bytes = Writer::new();
         model.encode(&mut model_bytes);
@@ -128,6 +137,7 @@ impl Fleet {
         out.u32(count(gateways));
         out.f64(root.map_or(0.0, Statistics::n));
         out.raw(&root.map_or([0; 32], digest));
+        out.raw(&root.map_or([0; 32], |root| digest(&root.removable())));
         Ok(())
     }
 

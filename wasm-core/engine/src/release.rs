@@ -1,8 +1,10 @@
 //! A release as it travels: the envelope around a global model (FORMATS.md section 7). Its hash is the SHA-256 of all
 //! of its bytes, so nothing in it can change without a new name.
 
+mod heads;
 mod model;
 
+pub use heads::{ClassHeads, ForkStart, Reference};
 pub use model::ReleaseModel;
 
 use sha2::{Digest, Sha256};

@@ -4,17 +4,20 @@
 
 mod class_statistics;
 mod co_moments;
-mod scatter;
+mod logistic;
+pub(crate) mod scatter;
 
 pub use class_statistics::{Class, ClassStatistics};
 pub use co_moments::CoMoments;
+pub use logistic::Logistic;
 pub(crate) use scatter::SQUARES_MIN;
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
 const MAGIC: &[u8; 4] = b"RVST";
-const VERSION: u16 = 1;
+/// Version 1 of class statistics had no squares and no logistic; co-moments are still of version 1.
+const VERSION: u16 = 2;
 
 /// Form byte of co-moments (and of the ridge made from them).
 pub const FORM_CO_MOMENTS: u8 = 1;
@@ -80,6 +83,15 @@ impl Statistics {
         Ok(())
     }
 
+    /// Without what was learned on top of releases: taking a gateway out of this leaves a fleet that never had it.
+    #[must_use]
+    pub fn removable(&self) -> Self {
+        match self {
+            Self::CoMoments(statistics) => Self::CoMoments(statistics.clone()),
+            Self::Classes(statistics) => Self::Classes(statistics.with_logistic(statistics.own().cloned(), None)),
+        }
+    }
+
     /// Checks what every honest set of statistics obeys: finite numbers within bounds, counts that are counts, a
     /// scatter that is positive semidefinite up to rounding.
     ///
@@ -106,7 +118,7 @@ impl Statistics {
     /// `Truncated`, `Foreign`, `TooNew`, `Corrupt`, or `Limit` for more features or classes than the bounds above.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        reader.magic(MAGIC, VERSION)?;
+        let version = reader.magic(MAGIC, VERSION)?;
         let form = reader.u8()?;
         if reader.u8()? != 0 {
             return Err(CoreError::Corrupt);
@@ -116,8 +128,9 @@ impl Statistics {
             return Err(CoreError::Limit);
         }
         let statistics = match form {
+            FORM_CO_MOMENTS if version > 1 => return Err(CoreError::TooNew),
             FORM_CO_MOMENTS => Self::CoMoments(CoMoments::decode_fields(d, &mut reader)?),
-            FORM_CLASSES => Self::Classes(ClassStatistics::decode_fields(d, &mut reader)?),
+            FORM_CLASSES => Self::Classes(ClassStatistics::decode_fields(d, version, &mut reader)?),
             _ => return Err(CoreError::Foreign),
         };
         reader.finish()?;
@@ -150,7 +163,7 @@ impl Statistics {
 /// Appends magic, version, form and the number of features.
 fn encode_header(writer: &mut Writer, form: u8, d: usize) {
     writer.raw(MAGIC);
-    writer.u16(VERSION);
+    writer.u16(if form == FORM_CLASSES { VERSION } else { 1 });
     writer.u8(form);
     writer.u8(0);
     writer.u32(u32::try_from(d).expect("d is at most FEATURES_MAX"));

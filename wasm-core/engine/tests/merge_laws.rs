@@ -140,6 +140,7 @@ impl Fleet {
         self.operate(|input| {
             input.u8(4);
             input.f64(RIDGE);
+            input.bool(false);
         })
     }
 }
@@ -520,6 +521,7 @@ fn a_merge_answers_wrong_calls_with_codes() {
             .operate(|input| {
                 input.u8(4);
                 input.f64(ridge);
+                input.bool(false);
             })
             .err()
     };
@@ -561,7 +563,7 @@ fn opening_again_forgets_the_fleet() {
 fn a_measure_tells_rows_and_digest_also_when_there_is_too_little_for_a_model() {
     for form in FORMS {
         let mut fleet = Fleet::open(form, 4);
-        assert_eq!(fleet.measure(), [0; 44], "no gateways");
+        assert_eq!(fleet.measure(), [0; 76], "no gateways");
         fleet.put(1, &statistics(form, 4, 3, 1));
         let measured = fleet.measure();
         assert_eq!(fleet.solve(), Err(CoreError::TooFewRows));
@@ -569,7 +571,7 @@ fn a_measure_tells_rows_and_digest_also_when_there_is_too_little_for_a_model() {
         assert_eq!(measured[4..12], 3_f64.to_le_bytes());
         fleet.put(2, &statistics(form, 4, 50, 2));
         let solved = fleet.solve().unwrap();
-        assert_eq!(fleet.measure()[12..], solved[solved.len() - 32..]);
+        assert_eq!(fleet.measure()[12..44], solved[solved.len() - 32..]);
         fleet.remove(2);
         assert_eq!(fleet.measure(), measured, "as if the second had never been there");
     }

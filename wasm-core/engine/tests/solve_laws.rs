@@ -90,7 +90,7 @@ proptest! {
                 }
             }
         }
-        let model = solve_lda(&statistics, 0.0).unwrap();
+        let model = solve_lda(&statistics, 0.0, false).unwrap();
         prop_assert_eq!(model.labels(), ["high", "low"]);
         let variance = rows.iter().map(|offset| offset * offset).sum::<f64>() / rows.len() as f64;
         prop_assume!(variance > 1e-3);

@@ -1,6 +1,6 @@
 /** What operators decided, and the gateways that may not send again because of it, in SQLite. */
 import type { DatabaseSync } from 'node:sqlite';
-import type { AuditEntry, AuditLog, Forgotten } from '../store.ts';
+import type { AuditEntry, AuditLog, Forgotten, Overrides } from '../store.ts';
 
 export function sqliteAudit(db: DatabaseSync): AuditLog {
   const insert = db.prepare('INSERT INTO audit (at_ms, action, subject, detail) VALUES (?, ?, ?, ?)');
@@ -21,9 +21,26 @@ export function sqliteForgotten(db: DatabaseSync): Forgotten {
   const add = db.prepare('INSERT INTO forgotten (gateway, at_ms) VALUES (?, ?) ON CONFLICT (gateway) DO NOTHING');
   const remove = db.prepare('DELETE FROM forgotten WHERE gateway = ?');
   const has = db.prepare('SELECT 1 FROM forgotten WHERE gateway = ?');
+  const keep = db.prepare('INSERT OR IGNORE INTO removable_only (schema) VALUES (?)');
+  const kept = db.prepare('SELECT 1 FROM removable_only WHERE schema = ?');
   return {
+    keepRemovable: (schema) => void keep.run(schema),
+    isRemovableOnly: (schema) => kept.get(schema) !== undefined,
     add: (gateway, atMs) => void add.run(gateway, atMs),
     remove: (gateway) => void remove.run(gateway),
     has: (gateway) => has.get(gateway) !== undefined,
+  };
+}
+
+export function sqliteOverrides(db: DatabaseSync): Overrides {
+  const put = db.prepare('INSERT OR REPLACE INTO overrides (gateway, trusted, at_ms) VALUES (?, ?, ?)');
+  const remove = db.prepare('DELETE FROM overrides WHERE gateway = ?');
+  const all = db.prepare('SELECT gateway, trusted FROM overrides ORDER BY gateway');
+  return {
+    set(gateway, trusted, atMs) {
+      if (trusted === null) remove.run(gateway);
+      else put.run(gateway, Number(trusted), atMs);
+    },
+    all: () => new Map(all.all().map((row) => [row.gateway as string, row.trusted === 1])),
   };
 }

@@ -21,13 +21,13 @@ const WORLDS = {
   'sine-2': {
     features: 2,
     concepts: 2,
-    noise: 0,
+    noise: 0.02,
     label: (x, concept) => (x[1] as number) <= Math.sin(x[0] as number) === (concept === 0),
   },
   'circle-2': {
     features: 2,
     concepts: 2,
-    noise: 0,
+    noise: 0.02,
     label: (x, concept) => {
       const [centre, radius] = concept === 0 ? [0.2, 0.15] : [0.6, 0.25];
       return Math.hypot((x[0] as number) - centre, (x[1] as number) - 0.5) > radius;
@@ -47,10 +47,11 @@ export function concepts(name: ConceptName, gateways: number, ticks: number, see
   const world: World = WORLDS[name];
   const sites = Array.from({ length: gateways }, (_, at): SiteRows => {
     const random = randomFrom(seed, name, at);
-    // The change comes in the middle half of the run, for each gateway in a tick of its own.
-    const changes = Array.from({ length: world.concepts - 1 }, () => 1 + random.below(ticks - 2)).sort((a, b) => a - b);
-    const rows = (tick: number) =>
-      draw(randomFrom(seed, name, at, tick), world, changes.filter((change) => tick >= change).length);
+    // Each gateway changes in ticks of its own: with two concepts once, or there and back.
+    const count = world.concepts > 2 ? world.concepts - 1 : 1 + random.below(2);
+    const changes = new Set(Array.from({ length: count }, () => 1 + random.below(ticks - 1)));
+    const concept = (tick: number) => [...changes].filter((change) => tick >= change).length % world.concepts;
+    const rows = (tick: number) => draw(randomFrom(seed, name, at, tick), world, concept(tick));
     return {
       id: `gateway-${String(at).padStart(4, '0')}`,
       from: 0,
@@ -62,7 +63,7 @@ export function concepts(name: ConceptName, gateways: number, ticks: number, see
     name,
     about: `${world.concepts} concepts, each gateway changes in its own time`,
     fields: Array.from({ length: world.features }, (_, j) => `f${j}`),
-    task: { kind: 'classify' },
+    task: { kind: 'classify', labels: ['no', 'yes'] },
     rowMs: 1_000,
     ticks,
     tickMs: 3_600_000,

@@ -49,7 +49,7 @@ export function synthetic({ gateways, ticks, seed, spread }: SyntheticOptions): 
     name,
     about: 'softmax over 60 features and 10 classes (FedProx)',
     fields: Array.from({ length: FEATURES }, (_, j) => `f${j}`),
-    task: { kind: 'classify' },
+    task: { kind: 'classify', labels: Array.from({ length: CLASSES }, (_, k) => `c${k}`) },
     rowMs: 1_000,
     ticks,
     tickMs: 3_600_000,

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::codec::{Reader, Writer};
-use crate::release::{Descent, ReleaseModel};
+use crate::release::{ClassHeads, Descent, ReleaseModel};
 
 /// A small reproducible source of numbers (splitmix64).
 struct Random(u64);
@@ -374,6 +374,7 @@ fn good_model(kind: Kind) -> ReleaseModel {
         labels: vec!["class 0".to_owned(), "class 1".to_owned()],
         coefficients,
         intercepts: vec![0.0, -1.0],
+        heads: ClassHeads::default(),
     }
 }
 

@@ -73,15 +73,17 @@ impl Learner {
             classes: Vec::new(),
         };
         installed.meet(&self.class_index);
-        self.release = Some(installed);
-        if let Panel::Classes(panel) = &mut self.panel {
-            panel.grow(self.classes.len());
-        }
-        if !earlier.is_some_and(|earlier| descent.continues(&earlier)) {
-            match &mut self.panel {
-                Panel::Numbers(panel) => panel.install(self.serial),
-                Panel::Classes(panel) => panel.install(self.serial),
+        let continues = earlier.is_some_and(|earlier| descent.continues(&earlier));
+        match &mut self.panel {
+            Panel::Numbers(panel) if continues => {}
+            Panel::Numbers(panel) => panel.install(self.serial),
+            Panel::Classes(panel) => {
+                panel.grow(self.classes.len());
+                panel.install(&installed.model, &installed.classes, self.serial, continues);
             }
+        }
+        self.release = Some(installed);
+        if !continues {
             for row in self.rows.iter_mut().filter(|row| row.taken) {
                 match &self.panel {
                     Panel::Numbers(panel) => panel.forget_release(&mut row.panel),

@@ -87,7 +87,8 @@ pub fn judge(gateways: &[(&GatewayHash, &ClassStatistics)]) -> Judgement {
             }
         }
         let at = within[farthest];
-        let limit = median * fleet.limit(at);
+        // Classes that vary less than the others put honest gateways closer together than chance would.
+        let limit = if median > 1.0 { median } else { 1.0 } * fleet.limit(at);
         if distances[farthest] <= limit {
             // Judged at the end: those that do not fit pull the means of all others, and so make them look apart.
             return if median > WORLD_MEDIAN_MAX {

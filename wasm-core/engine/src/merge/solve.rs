@@ -3,8 +3,10 @@
 
 use crate::cholesky::{Cholesky, row_start};
 use crate::error::{CoreError, Result};
-use crate::release::ReleaseModel;
+use crate::release::{ClassHeads, ReleaseModel};
 use crate::statistics::{ClassStatistics, CoMoments, SQUARES_MIN};
+
+use super::solve_logistic::{reference, solve_logistic};
 
 /// Fewer rows than this per feature give no model: coefficients would follow single rows.
 const ROWS_PER_FEATURE_MIN: f64 = 2.0;
@@ -14,6 +16,8 @@ const PIVOT_MIN: f64 = 1e-13;
 const DEVIATION_SHARE_MIN: f64 = 1e-12;
 /// Added to a class's count for its share, so that a class seen once does not weigh nothing.
 const CLASS_PRIOR: f64 = 0.5;
+/// As if so many rows of every class had the pooled variances.
+const BAYES_ROWS: f64 = 10.0;
 
 /// Ridge regression of the target on the features. `ridge` is relative to the diagonal of the correlation matrix;
 /// features that do not vary get coefficient 0. Costs d³/6 multiplications.
@@ -61,9 +65,12 @@ pub fn solve_ridge(statistics: &CoMoments, ridge: f64) -> Result<ReleaseModel> {
 /// and T the total one, so that a feature that is constant within every class but tells them apart is a strong one, not
 /// a singular one. A feature that never varies gets coefficient 0. Costs d³/6 + K d² multiplications.
 ///
+/// Beside it stand naive Bayes and, where gateways sent its information, the second-order logistic; with `removable`
+/// only what depends on no release.
+///
 /// # Errors
 /// As `solve_ridge`.
-pub fn solve_lda(statistics: &ClassStatistics, ridge: f64) -> Result<ReleaseModel> {
+pub fn solve_lda(statistics: &ClassStatistics, ridge: f64, removable: bool) -> Result<ReleaseModel> {
     let (d, n, classes, scatter) = (
         statistics.d(),
         statistics.n(),
@@ -117,9 +124,62 @@ pub fn solve_lda(statistics: &ClassStatistics, ridge: f64) -> Result<ReleaseMode
         labels,
         coefficients,
         intercepts,
+        heads: heads_of(statistics, removable)?,
     };
     model.check()?;
     Ok(model)
+}
+
+/// The models beside the discriminants, as far as the statistics allow.
+fn heads_of(statistics: &ClassStatistics, removable: bool) -> Result<ClassHeads> {
+    let own = match statistics.own() {
+        None => Vec::new(),
+        Some(own) => {
+            let mut weights = solve_logistic(own, reference(statistics))?.raw_weights();
+            weights.truncate(statistics.classes().len() * (statistics.d() + 1));
+            weights
+        }
+    };
+    let fork = match statistics.forked().or(statistics.own()) {
+        Some(forked) if !removable => Some(solve_logistic(forked, reference(statistics))?),
+        _ => None,
+    };
+    Ok(ClassHeads {
+        bayes: solve_bayes(statistics),
+        own,
+        fork,
+    })
+}
+
+/// Gaussian naive Bayes: every class with variances of its own, which lean on the pooled ones while its rows are few.
+fn solve_bayes(statistics: &ClassStatistics) -> Vec<f64> {
+    let (d, n, classes, scatter) = (
+        statistics.d(),
+        statistics.n(),
+        statistics.classes(),
+        statistics.scatter(),
+    );
+    if classes
+        .iter()
+        .all(|class| class.squares.iter().all(|&square| square == 0.0))
+    {
+        return Vec::new(); // statistics of an older gateway
+    }
+    let prior_total = n + CLASS_PRIOR * classes.len() as f64;
+    let mut numbers = Vec::with_capacity(classes.len() * (2 * d + 1));
+    for class in classes {
+        let mut constant = libm::log((class.n + CLASS_PRIOR) / prior_total);
+        numbers.extend_from_slice(&class.means);
+        for (i, square) in class.squares.iter().enumerate() {
+            let pooled = scatter[row_start(i) + i] / n;
+            let variance = (square + BAYES_ROWS * pooled) / (class.n + BAYES_ROWS);
+            let varies = variance > SQUARES_MIN;
+            numbers.push(if varies { 1.0 / variance } else { 0.0 });
+            constant -= if varies { 0.5 * libm::log(variance) } else { 0.0 };
+        }
+        numbers.push(constant);
+    }
+    numbers
 }
 
 fn check_call(n: f64, d: usize, ridge: f64) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::panel::inputs::Inputs;
 use crate::panel::number::{hold, ln};
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
+use crate::statistics::Logistic;
 use mixing::{MIXES, Mixing, PROBABILITY_MIN};
 
 /// The experts for classes and their weights.
@@ -74,20 +75,43 @@ impl Classifier {
         }
     }
 
-    /// A release of a line that is new here has come, with the weight of one expert among the others. Rows up to
-    /// `serial` were served without it and say nothing about its error.
-    pub fn install(&mut self, serial: u64) {
-        self.mixing.install(serial);
+    /// A release has come. One of a line that is new here enters with the weight of an expert among the others for each of
+    /// its models, and rows up to `serial` were served without it and say nothing about its error; one that continues a
+    /// line keeps what that has earned. The fork begins anew in either case, with the weight of the model it goes on from.
+    pub fn install(&mut self, release: &ReleaseModel, known: &[u32], serial: u64, continues: bool) {
+        let at = self.experts.len() - 1;
+        let (before, fork) = self.experts.split_at_mut(at);
+        let own = before[at - 2].information();
+        fork[0].install(release, known, self.classes, own);
+        self.mixing.install(serial, continues);
     }
 
     /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
     pub fn forget_release(&self, row: &mut PanelRow) {
         let experts = self.names.len();
         for (class, &served) in row.served.iter().enumerate() {
-            let at = class * experts + experts - 1;
-            row.predictions[at] = hold(served, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
-            row.logs[at] = ln(row.predictions[at]);
+            for place in self.mixing.fleet() {
+                let at = class * experts + place;
+                row.predictions[at] = hold(served, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
+                row.logs[at] = ln(row.predictions[at]);
+            }
         }
+    }
+
+    /// Begins anew with what is told to the fleet.
+    pub fn forget_information(&mut self) {
+        for expert in &mut self.experts {
+            expert.forget_information();
+        }
+    }
+
+    /// What this gateway tells the fleet of these classes: without any release, and on top of releases.
+    #[must_use]
+    pub fn logistic(&self, classes: &[usize]) -> [Option<Logistic>; 2] {
+        let [.., own, _, fork] = &self.experts[..] else {
+            return [None, None];
+        };
+        [own, fork].map(|expert| expert.information().map(|information| information.of_classes(classes)))
     }
 
     /// True for a row whose vectors are as long as this panel makes them, of classes it knows.

@@ -7,6 +7,8 @@ pub mod base;
 pub mod coin;
 pub mod column;
 pub mod nearest;
+pub mod fleet;
+pub mod logistic;
 pub mod passive_aggressive;
 pub mod prior;
 pub mod release;
@@ -18,10 +20,11 @@ use std::fmt::Debug;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
-use crate::panel::inputs::{Inputs, Map};
+use crate::panel::inputs::{Inputs, Map, VALUE_ABS_MAX};
 use crate::panel::number::{exp, hold, sigmoid};
 use crate::panel::row::{PanelRow, gather};
 use crate::release::ReleaseModel;
+use logistic::Information;
 use prior::Prior;
 
 /// What experts for classes and for numbers share.
@@ -97,6 +100,20 @@ pub trait ClassExpert: Expert {
     fn learn(&mut self, row: &ClassRow, truth: Truth) {
         let _ = (row, truth);
     }
+
+    /// What it tells the fleet.
+    fn information(&self) -> Option<&Information> {
+        None
+    }
+
+    /// Begins anew with what it tells the fleet.
+    fn forget_information(&mut self) {}
+
+    /// A release has come, for `classes` classes, with the class of each of its labels (`u32::MAX`: not known here).
+    /// `own` is what this gateway has told the fleet without any release.
+    fn install(&mut self, release: &ReleaseModel, known: &[u32], classes: usize, own: Option<&Information>) {
+        let _ = (release, known, classes, own);
+    }
 }
 
 /// A row as an expert for numbers sees it.
@@ -169,6 +186,20 @@ pub struct Cells<'a> {
     classes: usize,
 }
 
+impl ClassRow<'_> {
+    /// The features with the column's mean where one is missing, for models that know nothing of missing values.
+    pub fn filled(&self, out: &mut Vec<f64>) {
+        out.clear();
+        out.extend(self.x.iter().enumerate().map(|(column, &x)| {
+            if x.is_nan() {
+                self.inputs.column_mean(column)
+            } else {
+                hold(x, -VALUE_ABS_MAX, VALUE_ABS_MAX)
+            }
+        }));
+    }
+}
+
 impl<'a> Cells<'a> {
     /// The cells from expert `first` on, of `experts` in all.
     pub fn new(all: &'a mut [f64], experts: usize, first: usize, classes: usize) -> Self {
@@ -215,6 +246,32 @@ impl<'a> Cells<'a> {
     /// Sets the probability of every class.
     pub fn fill(&mut self, probability: impl Fn(usize) -> f64) {
         self.fill_place(0, probability);
+    }
+
+    /// Sets the probability of every class for the expert `place` places on.
+    pub fn fill_at(&mut self, place: usize, probability: impl Fn(usize) -> f64) {
+        for class in 0..self.classes {
+            self.all[class * self.experts + self.first + place] = probability(class);
+        }
+    }
+
+    /// The same by a softmax over one score per class, times `temperature`, of which the share `doubt` is spread evenly.
+    pub fn fill_softmax(&mut self, place: usize, temperature: f64, doubt: f64, scores: &[f64]) {
+        let most = scores
+            .iter()
+            .copied()
+            .fold(f64::MIN, |most, s| if s > most { s } else { most });
+        let mut sum = 0.0;
+        for (class, score) in scores.iter().enumerate() {
+            let share = exp(temperature * (score - most));
+            sum += share;
+            self.all[class * self.experts + self.first + place] = share;
+        }
+        let (scale, even) = ((1.0 - doubt) / sum, doubt / scores.len() as f64);
+        for class in 0..scores.len() {
+            let cell = &mut self.all[class * self.experts + self.first + place];
+            *cell = *cell * scale + even;
+        }
     }
 
     /// From one score (two classes) or one per class.

@@ -34,6 +34,8 @@ const RATE_16: f64 = 0.042_396_032_677_633_06;
 /// Which part of the vector an expert sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Map {
+    /// Columns alone, behind the bias.
+    Columns,
     /// Labels and columns.
     Label,
     /// Columns and context.
@@ -53,7 +55,7 @@ impl Map {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Label => "columns",
+            Self::Columns | Self::Label => "columns",
             Self::Context => "context",
             Self::Full => "columns+context",
             Self::Waves => "waves",
@@ -116,6 +118,7 @@ impl Inputs {
     pub fn width(&self, map: Map) -> usize {
         let d = self.d();
         match map {
+            Map::Columns => 1 + d,
             Map::Label => LABEL_INPUTS + 1 + d,
             Map::Context if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len() - LABEL_INPUTS,
             Map::Full if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len(),
@@ -149,6 +152,7 @@ impl Inputs {
         let wide = dense + self.waves.count();
         let hot = wide + self.values.one_hot_len();
         match map {
+            Map::Columns => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, 0..0],
             Map::Label => [0..LABEL_INPUTS + 1 + d, 0..0],
             Map::Context => [LABEL_INPUTS..dense, 0..0],
             Map::Full => [0..dense, 0..0],
@@ -156,6 +160,12 @@ impl Inputs {
             Map::OneHot => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, wide..hot],
             Map::Memory => [0..LABEL_INPUTS + 1 + d, hot..hot + self.values.memory_len()],
         }
+    }
+
+    /// The moments of a column.
+    #[must_use]
+    pub fn column(&self, column: usize) -> &Moments {
+        &self.moments[column]
     }
 
     /// The mean of a column, for models that need a value where it is missing.

@@ -73,6 +73,17 @@ impl Shares {
         }
     }
 
+    /// Gives `to` the weight of `from` in every lane; the others make way.
+    pub fn match_weight(&mut self, from: usize, to: usize) {
+        for lane in self.weights.chunks_exact_mut(self.experts) {
+            let rest = 1.0 - lane[to];
+            let weight = lane[from];
+            lane[to] = weight;
+            let scale = 1.0 / (rest + weight);
+            lane.iter_mut().for_each(|weight| *weight *= scale);
+        }
+    }
+
     /// Weighs the experts of one lane anew; `likelihood` is in (0, 1] per expert, the lane's rate already in it.
     pub fn update(&mut self, lane: usize, likelihood: &[f64]) {
         let share = self.share[lane];

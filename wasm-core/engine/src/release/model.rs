@@ -1,13 +1,15 @@
 //! A global model: a ridge regression or a linear discriminant analysis, both linear in the features as they are
 //! served. Byte form in FORMATS.md section 7.
 
+use super::ClassHeads;
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::statistics::{CLASSES_MAX, FEATURES_MAX, FORM_CLASSES, FORM_CO_MOMENTS};
 
 const MAGIC: &[u8; 4] = b"RVRM";
-const VERSION: u16 = 1;
+/// Version 1 of models for classes had no heads beside the discriminants; a ridge is still of version 1.
+const VERSION: u16 = 2;
 
 /// A model that the fleet's statistics gave. All its numbers are finite.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,8 @@ pub enum ReleaseModel {
         coefficients: Vec<f64>,
         /// Per class, the score at all features zero; the log of the class's share is in it.
         intercepts: Vec<f64>,
+        /// The models beside it.
+        heads: ClassHeads,
     },
 }
 
@@ -69,6 +73,15 @@ impl ReleaseModel {
         }
     }
 
+    /// The models beside an LDA; none for a ridge.
+    #[must_use]
+    pub fn heads(&self) -> Option<&ClassHeads> {
+        match self {
+            Self::Ridge { .. } => None,
+            Self::Lda { heads, .. } => Some(heads),
+        }
+    }
+
     /// Writes the score of each class of an LDA for the features `x` into `out`: log-probabilities up to a constant
     /// that all classes share. `out` has one place per label.
     pub fn class_scores(&self, x: &[f64], out: &mut [f64]) {
@@ -91,7 +104,7 @@ impl ReleaseModel {
     /// Appends the byte form of FORMATS.md section 7.
     pub fn encode(&self, writer: &mut Writer) {
         writer.raw(MAGIC);
-        writer.u16(VERSION);
+        writer.u16(if matches!(self, Self::Lda { .. }) { VERSION } else { 1 });
         writer.u8(match self {
             Self::Ridge { .. } => FORM_CO_MOMENTS,
             Self::Lda { .. } => FORM_CLASSES,
@@ -117,6 +130,7 @@ impl ReleaseModel {
                 labels,
                 coefficients,
                 intercepts,
+                heads,
             } => {
                 writer.u32(u32::try_from(labels.len()).expect("there are at most CLASSES_MAX classes"));
                 for (class, label) in labels.iter().enumerate() {
@@ -126,6 +140,7 @@ impl ReleaseModel {
                     }
                     writer.f64(intercepts[class]);
                 }
+                heads.encode(writer);
             }
         }
     }
@@ -137,7 +152,7 @@ impl ReleaseModel {
     /// number that is not finite.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(bytes);
-        reader.magic(MAGIC, VERSION)?;
+        let version = reader.magic(MAGIC, VERSION)?;
         let form = reader.u8()?;
         if reader.u8()? != 0 {
             return Err(CoreError::Corrupt);
@@ -147,8 +162,9 @@ impl ReleaseModel {
             return Err(CoreError::Limit);
         }
         let model = match form {
+            FORM_CO_MOMENTS if version > 1 => return Err(CoreError::TooNew),
             FORM_CO_MOMENTS => Self::decode_ridge(d, &mut reader)?,
-            FORM_CLASSES => Self::decode_lda(d, &mut reader)?,
+            FORM_CLASSES => Self::decode_lda(d, version, &mut reader)?,
             _ => return Err(CoreError::Foreign),
         };
         reader.finish()?;
@@ -172,8 +188,9 @@ impl ReleaseModel {
             Self::Lda {
                 coefficients,
                 intercepts,
+                heads,
                 ..
-            } => finite(coefficients) && finite(intercepts),
+            } => finite(coefficients) && finite(intercepts) && heads.check(),
         };
         if sound { Ok(()) } else { Err(CoreError::BadNumbers) }
     }
@@ -189,7 +206,7 @@ impl ReleaseModel {
         })
     }
 
-    fn decode_lda(d: usize, reader: &mut Reader) -> Result<Self> {
+    fn decode_lda(d: usize, version: u16, reader: &mut Reader) -> Result<Self> {
         let count = reader.count(12 + 8 * d)?;
         if count > CLASSES_MAX {
             return Err(CoreError::Limit);
@@ -208,11 +225,17 @@ impl ReleaseModel {
             }
             intercepts.push(reader.f64()?);
         }
+        let heads = if version == 1 {
+            ClassHeads::default()
+        } else {
+            ClassHeads::decode(d, labels.len(), reader)?
+        };
         Ok(Self::Lda {
             d,
             labels,
             coefficients,
             intercepts,
+            heads,
         })
     }
 }
@@ -236,6 +259,7 @@ mod tests {
             labels: vec!["a".into(), "b".into()],
             coefficients: vec![1.0, 0.0, 0.0, 2.0],
             intercepts: vec![-1.0, 1.0],
+            heads: ClassHeads::default(),
         }
     }
 
@@ -297,6 +321,7 @@ mod tests {
             labels: vec!["b".into(), "a".into()],
             coefficients,
             intercepts,
+            heads: ClassHeads::default(),
         };
         assert_eq!(ReleaseModel::decode(&bytes(&swapped)), Err(CoreError::Corrupt));
     }

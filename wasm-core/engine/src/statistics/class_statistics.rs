@@ -2,11 +2,17 @@
 //! All that linear discriminant analysis needs to know of its rows. Classes stand in byte order of their labels and
 //! may appear at any time.
 
-use crate::cholesky::packed_length;
+use crate::cholesky::{packed_length, row_start};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
-use super::{CLASSES_MAX, FORM_CLASSES, encode_header, is_count, is_value, numbers, scatter};
+use super::{CLASSES_MAX, FORM_CLASSES, Logistic, encode_header, is_count, is_value, numbers, scatter};
+
+/// Bits of the parts behind the scatter.
+const OWN: u8 = 1;
+const FORKED: u8 = 2;
+/// How much more than the pooled scatter a class's own squares may be by rounding.
+const SQUARES_SLACK: f64 = 1e-9;
 
 /// One class: how often it came and the means of its features.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +23,8 @@ pub struct Class {
     pub n: f64,
     /// Means of the features over those rows.
     pub means: Vec<f64>,
+    /// Sums of squared deviations from those means.
+    pub squares: Vec<f64>,
 }
 
 /// Counts and means by class, and the pooled scatter within classes, of `d` features.
@@ -25,6 +33,8 @@ pub struct ClassStatistics {
     d: usize,
     classes: Vec<Class>,
     scatter: Vec<f64>,
+    own: Option<Logistic>,
+    forked: Option<Logistic>,
 }
 
 impl ClassStatistics {
@@ -35,7 +45,32 @@ impl ClassStatistics {
             d,
             classes: Vec::new(),
             scatter: vec![0.0; packed_length(d)],
+            own: None,
+            forked: None,
         }
+    }
+
+    /// The same with the information of the second-order logistic: `own` was made without any release, `forked` on top of
+    /// releases. Both hold one set per class, in the order of `classes`.
+    #[must_use]
+    pub fn with_logistic(&self, own: Option<Logistic>, forked: Option<Logistic>) -> Self {
+        Self {
+            own,
+            forked,
+            ..self.clone()
+        }
+    }
+
+    /// Information that depends on no release: taking a gateway out of it leaves a fleet that never had it.
+    #[must_use]
+    pub fn own(&self) -> Option<&Logistic> {
+        self.own.as_ref()
+    }
+
+    /// Information gathered by experts that were forked from releases.
+    #[must_use]
+    pub fn forked(&self) -> Option<&Logistic> {
+        self.forked.as_ref()
     }
 
     /// Adds one row. Costs d²/2 multiplications. A row with a value that is not finite, or larger than
@@ -55,6 +90,7 @@ impl ClassStatistics {
                         label: label.to_owned(),
                         n: 0.0,
                         means: vec![0.0; self.d],
+                        squares: vec![0.0; self.d],
                     },
                 );
                 place
@@ -63,12 +99,14 @@ impl ClassStatistics {
         let class = &mut self.classes[place];
         let n = class.n + 1.0;
         let mut deviation = Vec::with_capacity(self.d);
-        for (mean, &value) in class.means.iter_mut().zip(x) {
+        let share = class.n / n;
+        for ((mean, square), &value) in class.means.iter_mut().zip(&mut class.squares).zip(x) {
             let difference = value - *mean;
             *mean += difference / n;
+            *square += difference * difference * share;
             deviation.push(difference);
         }
-        scatter::add_square(&mut self.scatter, &deviation, class.n / n);
+        scatter::add_square(&mut self.scatter, &deviation, share);
         class.n = n;
         true
     }
@@ -76,6 +114,8 @@ impl ClassStatistics {
     /// Adds the rows of `other`, which has the same number of features. Classes are met in byte order of their labels.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.d, other.d, "class statistics of one schema are merged");
+        let own = merged_logistic(self, &self.own, other, &other.own);
+        let forked = merged_logistic(self, &self.forked, other, &other.forked);
         scatter::add(&mut self.scatter, &other.scatter);
         let mut deviation = vec![0.0; self.d];
         for theirs in &other.classes {
@@ -92,9 +132,14 @@ impl ClassStatistics {
                 *difference = their_mean - *mean;
                 *mean += *difference * share;
             }
+            for ((square, &more), difference) in mine.squares.iter_mut().zip(&theirs.squares).zip(&deviation) {
+                *square += more + difference * difference * (mine.n * share);
+            }
             scatter::add_square(&mut self.scatter, &deviation, mine.n * share);
             mine.n = n;
         }
+        self.own = own;
+        self.forked = forked;
     }
 
     /// Features in the vector.
@@ -126,11 +171,24 @@ impl ClassStatistics {
     /// # Errors
     /// `BadNumbers`.
     pub fn check(&self) -> Result<()> {
-        let fits = |class: &Class| is_count(class.n) && class.n > 0.0 && class.means.iter().copied().all(is_value);
+        let fits = |class: &Class| {
+            is_count(class.n) && class.n > 0.0 && class.means.iter().copied().all(is_value) && self.squares_fit(class)
+        };
         if !self.classes.iter().all(fits) || !is_count(self.n()) {
             return Err(CoreError::BadNumbers);
         }
+        for logistic in self.own.iter().chain(&self.forked) {
+            logistic.check()?;
+        }
         scatter::check(self.d, &self.scatter, self.n())
+    }
+
+    /// A class varies no more than all of them together.
+    fn squares_fit(&self, class: &Class) -> bool {
+        class.squares.iter().enumerate().all(|(i, &square)| {
+            let pooled = self.scatter[row_start(i) + i];
+            square >= 0.0 && square <= pooled * (1.0 + SQUARES_SLACK) + scatter::SQUARES_MIN
+        })
     }
 
     /// Appends the byte form of FORMATS.md section 6.
@@ -140,17 +198,21 @@ impl ClassStatistics {
         for class in &self.classes {
             writer.str(&class.label);
             writer.f64(class.n);
-            for &mean in &class.means {
-                writer.f64(mean);
+            for &number in class.means.iter().chain(&class.squares) {
+                writer.f64(number);
             }
         }
         for &number in &self.scatter {
             writer.f64(number);
         }
+        writer.u8(u8::from(self.own.is_some()) * OWN + u8::from(self.forked.is_some()) * FORKED);
+        for logistic in self.own.iter().chain(&self.forked) {
+            logistic.encode(writer);
+        }
     }
 
     /// Reads the fields behind the header.
-    pub(super) fn decode_fields(d: usize, reader: &mut Reader) -> Result<Self> {
+    pub(super) fn decode_fields(d: usize, version: u16, reader: &mut Reader) -> Result<Self> {
         let count = reader.count(12 + 8 * d)?;
         if count > CLASSES_MAX {
             return Err(CoreError::Limit);
@@ -163,13 +225,66 @@ impl ClassStatistics {
             }
             let n = reader.f64()?;
             let means = numbers(reader, d)?;
-            classes.push(Class { label, n, means });
+            let squares = if version == 1 {
+                vec![0.0; d]
+            } else {
+                numbers(reader, d)?
+            };
+            classes.push(Class {
+                label,
+                n,
+                means,
+                squares,
+            });
         }
         let scatter = numbers(reader, packed_length(d))?;
-        Ok(Self { d, classes, scatter })
+        let parts = if version == 1 { 0 } else { reader.u8()? };
+        if parts & !(OWN | FORKED) != 0 {
+            return Err(CoreError::Foreign);
+        }
+        let mut part = |bit: u8| -> Result<Option<Logistic>> {
+            (parts & bit != 0)
+                .then(|| Logistic::decode(d, classes.len(), reader))
+                .transpose()
+        };
+        let (own, forked) = (part(OWN)?, part(FORKED)?);
+        Ok(Self {
+            d,
+            classes,
+            scatter,
+            own,
+            forked,
+        })
     }
 
     fn find(&self, label: &str) -> core::result::Result<usize, usize> {
         self.classes.binary_search_by(|class| class.label.as_str().cmp(label))
     }
+}
+
+/// The information of both, over the classes of both; of one alone where the other sent none.
+fn merged_logistic(
+    mine: &ClassStatistics,
+    own: &Option<Logistic>,
+    theirs: &ClassStatistics,
+    other: &Option<Logistic>,
+) -> Option<Logistic> {
+    let (known, their_known) = (labels_of(mine), labels_of(theirs));
+    let mut labels: Vec<&str> = known.iter().chain(&their_known).copied().collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let spread = own.as_ref().map(|logistic| logistic.spread(&known, &labels));
+    let Some(other) = other else { return spread };
+    let other = other.spread(&their_known, &labels);
+    Some(match spread {
+        None => other,
+        Some(mut merged) => {
+            merged.merge(&other);
+            merged
+        }
+    })
+}
+
+fn labels_of(statistics: &ClassStatistics) -> Vec<&str> {
+    statistics.classes.iter().map(|class| class.label.as_str()).collect()
 }

@@ -47,6 +47,25 @@ impl CoMoments {
         true
     }
 
+    /// Adds one row that counts as `weight` rows (above 0). `deviation` is working memory. Otherwise as `push`.
+    pub fn push_weighted(&mut self, x: &[f64], y: f64, weight: f64, deviation: &mut Vec<f64>) -> bool {
+        assert_eq!(x.len(), self.d, "a row has one value per feature");
+        if !is_value(y) || !x.iter().copied().all(is_value) {
+            return false;
+        }
+        let n = self.n + weight;
+        let share = weight / n;
+        deviation.clear();
+        for (mean, &value) in self.means.iter_mut().zip(x.iter().chain(core::iter::once(&y))) {
+            let difference = value - *mean;
+            *mean += difference * share;
+            deviation.push(difference);
+        }
+        scatter::add_square(&mut self.scatter, deviation, self.n * share);
+        self.n = n;
+        true
+    }
+
     /// Adds the rows of `other`, which has the same number of features.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.d, other.d, "co-moments of one schema are merged");
@@ -114,6 +133,49 @@ impl CoMoments {
         for &number in self.means.iter().chain(&self.scatter) {
             writer.f64(number);
         }
+    }
+
+    /// Checks what honest co-moments of weighted rows obey, whose correlations were rounded to 32 bits on the way.
+    ///
+    /// # Errors
+    /// `BadNumbers`.
+    pub(super) fn check_compact(&self) -> Result<()> {
+        if !is_count(self.n) || !self.means.iter().copied().all(is_value) {
+            return Err(CoreError::BadNumbers);
+        }
+        scatter::check_within(self.d + 1, &self.scatter, self.n, scatter::COMPACT_TOLERANCE)
+    }
+
+    /// Appends weight, means and the scatter as deviations (f64) and correlations (f32).
+    pub(super) fn encode_compact(&self, writer: &mut Writer) {
+        writer.f64(self.n);
+        for &mean in &self.means {
+            writer.f64(mean);
+        }
+        scatter::encode_compact(self.d + 1, &self.scatter, writer);
+    }
+
+    /// Reads what `encode_compact` wrote.
+    pub(super) fn decode_compact(d: usize, reader: &mut Reader) -> Result<Self> {
+        let n = reader.f64()?;
+        let means = numbers(reader, d + 1)?;
+        let scatter = scatter::decode_compact(d + 1, reader)?;
+        Ok(Self { d, n, means, scatter })
+    }
+
+    /// Appends every bit, for a checkpoint.
+    pub fn save(&self, writer: &mut Writer) {
+        for &number in core::iter::once(&self.n).chain(&self.means).chain(&self.scatter) {
+            writer.f64(number);
+        }
+    }
+
+    /// Reads what `save` wrote of `d` features.
+    ///
+    /// # Errors
+    /// `Truncated`.
+    pub fn load(d: usize, reader: &mut Reader) -> Result<Self> {
+        Self::decode_fields(d, reader)
     }
 
     /// Reads the fields behind the header.

@@ -1,6 +1,7 @@
 //! A centred scatter matrix (sums of products of deviations), packed by rows: its update, its merge and its check.
 
 use crate::cholesky::{Cholesky, packed_length, row_start};
+use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
 use super::VALUE_ABS_MAX;
@@ -10,6 +11,9 @@ pub(crate) const SQUARES_MIN: f64 = 1e-200;
 /// How far below zero the smallest eigenvalue of a correlation matrix may be by rounding alone. Each update adds a
 /// rounded but symmetric square, so honest errors stay near 1e-12 even after 10^9 rows.
 const EIGENVALUE_TOLERANCE: f64 = 1e-8;
+
+/// The same after correlations were rounded to 32 bits.
+pub(crate) const COMPACT_TOLERANCE: f64 = 1e-4;
 
 /// Adds `scale * deviation * deviationᵀ`. Costs order²/2 multiplications.
 pub(crate) fn add_square(scatter: &mut [f64], deviation: &[f64], scale: f64) {
@@ -37,6 +41,14 @@ pub(crate) fn add(scatter: &mut [f64], other: &[f64]) {
 /// # Errors
 /// `BadNumbers`.
 pub(crate) fn check(order: usize, scatter: &[f64], n: f64) -> Result<()> {
+    check_within(order, scatter, n, EIGENVALUE_TOLERANCE)
+}
+
+/// As `check`, with another tolerance for rounding.
+///
+/// # Errors
+/// `BadNumbers`.
+pub(crate) fn check_within(order: usize, scatter: &[f64], n: f64, tolerance: f64) -> Result<()> {
     assert_eq!(
         scatter.len(),
         packed_length(order),
@@ -56,10 +68,55 @@ pub(crate) fn check(order: usize, scatter: &[f64], n: f64) -> Result<()> {
         for j in 0..i {
             correlation.push(scatter[row_start(i) + j] / deviations[i] / deviations[j]);
         }
-        correlation.push(1.0 + EIGENVALUE_TOLERANCE);
+        correlation.push(1.0 + tolerance);
     }
     match Cholesky::new(order, correlation, 0.0) {
         Ok(_) => Ok(()),
         Err(_) => Err(CoreError::BadNumbers),
     }
+}
+
+/// Appends a symmetric positive semidefinite matrix: the roots of its diagonal as f64, then by rows the correlations under
+/// it as f32. Half the bytes, whatever the units.
+pub(crate) fn encode_compact(order: usize, matrix: &[f64], writer: &mut Writer) {
+    let roots: Vec<f64> = (0..order).map(|i| root(matrix[row_start(i) + i])).collect();
+    for &root in &roots {
+        writer.f64(root);
+    }
+    for i in 0..order {
+        for j in 0..i {
+            let scale = roots[i] * roots[j];
+            let correlation = if scale > SQUARES_MIN {
+                matrix[row_start(i) + j] / scale
+            } else {
+                0.0
+            };
+            writer.u32((correlation as f32).to_bits());
+        }
+    }
+}
+
+/// Reads what `encode_compact` wrote.
+pub(crate) fn decode_compact(order: usize, reader: &mut Reader) -> Result<Vec<f64>> {
+    let roots = super::numbers(reader, order)?;
+    let below = packed_length(order) - order;
+    if reader.remaining() / 4 < below {
+        return Err(CoreError::Truncated);
+    }
+    let mut matrix = Vec::with_capacity(packed_length(order));
+    for i in 0..order {
+        for j in 0..i {
+            let correlation = f64::from(f32::from_bits(reader.u32()?));
+            if correlation.is_nan() || correlation.abs() > 1.0 + COMPACT_TOLERANCE {
+                return Err(CoreError::BadNumbers);
+            }
+            matrix.push(correlation * roots[i] * roots[j]);
+        }
+        matrix.push(roots[i] * roots[i]);
+    }
+    Ok(matrix)
+}
+
+fn root(square: f64) -> f64 {
+    if square > 0.0 { square.sqrt() } else { 0.0 }
 }

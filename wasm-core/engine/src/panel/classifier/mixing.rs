@@ -1,10 +1,14 @@
 //! How a panel for classes weighs its experts: lanes of fixed share over all of them, a stack that corrects the lanes'
 //! mix, and on top a rule without a rate over lanes and stack.
 
+use std::ops::Range;
+
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::experts::Truth;
+use crate::panel::experts::fleet::FROZEN;
+use crate::panel::experts::logistic::WIDTH;
 use crate::panel::experts::second_order::SecondOrder;
 use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{exp_each, hold, ln, ln_each, normalise, sigmoid, soften, tenth_power_each};
@@ -34,6 +38,9 @@ const STACK_LABELS: f64 = 3.0;
 pub(super) const MIXES: usize = LANE_COUNT + STACK_PRIORS.len();
 /// A loss counts in the top as at most this many nats.
 const LOSS_MAX: f64 = 7.0;
+
+/// Predictions that come from the fleet, behind all others.
+const FLEET: usize = FROZEN.end + WIDTH;
 
 /// The weights and how the experts have done.
 #[derive(Debug)]
@@ -78,12 +85,24 @@ impl Mixing {
         self.shares.join(expert);
     }
 
-    /// The release, which is the last expert, joins anew.
-    pub(super) fn install(&mut self, serial: u64) {
-        let release = self.experts - 1;
-        self.shares.join(release);
-        self.losses[release] = 0.0;
-        self.line = Line { serial, labels: 0.0 };
+    /// Places of what comes from the fleet: the models of the release, then its fork.
+    pub(super) fn fleet(&self) -> Range<usize> {
+        self.experts - FLEET..self.experts
+    }
+
+    /// A release has come. Of a new line each model joins anew. The fork takes the weight of the model it goes on from.
+    pub(super) fn install(&mut self, serial: u64, continues: bool) {
+        let fleet = self.fleet();
+        if !continues {
+            for place in fleet.clone() {
+                self.shares.join(place);
+                self.losses[place] = 0.0;
+            }
+            self.line = Line { serial, labels: 0.0 };
+        }
+        for (frozen, fork) in FROZEN.zip(FLEET - WIDTH..FLEET) {
+            self.shares.match_weight(fleet.start + frozen, fleet.start + fork);
+        }
     }
 
     /// From a row's predictions to its mixes and what is served; `labels` is how many have come so far.
@@ -171,13 +190,13 @@ impl Mixing {
         let Truth { class, classes } = truth;
         let experts = self.experts;
         let counted = 1.0 / (labels + 1.0);
-        let release = experts - 1;
+        let fleet = self.fleet();
         let with_release = self.line.counts(row);
         for (expert, loss) in self.losses.iter_mut().enumerate() {
-            if expert == release && !with_release {
+            if fleet.contains(&expert) && !with_release {
                 continue;
             }
-            let counted = if expert == release {
+            let counted = if fleet.contains(&expert) {
                 1.0 / self.line.labels
             } else {
                 counted

@@ -1,11 +1,13 @@
-//! Which experts a panel for classes has, in the order of their predictions. The release is always the last.
+//! Which experts a panel for classes has, in the order of their predictions. The last three
+//! are this gateway's own logistic, the models of the release, and the fork that goes on from it.
 
 use crate::panel::experts::ClassExpert;
 use crate::panel::experts::coin::CoinClasses;
+use crate::panel::experts::fleet::Fleet;
+use crate::panel::experts::logistic::{Fork, Own};
 use crate::panel::experts::nearest::Nearest;
 use crate::panel::experts::passive_aggressive::PassiveAggressive;
 use crate::panel::experts::prior::{LastClass, Share};
-use crate::panel::experts::release::Release;
 use crate::panel::experts::second_order::SecondOrderClasses;
 use crate::panel::experts::sgd::Sgd;
 use crate::panel::experts::tiles::{self, TileClasses};
@@ -42,6 +44,9 @@ pub(super) fn roster(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
             experts.push(Box::new(SecondOrderClasses::new(inputs, map, prior, forgetting)));
         }
     }
-    experts.push(Box::<Release>::default());
+    let d = inputs.width(Map::Columns) - 1;
+    experts.push(Box::new(Own::new(inputs)));
+    experts.push(Box::<Fleet>::default());
+    experts.push(Box::new(Fork::new(d)));
     experts
 }

@@ -1,0 +1,103 @@
+//! From the information of a fleet's second-order logistics to one model: per class a weighted ridge of the working
+//! response on the standardised features, `Λ = I / PRIOR + Σ h x xᵀ`, `w = Λ⁻¹ Σ h t x`, the bias as a column.
+
+use crate::cholesky::{Cholesky, packed_length, row_start};
+use crate::error::{CoreError, Result};
+use crate::release::{ForkStart, Reference};
+use crate::statistics::{ClassStatistics, CoMoments, Logistic, SQUARES_MIN};
+
+/// Prior variance of a standardised coefficient.
+const PRIOR: f64 = 1.0;
+/// Smallest pivot, relative to the diagonal.
+const PIVOT_MIN: f64 = 1e-13;
+
+/// Where the standardised coordinates of a fleet are: mean and standard deviation of each feature over all rows.
+#[must_use]
+pub(super) fn reference(statistics: &ClassStatistics) -> Reference {
+    let (d, n, scatter) = (statistics.d(), statistics.n(), statistics.scatter());
+    let mut centre = vec![0.0; d];
+    for class in statistics.classes() {
+        let share = class.n / n;
+        for (sum, mean) in centre.iter_mut().zip(&class.means) {
+            *sum += share * mean;
+        }
+    }
+    let mut squares: Vec<f64> = (0..d).map(|i| scatter[row_start(i) + i]).collect();
+    for class in statistics.classes() {
+        for ((square, mean), middle) in squares.iter_mut().zip(&class.means).zip(&centre) {
+            *square += class.n * (mean - middle) * (mean - middle);
+        }
+    }
+    let inverse = |square: f64| {
+        if square > SQUARES_MIN { (n / square).sqrt() } else { 0.0 }
+    };
+    Reference {
+        inverse_deviations: squares.into_iter().map(inverse).collect(),
+        centre,
+    }
+}
+
+/// Solves every set of `logistic` in the coordinates of `reference`.
+///
+/// # Errors
+/// `Singular`, or `BadNumbers` for a model that is not finite.
+pub(super) fn solve_logistic(logistic: &Logistic, reference: Reference) -> Result<ForkStart> {
+    let sets = logistic.classes().iter().chain(core::iter::once(logistic.other()));
+    let (mut weights, mut precisions) = (Vec::new(), Vec::new());
+    for set in sets {
+        let (precision, target) = information(set, &reference);
+        weights.extend(solved(&precision, target)?);
+        precisions.push(precision);
+    }
+    if !weights.iter().all(|weight| weight.is_finite()) {
+        return Err(CoreError::BadNumbers);
+    }
+    Ok(ForkStart {
+        reference,
+        weights,
+        precisions,
+    })
+}
+
+/// Λ and η of one set: features first, the bias last.
+fn information(set: &CoMoments, reference: &Reference) -> (Vec<f64>, Vec<f64>) {
+    let (d, n, means, scatter) = (set.d(), set.n(), set.means(), set.scatter());
+    let scale = &reference.inverse_deviations;
+    let middle: Vec<f64> = (0..d).map(|i| (means[i] - reference.centre[i]) * scale[i]).collect();
+    let mut precision = Vec::with_capacity(packed_length(d + 1));
+    for i in 0..d {
+        for j in 0..=i {
+            let within = scatter[row_start(i) + j] * scale[i] * scale[j];
+            precision.push(within + n * middle[i] * middle[j] + if i == j { 1.0 / PRIOR } else { 0.0 });
+        }
+    }
+    precision.extend(middle.iter().map(|middle| n * middle));
+    precision.push(n + 1.0 / PRIOR);
+    let response = &scatter[row_start(d)..];
+    let mut target: Vec<f64> = (0..d)
+        .map(|i| response[i] * scale[i] + n * middle[i] * means[d])
+        .collect();
+    target.push(n * means[d]);
+    (precision, target)
+}
+
+/// Solves on the correlation matrix.
+fn solved(precision: &[f64], mut target: Vec<f64>) -> Result<Vec<f64>> {
+    let m = target.len();
+    let roots: Vec<f64> = (0..m).map(|i| precision[row_start(i) + i].sqrt()).collect();
+    let mut matrix = Vec::with_capacity(precision.len());
+    for i in 0..m {
+        for j in 0..=i {
+            matrix.push(precision[row_start(i) + j] / roots[i] / roots[j]);
+        }
+    }
+    let cholesky = Cholesky::new(m, matrix, PIVOT_MIN)?;
+    for (value, root) in target.iter_mut().zip(&roots) {
+        *value /= root;
+    }
+    cholesky.solve(&mut target);
+    for (value, root) in target.iter_mut().zip(&roots) {
+        *value /= root;
+    }
+    Ok(target)
+}

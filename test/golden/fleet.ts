@@ -21,7 +21,7 @@ export function fleetScript(form: 'co-moments' | 'classes', seed: number): Step[
   const operation = (...fields: Field[]): Step => ({ call: 'merge', input: writeBytes(fields) });
   const put = (id: number, bytes: Buffer) => operation({ u8: 2 }, { raw: gateway(id) }, { bytes });
   const remove = (id: number) => operation({ u8: 3 }, { raw: gateway(id) });
-  const solve = (ridge = RIDGE) => operation({ u8: 4 }, { f64: ridge });
+  const solve = (ridge = RIDGE) => operation({ u8: 4 }, { f64: ridge }, { u8: 0 });
 
   const steps = [solve(), operation({ u8: 1 }, { bytes: Buffer.from(schema) }, { u8: number }), solve()];
   for (let id = 0; id < GATEWAYS; id++) steps.push(put(id, statistics()));

@@ -35,6 +35,13 @@ export const GOALS: Readonly<Record<string, readonly Goal[]>> = {
     { figure: 'day_1', most: 0.03 },
     { figure: 'days_2_to_14', most: 0.02 },
   ],
+  costs: [
+    { figure: 'intake.cpu_us_per_delta', most: 150 },
+    { figure: 'intake.deltas_per_s_durable', least: 10_000 },
+    { figure: 'merge.one_change_us', most: 50 },
+    { figure: 'merge.full_rebuild_s', most: 0.1 },
+    { figure: 'merge.memory_mib', most: 250 },
+  ],
   'attackers-iid-scale': [{ figure: 'below_honest', most: 0.01 }],
   'attackers-iid-flip': [{ figure: 'below_honest', most: 0.01 }],
   'attackers(1,1)-scale': [{ figure: 'below_honest', most: 0.003 }],

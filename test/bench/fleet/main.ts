@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { loadCore } from '@rivulet/host';
 import { scenarioOf } from '../../../cloud-sync/src/simulate/scenarios.ts';
 import { describeMachine } from '../machine.ts';
+import { costs } from './costs.ts';
 import { GOALS } from './goals.ts';
 import { majority, meanOf, type RunFigures, type RunSpec, runOnce } from './runs.ts';
 import { stationLate, stationsTogether } from './stations.ts';
@@ -41,22 +42,20 @@ export async function run(argv: string[]): Promise<number> {
       json: { type: 'boolean', default: false },
       seeds: { type: 'string', default: '5' },
       first: { type: 'string', default: '0' },
-      only: { type: 'string' },
+      only: { type: 'string', multiple: true },
       days: { type: 'string', default: '1461' },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     console.log(
-      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME,…] [--days N] [--json]\n\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED].join(', ')}`,
+      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--json]\n\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED, 'costs'].join(', ')}`,
     );
     return 0;
   }
   const core = await loadCore();
   const seeds = Array.from({ length: Number(values.seeds) }, (_, at) => Number(values.first) + at);
-  const names = Object.keys(SCENARIOS).filter(
-    (name) => values.only === undefined || values.only.split(',').includes(name),
-  );
+  const names = Object.keys(SCENARIOS).filter((name) => values.only === undefined || values.only.includes(name));
   const scenarios: Record<string, Figures> = {};
   for (const name of names) {
     const spec = SCENARIOS[name] as Omit<RunSpec, 'together'>;
@@ -66,7 +65,7 @@ export async function run(argv: string[]): Promise<number> {
     scenarios[name] = { ...figures, goals: judged(name, figures) };
     if (!values.json) print(name, scenarios[name]);
   }
-  for (const name of RECORDED.filter((name) => values.only === undefined || values.only.split(',').includes(name))) {
+  for (const name of RECORDED.filter((name) => values.only === undefined || values.only.includes(name))) {
     if (values.data === undefined) {
       console.error(`${name} is left out: it needs the recordings (--data DIR)`);
       continue;
@@ -75,6 +74,11 @@ export async function run(argv: string[]): Promise<number> {
     const figures: Figures = name === 'beijing' ? stationsTogether(options) : stationLate(options, seeds);
     scenarios[name] = { ...figures, goals: judged(name, figures) };
     if (!values.json) print(name, scenarios[name]);
+  }
+  if (values.only === undefined || values.only.includes('costs')) {
+    const figures: Figures = costs(core);
+    scenarios.costs = { ...figures, goals: judged('costs', figures) };
+    if (!values.json) print('costs', scenarios.costs);
   }
   if (values.json) console.log(JSON.stringify({ machine: await describeMachine(tmpdir()), seeds, scenarios }, null, 2));
   return 0;
@@ -106,7 +110,7 @@ function figuresOf(
 
 function judged(name: string, figures: Figures) {
   return (GOALS[name] ?? []).map(({ figure, least, most }) => {
-    const found = figures[figure] as number;
+    const found = figure.split('.').reduce<unknown>((part, name) => (part as Figures)[name], figures) as number;
     const reached = (least === undefined || found >= least) && (most === undefined || found <= most);
     return { figure, least: least ?? null, most: most ?? null, found, reached };
   });

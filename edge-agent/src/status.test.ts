@@ -9,7 +9,16 @@ function guaranteeOf(yaml: string, account: { name: string; unknown?: number }) 
   const source = { ...zero, gaps: 0, unknown: 0, restarts: 0, ...account };
   const [found] = agentStatus({
     config: parseConfig(yaml, 'x.yaml'),
-    report: { offset: 0, messages: 0, keys: 0, series: 0, sources: [source], tasks: [] },
+    report: {
+      offset: 0,
+      messages: 0,
+      keys: 0,
+      series: 0,
+      times_corrected: 0,
+      windows: [],
+      sources: [source],
+      tasks: [],
+    },
     core: { build: 'simd', kernelHash: new Uint8Array(32) },
     ...{ bandwidth: { inBytes: 0, outBytes: 0 }, featuresVerified: undefined },
     ...{ wallMs: 0, uptimeMs: 0, cpuUs: 0, messagesTaken: 0, rssBytes: 0, doors: [], lastError: null },

@@ -175,7 +175,11 @@ export interface SourceConfig {
   /** What becomes of a message in which nothing is found to read. */
   nothing: 'quarantine' | 'filter';
   latenessMs: number;
-  /** How far event time may be ahead of arrival; 0: any. */
+  /** Wait as long as this share of the readings takes, at most `maxMs`; null: `latenessMs`. */
+  adaptive: { quantile: number; maxMs: number } | null;
+  /** What is done about event times further off than `clockSkewMaxMs`; null: those ahead are refused. */
+  clock: 'quarantine' | 'correct' | null;
+  /** How far event time may be off arrival; 0: any. */
   clockSkewMaxMs: number;
   idleMs: number;
 }
@@ -207,6 +211,8 @@ export interface WindowConfig {
   shape: WindowShape;
   /** Fields; empty: all. */
   of: string[];
+  /** Pattern over keys: those with the same captures share windows; null: each key has its own. */
+  over: string | null;
   /** Names of statistics. */
   stats: string[];
   latenessMs: number;
@@ -254,7 +260,7 @@ export interface DeliveryConfig {
 
 /** What is published, and where. */
 export interface OutputConfig extends DeliveryConfig {
-  what: 'predictions' | 'windows' | 'alarms';
+  what: 'predictions' | 'windows' | 'alarms' | 'late';
   /** Name of a task or window; `*`: all. */
   of: string;
   /** Template over gateway, task, window, key, field. */

@@ -274,7 +274,7 @@ function refuseManyPending(map: TaskMap, everyMs: number, waitMs: number, limits
   );
 }
 
-const OUTPUT_KINDS = ['predictions', 'windows', 'alarms'] as const;
+const OUTPUT_KINDS = ['predictions', 'windows', 'alarms', 'late'] as const;
 
 function parseOutputs(
   node: ConfigNode | null,
@@ -295,10 +295,11 @@ function parseOutputs(
       return item.fail(
         'RIV_CONFIG_VALUE',
         `\`${item.path}\` names ${what.join(' and ') || 'nothing'}`,
-        'one of predictions, windows, alarms',
+        'one of predictions, windows, alarms, late',
       );
-    const names = (kind === 'windows' ? windows : tasks).map(({ name }) => name);
-    const placeholders = kind === 'windows' ? ['gateway', 'window', 'key', 'field'] : ['gateway', 'task', 'key'];
+    const ofWindows = kind === 'windows' || kind === 'late';
+    const names = (ofWindows ? windows : tasks).map(({ name }) => name);
+    const placeholders = ofWindows ? ['gateway', 'window', 'key', 'field'] : ['gateway', 'task', 'key'];
     const topic = publishTopic(map.need('topic'), placeholders);
     return { what: kind, of: map.need(kind).word(['*', ...names]), topic, ...parseDelivery(map) };
   });

@@ -13,6 +13,10 @@ import { zoneChanges } from './zone.ts';
 
 /** Readings may come this much after later ones of the same key: networks re-order over seconds, not minutes. */
 const LATENESS_MS = 10_000;
+/** Of readings whose lateness is followed, all but one in a thousand come in time. */
+const ADAPTIVE_QUANTILE = 0.999;
+/** The longest that is waited then. */
+const ADAPTIVE_MAX_MS = 10 * 60_000;
 /** Event time may be this far ahead of arrival before a message counts as wrong: any time zone, no more. */
 const CLOCK_SKEW_MAX_MS = 24 * 3_600_000;
 /** A key that is silent this long does not hold back its windows. */
@@ -28,7 +32,7 @@ const CAPTURE_NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 const BASE_PATTERN = /^[^+#{}\0]{0,256}$/;
 
 /** What a source may say whether it names a preset or not. */
-const COMMON_KEYS = ['name', 'door', 'compression', 'lateness', 'clock_skew_max', 'idle'] as const;
+const COMMON_KEYS = ['name', 'door', 'compression', 'lateness', 'clock', 'clock_skew_max', 'idle'] as const;
 const PLAIN_KEYS = [
   ...COMMON_KEYS,
   'topic',
@@ -84,7 +88,8 @@ function parseCommon(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readon
   return {
     compression: parseCompression(map),
     ...(map.get('door') === null ? {} : { door: parseDoor(map, doors)?.door ?? null }),
-    ...(lateness === null ? {} : { latenessMs: lateness.durationMs(0) }),
+    ...(lateness === null ? {} : parseLateness(lateness)),
+    ...(map.get('clock') === null ? {} : { clock: parseClock(map) }),
     ...(skew === null ? {} : { clockSkewMaxMs: skew.durationMs(0) }),
     ...(idle === null ? {} : { idleMs: idle.durationMs(1) }),
   };
@@ -92,6 +97,27 @@ function parseCommon(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readon
 
 function parseCompression(map: ConfigMap<(typeof COMMON_KEYS)[number]>): SourceConfig['compression'] {
   return map.get('compression')?.word(COMPRESSIONS) ?? null;
+}
+
+/** A time, or `adaptive`: as long as it takes for a share of the readings, followed as that changes. */
+function parseLateness(node: ConfigNode | null): Pick<SourceConfig, 'latenessMs' | 'adaptive'> {
+  if (node === null) return { latenessMs: LATENESS_MS, adaptive: null };
+  if (!node.isMap && !node.isText('adaptive')) return { latenessMs: node.durationMs(0), adaptive: null };
+  const map = node.isMap ? node.map(['quantile', 'max']) : null;
+  const adaptive = {
+    quantile: map?.get('quantile')?.number(0.5, 1) ?? ADAPTIVE_QUANTILE,
+    maxMs: map?.get('max')?.durationMs(1) ?? ADAPTIVE_MAX_MS,
+  };
+  return { latenessMs: Math.min(LATENESS_MS, adaptive.maxMs), adaptive };
+}
+
+/** What is done about event times further off the wall clock than `clock_skew_max`; null: those ahead are refused. */
+function parseClock(map: ConfigMap<(typeof COMMON_KEYS)[number]>): SourceConfig['clock'] {
+  const clock = map.get('clock')?.word(['quarantine', 'correct']) ?? null;
+  const max = map.get('clock_skew_max');
+  if (clock !== null && max?.durationMs(0) === 0)
+    max.fail('RIV_CONFIG_VALUE', '`clock_skew_max` is 0, any clock will do', 'a duration above 0, or no `clock`');
+  return clock;
 }
 
 function parseDoor(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readonly Door[]): Door | null {
@@ -175,7 +201,8 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     zone: time?.zone ?? [],
     seqAbsent: seq?.absent ?? null,
     nothing: map.get('nothing')?.word(['quarantine', 'filter']) ?? 'quarantine',
-    latenessMs: map.get('lateness')?.durationMs(0) ?? LATENESS_MS,
+    ...parseLateness(map.get('lateness')),
+    clock: parseClock(map),
     clockSkewMaxMs: map.get('clock_skew_max')?.durationMs(0) ?? CLOCK_SKEW_MAX_MS,
     idleMs: map.get('idle')?.durationMs(1) ?? IDLE_MS,
   };

@@ -1,7 +1,7 @@
 // The windows of a configuration: which shape one has is told by its keys. What they mean is in WINDOWS.md.
 
 import type { SourceConfig, TriggerConfig, WindowConfig, WindowShape } from './config.ts';
-import { refuseRepeats } from './config_language.ts';
+import { refuseRepeats, topicPattern } from './config_language.ts';
 import { fieldName, NAME_EXPECTED, NAME_PATTERN } from './config_names.ts';
 import type { ConfigMap, ConfigNode } from './config_node.ts';
 import { formatDuration } from './units.ts';
@@ -25,6 +25,7 @@ const KEYS = [
   'step',
   'trigger',
   'of',
+  'over',
   'stats',
   'lateness',
   'allowed_lateness',
@@ -37,14 +38,22 @@ export function parseWindows(
   sources: readonly SourceConfig[],
   fields: string[] | null,
 ): WindowConfig[] {
-  const lateness = Math.max(...sources.map((source) => source.latenessMs));
+  const lateness = {
+    // A source that follows the delays of its readings has them in its time already.
+    defaultMs: Math.max(0, ...sources.map((source) => (source.adaptive === null ? source.latenessMs : 0))),
+    adaptiveMs: Math.max(0, ...sources.map((source) => source.adaptive?.maxMs ?? 0)),
+  };
   const items = node?.list(WINDOWS_MAX) ?? [];
   const windows = items.map((item) => parseWindow(item.map(KEYS), lateness, fields));
   refuseRepeats(items, windows, 'window');
   return windows;
 }
 
-function parseWindow(map: WindowMap, lateness: number, fields: string[] | null): WindowConfig {
+function parseWindow(
+  map: WindowMap,
+  lateness: { defaultMs: number; adaptiveMs: number },
+  fields: string[] | null,
+): WindowConfig {
   const name = map.need('name').text(NAME_PATTERN, NAME_EXPECTED);
   const trigger = parseTrigger(map.get('trigger'), fields);
   const shape = parseShape(map, trigger);
@@ -53,6 +62,7 @@ function parseWindow(map: WindowMap, lateness: number, fields: string[] | null):
   if (shape.kind === 'sliding' || shape.kind === 'count') refuse(map, ['trigger'], 'these windows overlap');
   if (shape.kind !== 'global' && trigger?.reset === true)
     map.need('trigger').fail('RIV_CONFIG_VALUE', '`reset` in a window that has an end', 'none: it begins anew there');
+  const over = map.get('over');
   const window: WindowConfig = {
     name,
     shape,
@@ -61,12 +71,13 @@ function parseWindow(map: WindowMap, lateness: number, fields: string[] | null):
         .get('of')
         ?.list()
         .map((field) => fieldName(field, fields)) ?? [],
+    over: over === null ? null : topicPattern(over).topic,
     stats: map.get('stats')?.list(STATISTICS_MAX).map(statistic) ?? [...BASIC_STATISTICS],
-    latenessMs: map.get('lateness')?.durationMs(0) ?? (shape.kind === 'count' ? 0 : lateness),
+    latenessMs: map.get('lateness')?.durationMs(0) ?? (shape.kind === 'count' ? 0 : lateness.defaultMs),
     allowedLatenessMs: map.get('allowed_lateness')?.durationMs(0) ?? 0,
     trigger,
   };
-  const staysMs = window.latenessMs + window.allowedLatenessMs;
+  const staysMs = window.latenessMs + window.allowedLatenessMs + lateness.adaptiveMs;
   const lengthMs = openEveryMs(shape);
   if (staysMs > lengthMs * OPEN_WINDOWS_MAX)
     (map.get('allowed_lateness') ?? map.get('lateness') ?? map.get('gap') ?? map.need('every')).fail(

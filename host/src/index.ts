@@ -77,6 +77,7 @@ export {
   decodeOutputs,
   type Forwarded,
   type LateReading,
+  NO_WINDOW,
   type Outcome,
   type Output,
   type Prediction,

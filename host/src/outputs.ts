@@ -60,7 +60,10 @@ export interface Alarm extends Caused {
   score: number;
 }
 
-/** A reading that came after its window had closed. */
+/** Subject of a late reading that no window covers. */
+export const NO_WINDOW = 65_535;
+
+/** A reading that came after its window, the subject, had closed; one for each window that did not take it. */
 export interface LateReading extends Caused {
   kind: 'late';
   key: string;

@@ -95,7 +95,11 @@ function source(config: SourceConfig) {
     ...(config.seqAbsent === null ? {} : { seq_absent: config.seqAbsent }),
     ...(config.nothing === 'filter' ? { nothing: 'filter' } : {}),
     lateness_ms: config.latenessMs,
+    ...(config.adaptive === null
+      ? {}
+      : { adaptive: { quantile: config.adaptive.quantile, max_ms: config.adaptive.maxMs } }),
     clock_skew_max_ms: config.clockSkewMaxMs,
+    ...(config.clock === null ? {} : { clock: config.clock }),
     idle_ms: config.idleMs,
   };
 }
@@ -111,6 +115,7 @@ function window(config: WindowConfig) {
     name: config.name,
     ...shape(config.shape),
     of: config.of,
+    ...(config.over === null ? {} : { over: config.over }),
     stats: config.stats,
     lateness_ms: config.latenessMs,
     ...(allowedLatenessMs > 0 ? { allowed_lateness_ms: allowedLatenessMs } : {}),

@@ -66,6 +66,9 @@ export interface EngineReport {
   messages: number;
   keys: number;
   series: number;
+  /** Event times of devices whose clock was wrong. */
+  times_corrected: number;
+  windows: { name: string; results: number; late: number }[];
   sources: (Ledger & Pick<SourceStatus, 'name' | 'gaps' | 'unknown' | 'restarts'>)[];
   tasks: TaskReport[];
 }

@@ -17,6 +17,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'CPU per message, latency and memory of the intake, against MQTT.js in the same run',
     load: () => import('./ingest/main.ts'),
   },
+  windows: {
+    about: 'CPU per reading and bytes per key of every kind of window, as they grow',
+    load: () => import('./windows/main.ts'),
+  },
   learn: {
     about: 'the learner that nobody tunes, against River and Vowpal Wabbit on the same rows',
     load: () => import('./learn/main.ts'),

@@ -78,8 +78,13 @@ const source = fc.record(
     fields: fc.dictionary(fc.constantFrom('{sensor}', '{dev}', '{id}', 't', 'é'), wildPath, { minKeys: 1, maxKeys: 3 }),
     time: mostly(['ts', 'd.*.ts', 't[0]'], wildPath),
     seq: path,
-    lateness: duration,
-    clock_skew_max: duration,
+    lateness: fc.oneof(
+      { weight: 4, arbitrary: duration },
+      fc.constant('adaptive'),
+      fc.record({ quantile: mostly([0.5, 0.999, 1], fc.double()), max: duration }, { requiredKeys: [] }),
+    ),
+    clock: mostly(['quarantine', 'correct'], fc.constant('ahead')),
+    clock_skew_max: mostly<string | number>(['1s', '24h'], duration),
     idle: duration,
   },
   { requiredKeys: ['topic'] },
@@ -95,18 +100,24 @@ const statistic = mostly(
     fc.stringMatching(/^(p|ewma_|duration_|autocorrelation_|energy_|states?_|top_)[0-9_hms-]{0,9}$/),
   ),
 );
-const count = mostly([1, 10, 5000], fc.integer());
+const count = mostly([10, 5000], fc.integer());
+const step = mostly([2, 10], fc.integer());
 const trigger = fc.record(
-  { count, every: duration, on: fc.record({ field, value: fc.double({ noNaN: true }) }), reset: fc.boolean() },
-  { requiredKeys: [] },
+  { count, every: duration, on: fc.record({ field, value: mostly([1, -0.5], fc.double()) }), reset: fc.boolean() },
+  { requiredKeys: ['count'] },
 );
-const windowBase = { name, of: fc.array(field, { maxLength: 2 }), stats: fc.array(statistic, { maxLength: 3 }) };
+const windowBase = {
+  name,
+  of: fc.array(field, { maxLength: 2 }),
+  over: mostly(['#', '{room}/#', '+/{id}'], topic),
+  stats: fc.array(statistic, { maxLength: 3 }),
+};
 const late = { lateness: duration, allowed_lateness: duration };
 const window = fc.oneof(
   fc.record({ every: duration, trigger, ...windowBase, ...late }, { requiredKeys: ['name', 'every'] }),
   fc.record({ size: duration, every: duration, ...windowBase, ...late }, { requiredKeys: ['name', 'size', 'every'] }),
   fc.record({ gap: duration, trigger, ...windowBase, ...late }, { requiredKeys: ['name', 'gap'] }),
-  fc.record({ count, step: count, ...windowBase }, { requiredKeys: ['name', 'count'] }),
+  fc.record({ count, step, ...windowBase }, { requiredKeys: ['name', 'count'] }),
   fc.record({ trigger, lateness: duration, ...windowBase }, { requiredKeys: ['name', 'trigger'] }),
 );
 const label = fc.record({ topic, path, key: template, time: path }, { requiredKeys: ['topic', 'path'] });
@@ -164,7 +175,7 @@ test('what_the_host_accepts_the_core_opens', () => {
       accepted += 1;
       engine.open(plan);
     }),
-    { numRuns: 4000 },
+    { numRuns: 8000 },
   );
   // A law over nothing would always hold.
   expect(accepted).toBeGreaterThan(100);

@@ -8,6 +8,7 @@ import {
   type Config,
   type DeliveryConfig,
   type Forwarded,
+  NO_WINDOW,
   type Output,
   type OutputConfig,
   type Prediction,
@@ -39,6 +40,9 @@ export function createDocumenter(config: Config): Documenter {
   const predictionRules = config.tasks.map((task) => rulesOf('predictions', task.name));
   const alarmRules = config.tasks.map((task) => rulesOf('alarms', task.name));
   const windowRules = config.windows.map((window) => rulesOf('windows', window.name));
+  const lateRules = config.windows.map((window) => rulesOf('late', window.name));
+  const lateOfNone = config.outputs.filter((rule) => rule.what === 'late' && rule.of === '*');
+  const lateRulesOf = (subject: number) => (subject === NO_WINDOW ? lateOfNone : lateRules[subject]);
 
   const discovery = createDiscovery(config);
 
@@ -68,6 +72,7 @@ export function createDocumenter(config: Config): Documenter {
       case 'forward':
         return true;
       case 'late':
+        return (lateRulesOf(subject)?.length ?? 0) > 0;
       case 'quarantine':
       case 'served':
       case 'outcome':
@@ -101,7 +106,12 @@ export function createDocumenter(config: Config): Documenter {
         const sent = publish([rule], { key, field }, forwardDocument(rule.unit, output));
         return [...sent.flatMap(({ topic }) => discovery.reading(rule, key, field, topic)), ...sent];
       }
-      case 'late':
+      case 'late': {
+        const { key, field, time, value, watermark, id } = output;
+        const window = config.windows[output.subject]?.name ?? null;
+        const document = { window, key, field, time, value, watermark: known(watermark), id };
+        return publish(lateRulesOf(output.subject), { window: window ?? '', key, field }, document);
+      }
       case 'quarantine':
       case 'served':
       case 'outcome':

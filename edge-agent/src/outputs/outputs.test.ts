@@ -91,6 +91,22 @@ describe('documents of outputs', () => {
     });
   });
 
+  it('say which window a late reading was too late for', () => {
+    const late = { ...config, outputs: [{ what: 'late', of: '*', topic: 'late/{window}/{key}/{field}' }] } as Config;
+    const output: Output = {
+      ...{ kind: 'late', subject: 0, offset: 3, ordinal: 0, id: '3-0', key: 'k', field: 'co2' },
+      ...{ time: 1, value: 2, watermark: 3 },
+    } as Output;
+    const [message] = createDocumenter(late).messages(output);
+    expect(message?.topic).toBe('late/room_5m/k/co2');
+    expect(JSON.parse(message?.payload ?? '')).toEqual({
+      ...{ window: 'room_5m', key: 'k', field: 'co2', time: 1, value: 2, watermark: 3, id: '3-0' },
+    });
+    const [ofNone] = createDocumenter(late).messages({ ...output, subject: 65_535 });
+    expect(JSON.parse(ofNone?.payload ?? '')).toMatchObject({ window: null });
+    expect(createDocumenter(config).wants('late', 0)).toBe(false);
+  });
+
   it('go where the configuration says, and nowhere when it names other tasks', () => {
     expect(createDocumenter(config).wants('alarm', 0)).toBe(false);
     expect(createDocumenter(config).wants('window', 0)).toBe(true);

@@ -121,7 +121,7 @@ function line(output: Output, names: Names): object {
     case 'quarantine':
       return { kind, id, offset, ...fields, source: names.accounts[output.source] ?? String(output.source) };
     case 'late':
-      return { kind, id, offset, ...fields };
+      return { kind, id, offset, window: names.windows[subject]?.name ?? null, ...fields };
     case 'forward':
       return { kind, id, offset, rule: subject, ...fields };
     case 'served':

@@ -5,10 +5,12 @@
 //! taken and restored, not on the machine.
 
 mod checkpoint;
+mod delays;
 mod derive;
 mod idle;
 mod message;
 mod report;
+mod skew;
 
 use core::cell::Cell;
 
@@ -27,6 +29,7 @@ use crate::task::Task;
 use crate::time::Clock;
 use crate::wire::{self, Block, Kind, Packet, Packets};
 use idle::Idle;
+use skew::Skews;
 
 /// Bytes of the kernel hash before the plan in a plan block.
 const KERNEL_HASH_BYTES: usize = 32;
@@ -48,6 +51,7 @@ struct State {
     plan: Plan,
     clock: Clock,
     idle: Idle,
+    skews: Skews,
     /// Offset of the next message, and of the next block the least sequence.
     next_offset: u64,
     next_sequence: u64,
@@ -286,10 +290,11 @@ fn plan_of<'a>(block: &Block<'a>) -> Result<&'a [u8]> {
 
 impl State {
     fn new(plan: Plan) -> Self {
-        let mut table = Table::default();
+        let mut table = Table::new(&plan);
         Self {
             clock: Clock::default(),
-            idle: Idle::new(plan.sources.len()),
+            idle: Idle::new(&plan.sources),
+            skews: Skews::default(),
             next_offset: 0,
             next_sequence: 0,
             clock_ordinal: CLOCK_ORDINALS,
@@ -341,7 +346,7 @@ impl State {
         self.ledger = ledger;
         self.table
             .change(plan, &windows, &inverse(&sources, earlier.sources.len()));
-        self.idle.change(&sources);
+        self.idle.change(&plan.sources, &sources);
         let rules = same(&plan.forward, &earlier.forward).into_iter();
         self.sending = rules
             .map(|rule| rule.map_or_else(Sending::default, |rule| self.sending[rule].clone()))

@@ -231,8 +231,7 @@ impl Features {
                 }
                 Feature::Lookup(lookup, column) => plan.lookups[lookup].value(table.key_names.name(key), column),
                 Feature::Window(window, field, statistic, place) => series(field).and_then(|series| {
-                    let span = series.spans.iter().find(|span| span.window == window)?;
-                    let closed = span.closed.as_ref()?;
+                    let closed = table.closed(series, window)?;
                     Some(statistic.value(closed, place.and_then(|place| closed.part(place))))
                 }),
                 Feature::Time(time) => Some(time_of(time, time_ms)),
@@ -316,11 +315,17 @@ mod tests {
     use crate::plan::tests::{FORECAST, building};
 
     fn table(plan: &Plan) -> (Table, u32) {
-        let mut table = Table::default();
+        let mut table = Table::new(plan);
         let key = table.key("r1", plan).unwrap();
         let series = table.series(key, "co2", plan).unwrap();
-        table.add(series, 0.0, 400.0, &plan.windows);
-        table.add(series, 1_800_000.0, 410.0, &plan.windows);
+        table.add(series, 0.0, 400.0, &plan.windows, &mut Outputs::new(&mut Writer::new()));
+        table.add(
+            series,
+            1_800_000.0,
+            410.0,
+            &plan.windows,
+            &mut Outputs::new(&mut Writer::new()),
+        );
         table.complete(key, 70_000.0, &plan.windows, &mut Outputs::new(&mut Writer::new()));
         (table, key)
     }
@@ -351,6 +356,21 @@ mod tests {
     }
 
     #[test]
+    fn a_window_keeps_what_a_feature_asks_of_it() {
+        let asked = FORECAST.replace(
+            "\"features\":[]",
+            r#""features":["m.co2.p50","m.co2.delta","m.co2.top_3"]"#,
+        );
+        let plan = Plan::parse(building(&asked).as_bytes()).unwrap();
+        let (mut table, key) = table(&plan);
+        let features = Features::resolve(plan.tasks[0].features.clone(), &plan, &mut table.field_names);
+        let mut x = Vec::new();
+        features.fill(&plan, &table, key, 0.0, &[], &mut x);
+        assert_eq!(x[..2], [400.0, 0.0]);
+        assert!(x[2].is_nan(), "a list is no number");
+    }
+
+    #[test]
     fn the_day_begins_at_midnight_also_before_1970() {
         assert_eq!(time_of(1, -DAY_MS), 1.0);
         assert!((time_of(0, -DAY_MS + 6.0 * HOUR_MS) - 1.0).abs() < 1e-12);
@@ -373,7 +393,13 @@ mod tests {
         ] {
             let key = table.key(name, &plan).unwrap();
             let series = table.series(key, "co2", &plan).unwrap();
-            table.add(series, at_ms, value, &plan.windows);
+            table.add(
+                series,
+                at_ms,
+                value,
+                &plan.windows,
+                &mut Outputs::new(&mut Writer::new()),
+            );
         }
         let names = [
             "co2@r2",

@@ -14,6 +14,8 @@ const FORWARD: u8 = 6;
 /// Kinds of a trace have the highest bit.
 const SERVED: u8 = 128;
 const OUTCOME: u8 = 129;
+/// Subject of a late reading that no window covers.
+const NO_WINDOW: usize = 65_535;
 
 /// A prediction as it is put out.
 pub struct Prediction<'a> {
@@ -257,9 +259,10 @@ impl<'a> Outputs<'a> {
         });
     }
 
-    /// Puts out a reading that came too late.
-    pub fn late(&mut self, key: &str, field: &str, time: f64, value: f64, watermark: f64) {
-        self.record(LATE, 0, |writer| {
+    /// Puts out a reading that came too late for a window; `None` when there is none for it.
+    pub fn late(&mut self, window: Option<usize>, key: &str, field: &str, time: f64, value: f64, watermark: f64) {
+        let window = window.unwrap_or(NO_WINDOW);
+        self.record(LATE, window, |writer| {
             writer.str(key);
             writer.str(field);
             for value in [time, value, watermark] {
@@ -290,7 +293,7 @@ mod tests {
         let mut writer = Writer::new();
         let mut outputs = Outputs::new(&mut writer);
         outputs.caused_by(9, 0);
-        outputs.late("k", "f", 1.0, 2.0, 3.0);
+        outputs.late(Some(0), "k", "f", 1.0, 2.0, 3.0);
         outputs.quarantine(4, CoreError::Corrupt, 5, 6);
         let mut reader = Reader::new(writer.as_slice());
         for (kind, ordinal) in [(LATE, 0), (QUARANTINE, 1)] {

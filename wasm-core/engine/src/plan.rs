@@ -125,8 +125,12 @@ pub struct Source {
     pub filters: bool,
     /// How much later than the newest a reading may come where no window says otherwise.
     pub lateness_ms: f64,
-    /// How far event time may run ahead of the wall clock; 0: any.
+    /// Where the lateness follows the delays of the readings; it begins with `lateness_ms`.
+    pub adaptive: Option<Adaptive>,
+    /// How far event time may be off the wall clock; 0: any.
     pub clock_skew_max_ms: f64,
+    /// What is done about clocks that are further off.
+    pub clock: Clocks,
     /// Silence after which a key's windows close without it; 0: never.
     pub idle_ms: f64,
 }
@@ -180,6 +184,26 @@ impl Lookup {
             rows,
         })
     }
+}
+
+/// How to wait for late readings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adaptive {
+    /// The share of readings that should come in time, above 0, at most 1.
+    pub quantile: f64,
+    /// The longest wait.
+    pub max_ms: f64,
+}
+
+/// What is done about event times that are far off the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    /// Those ahead are refused; those behind are old readings.
+    Ahead,
+    /// Both are refused.
+    Quarantine,
+    /// The clock of the device is estimated, and its times are put right.
+    Correct,
 }
 
 /// What kind of truth a task predicts.
@@ -297,7 +321,10 @@ impl Plan {
         unique(plan.lookups.iter().map(|lookup| &lookup.name))?;
         unique(plan.windows.iter().map(|window| &window.name))?;
         unique(plan.tasks.iter().map(|task| &task.name))?;
+        let waits = plan.sources.iter().filter_map(|source| source.adaptive.as_ref());
+        let wait_ms = waits.map(|adaptive| adaptive.max_ms).fold(0.0, f64::max);
         for window in &mut plan.windows {
+            window.check_open(wait_ms)?;
             window.keep_for_features(plan.tasks.iter().flat_map(|task| &task.features));
         }
         Ok(plan)
@@ -349,6 +376,13 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
 }
 
 impl Source {
+    /// How far behind the time of its key a reading that no window covers is late. A lateness that follows the delays is in
+    /// the time of the key already.
+    #[must_use]
+    pub fn late_after_ms(&self) -> f64 {
+        if self.adaptive.is_some() { 0.0 } else { self.lateness_ms }
+    }
+
     fn parse(value: &Value) -> Result<Self> {
         let topic = Pattern::parse(&string(value, "topic")?)?;
         let format = Format::parse(member(value, "format")?)?;
@@ -414,7 +448,19 @@ impl Source {
             fields,
             mapping,
             lateness_ms: duration(value, "lateness_ms")?,
+            adaptive: value.get("adaptive").map(Adaptive::parse).transpose()?,
             clock_skew_max_ms: duration(value, "clock_skew_max_ms")?,
+            clock: match value
+                .get("clock")
+                .map(|_| string(value, "clock"))
+                .transpose()?
+                .as_deref()
+            {
+                None => Clocks::Ahead,
+                Some("quarantine") => Clocks::Quarantine,
+                Some("correct") => Clocks::Correct,
+                Some(_) => return Err(CoreError::BadPlan),
+            },
             idle_ms: duration(value, "idle_ms")?,
             topic,
         })
@@ -458,6 +504,20 @@ fn definitions(plan: &Value) -> Result<Vec<(String, String)>> {
         }
     }
     Ok(definitions)
+}
+
+impl Adaptive {
+    fn parse(value: &Value) -> Result<Self> {
+        let adaptive = Self {
+            quantile: number(value, "quantile")?,
+            max_ms: duration(value, "max_ms")?,
+        };
+        if adaptive.quantile > 0.0 && adaptive.quantile <= 1.0 {
+            Ok(adaptive)
+        } else {
+            Err(CoreError::BadPlan)
+        }
+    }
 }
 
 /// Where a source looks for its fields, its time, its counter and its captures, each as its format lays payloads out.

@@ -1,13 +1,16 @@
 //! What is known of each key and each series: its event time, its latest values, its windows. Series are made when their
 //! first reading comes; all state lies in vectors indexed by the numbers of `names.rs`.
 
+mod groups;
+
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::names::Names;
 use crate::output::Outputs;
 use crate::parts::Tracked;
 use crate::plan::Plan;
-use crate::window::{Frame, Span, Window};
+use crate::window::{Aggregate, Span, Window};
+use groups::Groups;
 
 /// The key's source is of an earlier plan.
 pub const NO_SOURCE: u32 = u32::MAX;
@@ -61,9 +64,36 @@ pub struct Table {
     pub series: Tracked<Series>,
     /// Per field its series, in the order they came.
     of_field: Vec<Vec<u32>>,
+    groups: Groups,
+    /// By window of the plan.
+    counts: Vec<WindowCounts>,
+}
+
+/// What became of a window's readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WindowCounts {
+    /// Results that were put out.
+    pub results: u64,
+    /// Readings that came too late for it.
+    pub late: u64,
 }
 
 impl Table {
+    /// No keys, under a plan.
+    #[must_use]
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            counts: vec![WindowCounts::default(); plan.windows.len()],
+            ..Self::default()
+        }
+    }
+
+    /// What became of each window's readings.
+    #[must_use]
+    pub fn counts(&self) -> &[WindowCounts] {
+        &self.counts
+    }
+
     /// Index of a key, new or old.
     ///
     /// # Errors
@@ -100,10 +130,11 @@ impl Table {
             last_ms: f64::NEG_INFINITY,
             previous: f64::NAN,
             previous_ms: f64::NEG_INFINITY,
-            spans: spans(&plan.windows, field_name),
+            spans: Vec::new(),
         });
         self.keys[key as usize].series.push(index);
         self.note_field(field, index);
+        self.series[index as usize].spans = self.spans(index, &plan.windows);
         Ok(index)
     }
 
@@ -120,6 +151,67 @@ impl Table {
         self.of_field.get(field as usize).map_or(&[], Vec::as_slice)
     }
 
+    /// Empty spans for the windows that cover a series, which joins its groups.
+    fn spans(&mut self, series: u32, windows: &[Window]) -> Vec<Span> {
+        let Series { key, field, .. } = self.series[series as usize];
+        let (key_name, field_name) = (self.key_names.name(key), self.field_names.name(field));
+        let mut spans = Vec::new();
+        for (index, window) in windows
+            .iter()
+            .enumerate()
+            .filter(|(_, window)| window.covers(field_name))
+        {
+            match &window.over {
+                None => spans.push(Span::new(index, window)),
+                Some(over) => {
+                    if let Some(name) = over.group(key_name) {
+                        let member = series as usize;
+                        let group = self
+                            .groups
+                            .join(windows, index, &name, member, &mut self.keys, &self.series);
+                        spans.push(Span::of_group(index, group));
+                    }
+                }
+            }
+        }
+        spans
+    }
+
+    /// The result of a window that was due last for a series.
+    #[must_use]
+    pub fn closed<'a>(&'a self, series: &'a Series, window: usize) -> Option<&'a Aggregate> {
+        let span = series.spans.iter().find(|span| span.window == window)?;
+        match span.group() {
+            Some(group) => self.groups.closed(group),
+            None => span.closed.as_ref(),
+        }
+    }
+
+    /// Takes note that a source heard a key.
+    pub fn heard(&mut self, key: u32, source: u32, now_us: u64) {
+        let Self {
+            keys, series, groups, ..
+        } = self;
+        let entry = &mut keys[key as usize];
+        let complete_ms = entry.complete_ms;
+        let comes_back = entry.source == NO_SOURCE && complete_ms > f64::NEG_INFINITY;
+        entry.heard_us = now_us;
+        if !comes_back {
+            entry.source = source;
+            return;
+        }
+        let of = |index: u32| series[index as usize].spans.iter().filter_map(Span::group);
+        for group in keys[key as usize].series.iter().copied().flat_map(of) {
+            groups.before(group, complete_ms, keys, series);
+        }
+        keys[key as usize].source = source;
+        for at in 0..keys[key as usize].series.len() {
+            for group in of(keys[key as usize].series[at]) {
+                groups.counts_again(group, keys, key as usize);
+            }
+        }
+    }
+
     /// Index of the series of a key and a field, if it has had a reading.
     #[must_use]
     pub fn find(&self, key: u32, field: u32) -> Option<u32> {
@@ -130,38 +222,81 @@ impl Table {
             .find(|&index| self.series[index as usize].field == field)
     }
 
-    /// Adds a reading to the windows that still take it and to the latest values.
-    pub fn add(&mut self, series: u32, time: f64, value: f64, windows: &[Window]) {
-        let series = &mut self.series[series as usize];
-        let key = &mut self.keys[series.key as usize];
-        for span in &mut series.spans {
+    /// Adds a reading to the windows that still take it and to the latest values. The others put it out as late.
+    pub fn add(&mut self, index: u32, time: f64, value: f64, windows: &[Window], outputs: &mut Outputs) {
+        let mut spans = core::mem::take(&mut self.series[index as usize].spans);
+        let key_index = self.series[index as usize].key as usize;
+        for span in &mut spans {
             let definition = &windows[span.window];
-            if span.accepts(definition, time, key.complete_ms) {
+            let key = &mut self.keys[key_index];
+            if let Some(group) = span.group() {
+                let of = (&*self.keys, &*self.series, self.keys[key_index].complete_ms);
+                if self.groups.accepts(group, windows, time, of) {
+                    self.groups
+                        .add(group, windows, (time, value), &mut self.keys, &self.series);
+                    continue;
+                }
+            } else if span.accepts(definition, time, key.complete_ms) {
                 let closes_ms = span.add(definition, time, value, key.complete_ms);
                 key.closes_ms = if closes_ms < key.closes_ms {
                     closes_ms
                 } else {
                     key.closes_ms
                 };
+                continue;
             }
+            self.put_out_late(index, span, (time, value), outputs);
         }
+        let series = &mut self.series[index as usize];
+        series.spans = spans;
         series.set(time, value);
+    }
+
+    fn put_out_late(&mut self, series: u32, span: &Span, (time, value): (f64, f64), outputs: &mut Outputs) {
+        self.counts[span.window].late += 1;
+        let Series { key, field, .. } = self.series[series as usize];
+        let complete_ms = match span.group() {
+            Some(group) => self.groups.complete_ms(group),
+            None => self.keys[key as usize].complete_ms,
+        };
+        let (key, field) = (self.key_names.name(key), self.field_names.name(field));
+        outputs.late(Some(span.window), key, field, time, value, complete_ms);
+    }
+
+    /// Puts out a reading that no window takes.
+    pub fn refuse(&mut self, index: u32, time: f64, value: f64, outputs: &mut Outputs) {
+        let spans = core::mem::take(&mut self.series[index as usize].spans);
+        for span in &spans {
+            self.put_out_late(index, span, (time, value), outputs);
+        }
+        let series = &mut self.series[index as usize];
+        series.spans = spans;
+        if series.spans.is_empty() {
+            let complete_ms = self.keys[series.key as usize].complete_ms;
+            let (key, field) = (self.key_names.name(series.key), self.field_names.name(series.field));
+            outputs.late(None, key, field, time, value, complete_ms);
+        }
     }
 
     /// True when a reading comes too late: every window that could hold it has closed, or where none could, it lies behind
     /// the key's watermark.
     #[must_use]
-    pub fn is_late(&self, series: u32, time: f64, lateness_ms: f64, windows: &[Window]) -> bool {
-        let series = &self.series[series as usize];
-        let complete_ms = self.keys[series.key as usize].complete_ms;
+    pub fn is_late(&mut self, series: u32, time: f64, lateness_ms: f64, windows: &[Window]) -> bool {
+        let Self {
+            series: all,
+            keys,
+            groups,
+            ..
+        } = self;
+        let series = &all[series as usize];
+        let complete_ms = keys[series.key as usize].complete_ms;
         if series.spans.is_empty() {
-            time < complete_ms - lateness_ms
-        } else {
-            !series
-                .spans
-                .iter()
-                .any(|span| span.accepts(&windows[span.window], time, complete_ms))
+            return time < complete_ms - lateness_ms;
         }
+        !series.spans.iter().any(|span| match span.group() {
+            Some(group) => groups.accepts(group, windows, time, (keys, all, complete_ms)),
+            None => span.accepts(&windows[span.window], time, complete_ms),
+        })
     }
 
     /// Moves the time up to which a key is complete, and closes and puts out the windows it has done with.
@@ -171,13 +306,24 @@ impl Table {
             field_names,
             keys,
             series,
+            groups,
+            counts,
             ..
         } = self;
+        let before_ms = keys[key as usize].complete_ms;
+        if before_ms == f64::NEG_INFINITY && !groups.is_empty() {
+            for &index in &keys[key as usize].series {
+                for group in series[index as usize].spans.iter().filter_map(Span::group) {
+                    groups.before(group, complete_ms, keys, series);
+                }
+            }
+        }
         let entry = &mut keys[key as usize];
-        if complete_ms > entry.complete_ms {
+        if complete_ms > before_ms {
             entry.complete_ms = complete_ms;
         }
-        if entry.complete_ms < entry.closes_ms || entry.closes_ms == f64::INFINITY {
+        let is_new = before_ms == f64::NEG_INFINITY && !groups.is_empty();
+        if !is_new && (entry.complete_ms < entry.closes_ms || entry.closes_ms == f64::INFINITY) {
             return;
         }
         entry.closes_ms = f64::INFINITY;
@@ -185,14 +331,34 @@ impl Table {
             let series = &mut series[index as usize];
             for span in &mut series.spans {
                 let (window, definition) = (span.window, &windows[span.window]);
-                let put_out = |frame: &Frame| {
-                    let (key, field) = (key_names.name(key), field_names.name(series.field));
-                    outputs.window(window, definition, key, field, frame);
+                let next = if let Some(group) = span.group() {
+                    groups.passed(group, before_ms, entry.complete_ms)
+                } else {
+                    span.close(definition, entry.complete_ms, |frame| {
+                        counts[window].results += 1;
+                        let (key, field) = (key_names.name(key), field_names.name(series.field));
+                        outputs.window(window, definition, key, field, frame);
+                    })
                 };
-                let next = span.close(definition, entry.complete_ms, put_out);
                 entry.closes_ms = if next < entry.closes_ms { next } else { entry.closes_ms };
             }
         }
+        self.close_groups(windows, outputs);
+    }
+
+    fn close_groups(&mut self, windows: &[Window], outputs: &mut Outputs) {
+        let Self {
+            field_names,
+            keys,
+            series,
+            groups,
+            counts,
+            ..
+        } = self;
+        groups.close(windows, keys, series, |window, name, field, frame| {
+            counts[window].results += 1;
+            outputs.window(window, &windows[window], name, field_names.name(field), frame);
+        });
     }
 
     /// Puts out what the readings just added to a key made due at once.
@@ -201,6 +367,7 @@ impl Table {
         if entry.closes_ms <= entry.complete_ms {
             self.complete(key, entry.complete_ms, windows, outputs);
         }
+        self.close_groups(windows, outputs);
     }
 
     /// Makes results due in the windows of a key for which a reading with this field and value is a punctuation.
@@ -212,7 +379,12 @@ impl Table {
             for span in &mut self.series[index as usize].spans {
                 let trigger = windows[span.window].trigger.as_ref();
                 let punctuation = trigger.and_then(|trigger| trigger.punctuation.as_ref());
-                if punctuation.is_some_and(|(name, wanted)| name == field && *wanted == value) {
+                if !punctuation.is_some_and(|(name, wanted)| name == field && *wanted == value) {
+                    continue;
+                }
+                if let Some(group) = span.group() {
+                    self.groups.punctuate(group);
+                } else {
                     span.punctuate();
                     entry.closes_ms = f64::NEG_INFINITY;
                 }
@@ -228,9 +400,16 @@ impl Table {
             key.source = source.unwrap_or(NO_SOURCE);
             key.closes_ms = f64::INFINITY;
         }
-        for series in &mut self.series {
-            let mut next = spans(&plan.windows, self.field_names.name(series.field));
-            for span in &mut next {
+        let counts = core::mem::take(&mut self.counts);
+        self.counts = windows
+            .iter()
+            .map(|old| old.map(|old| counts[old]).unwrap_or_default())
+            .collect();
+        let groups = core::mem::take(&mut self.groups);
+        for index in 0..u32::try_from(self.series.len()).expect("indexes are u32") {
+            let mut next = self.spans(index, &plan.windows);
+            let series = &mut self.series[index as usize];
+            for span in next.iter_mut().filter(|span| span.group().is_none()) {
                 let same = windows[span.window].and_then(|old| series.spans.iter().position(|span| span.window == old));
                 if let Some(at) = same {
                     let window = span.window;
@@ -248,6 +427,8 @@ impl Table {
             }
             series.spans = next;
         }
+        self.groups.take_over(groups, &plan.windows, windows);
+        self.groups.watch_all(&plan.windows, &mut self.keys, &self.series);
     }
 
     /// Appends the state.
@@ -272,19 +453,22 @@ impl Table {
                 span.save(&windows[span.window], writer);
             }
         });
+        self.groups.save(windows, writer);
+        for counts in &self.counts {
+            writer.u64(counts.results);
+            writer.u64(counts.late);
+        }
     }
 
-    /// Takes what `save` wrote under the same plan; `is_v3` as for `Span::load`.
+    /// Takes what a core with this version of the state wrote under the same plan.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(plan: &Plan, is_v3: bool, reader: &mut Reader) -> Result<Self> {
+    pub fn load(plan: &Plan, version: u16, reader: &mut Reader) -> Result<Self> {
         let mut table = Self {
             key_names: Names::load(reader)?,
             field_names: Names::load(reader)?,
-            keys: Tracked::default(),
-            series: Tracked::default(),
-            of_field: vec![],
+            ..Self::new(plan)
         };
         for _ in 0..table.key_names.len() {
             let key = Key {
@@ -311,10 +495,6 @@ impl Table {
                 return Err(CoreError::Corrupt);
             }
             let (last, last_ms, previous, previous_ms) = (reader.f64()?, reader.f64()?, reader.f64()?, reader.f64()?);
-            let mut spans = spans(&plan.windows, table.field_names.name(field));
-            for span in &mut spans {
-                *span = Span::load(span.window, &plan.windows[span.window], is_v3, reader)?;
-            }
             table.series.push(Series {
                 key,
                 field,
@@ -322,11 +502,29 @@ impl Table {
                 last_ms,
                 previous,
                 previous_ms,
-                spans,
+                spans: Vec::new(),
             });
             let index = u32::try_from(index).map_err(|_| CoreError::Corrupt)?;
             table.keys[key as usize].series.push(index);
             table.note_field(field, index);
+            let mut spans = table.spans(index, &plan.windows);
+            for span in spans.iter_mut().filter(|span| span.group().is_none()) {
+                *span = Span::load(span.window, &plan.windows[span.window], version < 4, reader)?;
+            }
+            table.series[index as usize].spans = spans;
+        }
+        if version >= 7 {
+            let Self {
+                groups,
+                keys,
+                series,
+                counts,
+                ..
+            } = &mut table;
+            groups.load(&plan.windows, keys, series, reader)?;
+            for counts in counts {
+                (counts.results, counts.late) = (reader.u64()?, reader.u64()?);
+            }
         }
         Ok(table)
     }
@@ -367,10 +565,4 @@ impl Series {
             self.last_ms = own_time_ms.unwrap_or(f64::NEG_INFINITY);
         }
     }
-}
-
-/// Empty spans for the windows that cover a field.
-fn spans(windows: &[Window], field: &str) -> Vec<Span> {
-    let covering = windows.iter().enumerate().filter(|(_, window)| window.covers(field));
-    covering.map(|(index, window)| Span::new(index, window)).collect()
 }

@@ -11,7 +11,7 @@ mod sliding;
 mod statistic;
 
 pub use aggregate::Aggregate;
-pub use definition::{Shape, Trigger, Window};
+pub use definition::{Over, Shape, Trigger, Window};
 pub use statistic::Statistic;
 
 use crate::codec::{Reader, Writer};
@@ -39,6 +39,8 @@ enum State {
     Opens(Opens),
     Sessions(Box<Sessions>),
     Sliding(Box<Sliding>),
+    /// The windows are those of a group, with this number.
+    Member(u32),
 }
 
 /// One window's state for one series.
@@ -67,6 +69,36 @@ impl Span {
         }
     }
 
+    /// One of which a group keeps the windows.
+    #[must_use]
+    pub fn of_group(window: usize, group: u32) -> Self {
+        Self {
+            window,
+            state: State::Member(group),
+            closed: None,
+        }
+    }
+
+    /// The group that keeps the windows; `None`: they are here.
+    #[must_use]
+    pub fn group(&self) -> Option<u32> {
+        match self.state {
+            State::Member(group) => Some(group),
+            _ => None,
+        }
+    }
+
+    /// Windows that are open, or slices.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        match &self.state {
+            State::Opens(opens) => opens.count(),
+            State::Sessions(sessions) => sessions.count(),
+            State::Sliding(sliding) => sliding.count(),
+            State::Member(_) => 0,
+        }
+    }
+
     /// True when a window that holds `time` may still change, for a key complete up to `complete_ms`.
     #[must_use]
     pub fn accepts(&self, definition: &Window, time: f64, complete_ms: f64) -> bool {
@@ -92,6 +124,7 @@ impl Span {
             }
             (State::Sessions(_), _) => unreachable!("made for this definition"),
             (State::Sliding(sliding), _) => sliding.add(definition, time, value, complete_ms),
+            (State::Member(_), _) => unreachable!("the group is asked"),
         }
     }
 
@@ -100,7 +133,7 @@ impl Span {
         match &mut self.state {
             State::Opens(opens) => opens.punctuate(),
             State::Sessions(sessions) => sessions.punctuate(),
-            State::Sliding(_) => {}
+            State::Sliding(_) | State::Member(_) => {}
         }
     }
 
@@ -111,6 +144,7 @@ impl Span {
             State::Opens(opens) => opens.close(definition, complete_ms, &mut self.closed, put_out),
             State::Sessions(sessions) => sessions.close(definition, complete_ms, &mut self.closed, put_out),
             State::Sliding(sliding) => sliding.close(definition, complete_ms, &mut self.closed, put_out),
+            State::Member(_) => f64::INFINITY,
         }
     }
 
@@ -120,6 +154,7 @@ impl Span {
             State::Opens(opens) => opens.save(definition, writer),
             State::Sessions(sessions) => sessions.save(definition, writer),
             State::Sliding(sliding) => sliding.save(definition, writer),
+            State::Member(_) => return,
         }
         writer.bool(self.closed.is_some());
         if let Some(closed) = &self.closed {
@@ -329,6 +364,13 @@ mod tests {
             .map(|result| result.1)
             .collect();
         assert_eq!(ends, [30.0, 50.0, 70.0]);
+    }
+
+    /// Ten thousand keys with ten windows have a hundred thousand of each.
+    #[test]
+    fn the_plain_case_stays_small() {
+        assert!(size_of::<Aggregate>() <= 72, "{}", size_of::<Aggregate>());
+        assert!(size_of::<Span>() <= 112, "{}", size_of::<Span>());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use core::cell::Cell;
 
 use super::idle::Idle;
+use super::skew::Skews;
 use super::{CLOCK_ORDINALS, State};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
@@ -18,8 +19,8 @@ use crate::time::Clock;
 const MAGIC: &[u8; 4] = b"RVES";
 /// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
 /// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted; up to version 5
-/// what was served had no hash.
-const VERSION: u16 = 6;
+/// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks.
+const VERSION: u16 = 7;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -28,6 +29,7 @@ impl State {
         writer.bytes(&self.plan.text);
         self.clock.save(writer);
         self.idle.save(writer);
+        self.skews.save(writer);
         for number in [
             self.next_offset,
             self.next_sequence,
@@ -80,7 +82,12 @@ impl State {
         }
         let plan = Plan::parse(reader.bytes()?)?;
         let clock = Clock::load(&mut reader)?;
-        let idle = Idle::load(plan.sources.len(), &mut reader)?;
+        let idle = Idle::load(&plan.sources, version < 7, &mut reader)?;
+        let skews = if version < 7 {
+            Skews::default()
+        } else {
+            Skews::load(&mut reader)?
+        };
         let mut numbers = [0; 5];
         for number in &mut numbers {
             *number = reader.u64()?;
@@ -97,7 +104,7 @@ impl State {
         };
         let streams = Streams::load(&mut reader)?;
         let ledger = Ledger::load(&plan, version < 5, &mut reader)?;
-        let mut table = Table::load(&plan, version < 4, &mut reader)?;
+        let mut table = Table::load(&plan, version, &mut reader)?;
         let rules = plan
             .forward
             .iter()
@@ -112,6 +119,7 @@ impl State {
         Ok(Self {
             clock,
             idle,
+            skews,
             next_offset,
             next_sequence,
             clock_ordinal,

@@ -12,7 +12,7 @@ const VALUE: &str = "value";
 impl State {
     /// Makes the derived fields of a row that was added, for which one of their fields came; what else they need is the
     /// key's value as of the row's time. A field for which there is no room is left out, as is a value that is missing.
-    pub(super) fn derive(&mut self, source: usize, row: &Row) {
+    pub(super) fn derive(&mut self, source: usize, row: &Row, outputs: &mut Outputs) {
         self.derived.clear();
         let Self {
             plan,
@@ -41,14 +41,17 @@ impl State {
             let Ok(series) = table.series(row.key, &definition.name, plan) else {
                 continue;
             };
-            if !table.is_late(series, row.time_ms, source.lateness_ms, &plan.windows) {
-                table.add(series, row.time_ms, value, &plan.windows);
+            if !table.is_late(series, row.time_ms, source.late_after_ms(), &plan.windows) {
+                table.add(series, row.time_ms, value, &plan.windows, outputs);
                 derived.push(Reading {
                     place: series,
                     value,
                     late: false,
                 });
             }
+        }
+        if !derived.is_empty() {
+            self.windows_of(row, outputs);
         }
     }
 

@@ -2,9 +2,11 @@
 //! with the wall clock, has no more readings for its open windows, so they close.
 
 use super::State;
+use super::delays::Delays;
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::output::Outputs;
+use crate::plan::Source;
 use crate::time::Clock;
 
 /// Event times this near the wall clock run with it.
@@ -22,19 +24,25 @@ pub(super) struct SourceTime {
     heard_us: u64,
     /// Wall clock of its last message.
     heard_wall_ms: i64,
+    /// How late its readings come, where the lateness is to follow that.
+    delays: Option<Delays>,
 }
 
-impl Default for SourceTime {
-    fn default() -> Self {
+impl SourceTime {
+    fn of(source: &Source) -> Self {
         Self {
             newest_ms: f64::NEG_INFINITY,
             heard_us: 0,
             heard_wall_ms: 0,
+            delays: source.adaptive.as_ref().map(|_| Delays::new(source.lateness_ms)),
         }
     }
-}
 
-impl SourceTime {
+    /// How far the time of its keys stays behind their newest reading.
+    fn behind_ms(&self) -> f64 {
+        self.delays.as_ref().map_or(0.0, Delays::bound_ms)
+    }
+
     fn runs_with_the_wall_clock(&self) -> bool {
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
         let ahead_ms = self.newest_ms - self.heard_wall_ms as f64;
@@ -53,9 +61,9 @@ pub(super) struct Idle {
 }
 
 impl Idle {
-    pub(super) fn new(sources: usize) -> Self {
+    pub(super) fn new(sources: &[Source]) -> Self {
         Self {
-            sources: vec![SourceTime::default(); sources],
+            sources: sources.iter().map(SourceTime::of).collect(),
             look_us: NEVER,
             due_us: NEVER,
         }
@@ -69,6 +77,16 @@ impl Idle {
         if time_ms > source.newest_ms {
             source.newest_ms = time_ms;
         }
+    }
+
+    /// Takes note of a reading `delay_ms` older than the newest of its key; returns how far the time of the source's keys
+    /// stays behind their newest reading.
+    pub(super) fn behind_ms(&mut self, index: usize, source: &Source, delay_ms: f64) -> f64 {
+        let time = &mut self.sources[index];
+        if let (Some(delays), Some(adaptive)) = (&mut time.delays, &source.adaptive) {
+            delays.record(delay_ms, adaptive);
+        }
+        time.behind_ms()
     }
 
     /// Takes note that a key with open windows was heard now.
@@ -93,10 +111,11 @@ impl Idle {
     }
 
     /// Follows a change of plan: `sources[new]` is the index of the same source before.
-    pub(super) fn change(&mut self, sources: &[Option<usize>]) {
-        let kept = sources
-            .iter()
-            .map(|old| old.map_or_else(SourceTime::default, |old| self.sources[old].clone()));
+    pub(super) fn change(&mut self, plan: &[Source], sources: &[Option<usize>]) {
+        let kept = plan.iter().zip(sources).map(|(source, old)| match old {
+            Some(old) => self.sources[*old].clone(),
+            None => SourceTime::of(source),
+        });
         self.sources = kept.collect();
     }
 
@@ -105,18 +124,26 @@ impl Idle {
             writer.f64(source.newest_ms);
             writer.u64(source.heard_us);
             writer.i64(source.heard_wall_ms);
+            if let Some(delays) = &source.delays {
+                delays.save(writer);
+            }
         }
         writer.u64(self.look_us);
         writer.u64(self.due_us);
     }
 
-    pub(super) fn load(sources: usize, reader: &mut Reader) -> Result<Self> {
-        let sources = (0..sources).map(|_| {
-            let source = SourceTime {
+    /// `is_v6`: as a core wrote it that knew no adaptive lateness.
+    pub(super) fn load(sources: &[Source], is_v6: bool, reader: &mut Reader) -> Result<Self> {
+        let sources = sources.iter().map(|plan| {
+            let mut source = SourceTime {
                 newest_ms: reader.f64()?,
                 heard_us: reader.u64()?,
                 heard_wall_ms: reader.i64()?,
+                ..SourceTime::of(plan)
             };
+            if source.delays.is_some() && !is_v6 {
+                source.delays = Some(Delays::load(reader)?);
+            }
             if source.newest_ms.is_nan() {
                 Err(CoreError::Corrupt)
             } else {
@@ -163,7 +190,7 @@ impl State {
             let source_silent_us = time.heard_us.saturating_add(idle_us);
             let source_silent = source_silent_us <= now_us;
             let with_wall_clock = time.runs_with_the_wall_clock();
-            let mut complete_ms = time.newest_ms;
+            let mut complete_ms = time.newest_ms - time.behind_ms();
             if source_silent && with_wall_clock {
                 #[expect(clippy::cast_precision_loss, reason = "a hundred years of microseconds")]
                 let passed_us = now_us.saturating_sub(time.heard_us) as f64;

@@ -6,10 +6,9 @@ use crate::error::{CoreError, Result};
 use crate::ledger::Fate;
 use crate::names::NONE;
 use crate::output::Outputs;
-use crate::plan::{Field, TaskKind};
+use crate::plan::{Clocks, Field, TaskKind};
 use crate::repeat::device_number;
 use crate::route::{LabelRoute, Route, SourceRoute, Template};
-use crate::series::Table;
 use crate::task::{Label, Moment};
 use crate::time::event_time_ms;
 use crate::wire::{Block, Publish};
@@ -154,16 +153,17 @@ impl State {
         }
         let (mut used, mut late) = (false, false);
         for index in 0..self.rows.len() {
-            let row = self.rows[index].clone();
+            let mut row = self.rows[index].clone();
             if !counts_messages
                 && let Some(number) = row.number
                 && self.is_repeated_row(route, publish, number, &row)?
             {
                 continue;
             }
+            self.correct_clock(route.source, block, &mut row);
             if self.row(route.source, &row, outputs) {
                 self.used += u64::from(!core::mem::replace(&mut used, true));
-                self.derive(route.source, &row);
+                self.derive(route.source, &row, outputs);
                 self.forward(&row, outputs);
                 self.learn(&row, outputs);
             } else {
@@ -177,23 +177,34 @@ impl State {
         })
     }
 
+    /// Puts the event time of a device whose clock is wrong right, where its source asks for that.
+    fn correct_clock(&mut self, source: usize, block: &Block, row: &mut Row) {
+        let source = &self.plan.sources[source];
+        if row.own_time && source.clock == Clocks::Correct {
+            #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+            let delay_ms = block.wall_ms as f64 - row.time_ms;
+            row.time_ms += self.skews.correction_ms(row.key, delay_ms, source.clock_skew_max_ms);
+        }
+    }
+
     /// Adds a row's readings to the series; false when all of them are late.
     fn row(&mut self, source_index: usize, row: &Row, outputs: &mut Outputs) -> bool {
         let source = &self.plan.sources[source_index];
         let (key, time_ms) = (row.key, row.time_ms);
         self.idle.heard(source_index, time_ms, &self.clock);
-        let entry = &mut self.table.keys[key as usize];
-        entry.source = u32::try_from(source_index).expect("at most SOURCES_MAX");
-        entry.heard_us = self.clock.now_us;
+        let source_number = u32::try_from(source_index).expect("at most SOURCES_MAX");
+        self.table.heard(key, source_number, self.clock.now_us);
+        let newest_ms = self.table.keys[key as usize].newest_ms;
+        let behind_ms = self.idle.behind_ms(source_index, source, newest_ms - time_ms);
         let readings = &mut self.readings[row.from..row.to];
         let mut late = 0;
         for reading in &mut *readings {
             reading.late = self
                 .table
-                .is_late(reading.place, time_ms, source.lateness_ms, &self.plan.windows);
+                .is_late(reading.place, time_ms, source.late_after_ms(), &self.plan.windows);
             if reading.late {
                 late += 1;
-                put_out_late(&self.table, reading, time_ms, outputs);
+                self.table.refuse(reading.place, time_ms, reading.value, outputs);
             }
         }
         if late == readings.len() {
@@ -203,21 +214,29 @@ impl State {
         if time_ms > entry.newest_ms {
             entry.newest_ms = time_ms;
         }
-        self.table.complete(key, time_ms, &self.plan.windows, outputs);
+        self.table
+            .complete(key, time_ms - behind_ms, &self.plan.windows, outputs);
         for reading in readings.iter().filter(|reading| !reading.late) {
             self.table
-                .add(reading.place, time_ms, reading.value, &self.plan.windows);
+                .add(reading.place, time_ms, reading.value, &self.plan.windows, outputs);
         }
         if self.plan.has_punctuation() {
             for reading in readings.iter().filter(|reading| !reading.late) {
                 self.table.punctuate(reading.place, reading.value, &self.plan.windows);
             }
         }
-        self.table.put_out_due(key, &self.plan.windows, outputs);
-        if self.table.keys[key as usize].closes_ms < f64::INFINITY {
+        self.windows_of(row, outputs);
+        true
+    }
+
+    /// Puts out what the readings just added made due, and watches for the silence that closes the rest.
+    pub(super) fn windows_of(&mut self, row: &Row, outputs: &mut Outputs) {
+        self.table.put_out_due(row.key, &self.plan.windows, outputs);
+        let entry = &self.table.keys[row.key as usize];
+        if entry.closes_ms < f64::INFINITY {
+            let source = &self.plan.sources[entry.source as usize];
             self.idle.watch(source.idle_ms, self.clock.now_us);
         }
-        true
     }
 
     /// Lets every task see the row just added.
@@ -338,7 +357,12 @@ impl State {
             };
             let own_ms = own_ms.filter(|&time_ms| !source.time_absent || time_ms >= CLOCK_SET_FROM_MS);
             let time_ms = own_ms.unwrap_or(wall_ms);
-            if source.clock_skew_max_ms > 0.0 && time_ms > wall_ms + source.clock_skew_max_ms {
+            let off_ms = match source.clock {
+                Clocks::Ahead => time_ms - wall_ms,
+                Clocks::Quarantine => (time_ms - wall_ms).abs(),
+                Clocks::Correct => 0.0,
+            };
+            if source.clock_skew_max_ms > 0.0 && off_ms > source.clock_skew_max_ms {
                 return Err(CoreError::BadTime);
             }
             let number = mapping.counter(rows, instance).map(|found| match source.seq_absent {
@@ -546,11 +570,4 @@ fn class_name<'a>(found: &Found, text: &'a mut String) -> Result<&'a str> {
     } else {
         Ok(text)
     }
-}
-
-fn put_out_late(table: &Table, reading: &Reading, time_ms: f64, outputs: &mut Outputs) {
-    let series = &table.series[reading.place as usize];
-    let watermark = table.keys[series.key as usize].complete_ms;
-    let (key, field) = (table.key_names.name(series.key), table.field_names.name(series.field));
-    outputs.late(key, field, time_ms, reading.value, watermark);
 }

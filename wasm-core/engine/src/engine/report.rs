@@ -12,6 +12,7 @@ impl State {
             ("messages", self.messages),
             ("keys", self.table.keys.len() as u64),
             ("series", self.table.series.len() as u64),
+            ("times_corrected", self.skews.corrected),
             ("releases_refused", self.releases_refused),
         ];
         write_numbers(&mut out, &numbers);
@@ -34,6 +35,15 @@ impl State {
                 ("restarts", account.restarts),
             ];
             write_numbers(&mut out, &numbers);
+            out.push('}');
+        }
+        out.push_str("],\"windows\":[");
+        for (index, (window, counts)) in self.plan.windows.iter().zip(self.table.counts()).enumerate() {
+            separate(&mut out, index);
+            out.push_str("{\"name\":");
+            write_str(&mut out, &window.name);
+            out.push(',');
+            write_numbers(&mut out, &[("results", counts.results), ("late", counts.late)]);
             out.push('}');
         }
         out.push_str("],\"tasks\":[");

@@ -206,6 +206,7 @@ fn automatic(task: &TaskPlan, plan: &Plan, mut fields: Vec<String>) -> Vec<Strin
 mod tests {
     use super::*;
     use crate::features::target_field;
+    use crate::output::Outputs;
     use crate::plan::tests::{FORECAST, OCCUPIED, building};
     use proptest::prelude::*;
 
@@ -226,7 +227,7 @@ mod tests {
     /// The set, and after how many messages, when the series speak in this order.
     fn told(task: &str, order: &[usize], labelled: &[&str]) -> Option<(Vec<String>, u64)> {
         let plan = Plan::parse(building(task).as_bytes()).unwrap();
-        let mut table = Table::default();
+        let mut table = Table::new(&plan);
         let target = target_field(&plan.tasks[0], &plan, &mut table.field_names);
         let mut gathering = Gathering::default();
         let spoken: Vec<(&str, &str)> = DEVICES
@@ -237,7 +238,13 @@ mod tests {
             let (key_name, field) = spoken[at % spoken.len()];
             let key = table.key(key_name, &plan).unwrap();
             let series = table.series(key, field, &plan).unwrap();
-            table.add(series, used as f64, 1.0, &plan.windows);
+            table.add(
+                series,
+                used as f64,
+                1.0,
+                &plan.windows,
+                &mut Outputs::new(&mut Writer::new()),
+            );
             if labelled.contains(&key_name) {
                 gathering.label(key);
             }

@@ -88,7 +88,9 @@ impl Aggregate {
         self.add_to_sum(value);
         self.min = if value < self.min { value } else { self.min };
         self.max = if value > self.max { value } else { self.max };
-        self.m2 += (value - before) * (value - self.mean());
+        // As in Welford's, with the division not waiting for the mean.
+        let step = value - before;
+        self.m2 += step * step * (number(self.count - 1) / number(self.count));
         if time_ms >= self.last_time {
             self.last = value;
             self.last_time = time_ms;
@@ -111,7 +113,7 @@ impl Aggregate {
     fn add_extra(&mut self, definition: &Window, time_ms: f64, value: f64, settled_ms: f64) {
         let Some(extra) = &mut self.extra else { return };
         for (kind, part) in definition.parts.iter().zip(&mut extra.parts) {
-            if !kind.is_ordered() {
+            if !kind.is_ordered() || !definition.is_ordered() {
                 part.add(time_ms, value);
             }
         }

@@ -6,6 +6,7 @@ use super::statistic::Statistic;
 use crate::error::{CoreError, Result};
 use crate::json::Value;
 use crate::plan::{duration, index, number, string, strings};
+use crate::route::Pattern;
 
 /// Windows of one series that may be open at once, as the time they stay open over their length.
 pub const OPEN_WINDOWS_MAX: f64 = 1024.0;
@@ -73,6 +74,8 @@ pub struct Window {
     pub lateness_ms: f64,
     /// How much longer late readings still correct a result that is out.
     pub allowed_ms: f64,
+    /// Which keys share windows; `None`: each has its own.
+    pub over: Option<Over>,
     /// Results before the end.
     pub trigger: Option<Trigger>,
     /// What a result says, in its order.
@@ -90,8 +93,26 @@ impl PartialEq for Window {
             && self.of == other.of
             && self.lateness_ms == other.lateness_ms
             && self.allowed_ms == other.allowed_ms
+            && self.over == other.over
             && self.trigger == other.trigger
             && self.parts == other.parts
+    }
+}
+
+/// Which keys share windows: a pattern over keys. What its captures hold is the group's name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Over(Pattern);
+
+impl Over {
+    /// The group of a key: its captures with a slash between them, `*` without captures; `None` when it is in none.
+    #[must_use]
+    pub fn group(&self, key: &str) -> Option<String> {
+        let captured = self.0.matches(key)?;
+        Some(if captured.is_empty() {
+            "*".into()
+        } else {
+            captured.join("/")
+        })
     }
 }
 
@@ -114,6 +135,10 @@ impl Window {
             allowed_ms: match value.get("allowed_lateness_ms") {
                 Some(_) => duration(value, "allowed_lateness_ms")?,
                 None => 0.0,
+            },
+            over: match value.get("over") {
+                Some(_) => Some(Over(Pattern::parse(&string(value, "over")?)?)),
+                None => None,
             },
             trigger,
             statistics: statistics.collect::<Result<_>>()?,
@@ -150,6 +175,23 @@ impl Window {
                 by_time && every <= size && size <= every * STEPS_MAX && self.trigger.is_none()
             }
             Shape::Global => self.allowed_ms == 0.0 && self.trigger.is_some(),
+        }
+    }
+
+    /// Refuses a window of which too many would be open at once under sources that wait up to `wait_ms` themselves.
+    ///
+    /// # Errors
+    /// `BadPlan`.
+    pub fn check_open(&self, wait_ms: f64) -> Result<()> {
+        let every_ms = match self.shape {
+            Shape::Tumbling { every_ms } | Shape::Sliding { every_ms, .. } => every_ms,
+            Shape::Session { gap_ms } => gap_ms,
+            Shape::Count { .. } | Shape::Global => return Ok(()),
+        };
+        if self.hold_ms() + wait_ms <= every_ms * OPEN_WINDOWS_MAX {
+            Ok(())
+        } else {
+            Err(CoreError::BadPlan)
         }
     }
 

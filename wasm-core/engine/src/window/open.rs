@@ -144,6 +144,11 @@ impl Opens {
         open.added(definition, complete_ms)
     }
 
+    /// Windows that are open.
+    pub fn count(&self) -> usize {
+        self.list.len()
+    }
+
     /// Makes a result due for all that are open.
     pub fn punctuate(&mut self) {
         for open in &mut self.list {
@@ -325,6 +330,11 @@ impl Sessions {
             });
             open.aggregate.set_firing(Firing { results: 0, ..firing });
         }
+    }
+
+    /// Sessions that are open.
+    pub fn count(&self) -> usize {
+        self.opens.count()
     }
 
     /// Makes a result due for all that are open.

@@ -97,6 +97,11 @@ impl Sliding {
         }
     }
 
+    /// Slices.
+    pub fn count(&self) -> usize {
+        self.slices.len()
+    }
+
     /// Adds a reading; returns the key's time at which something is due.
     pub fn add(&mut self, definition: &Window, time: f64, value: f64, complete_ms: f64) -> f64 {
         let lengths = Lengths::of(definition.shape);
@@ -129,6 +134,9 @@ impl Sliding {
             self.back = None;
             self.folded = 0;
         }
+        if definition.allowed_ms > 0.0 && lengths.first_beyond(position) < self.next {
+            self.reopen(definition, lengths, position, complete_ms);
+        }
         let mut corrects = false;
         let ends_behind = |fired: &&mut Fired| fired.start + lengths.size > start;
         for fired in self.fired.iter_mut().rev().take_while(ends_behind) {
@@ -139,6 +147,26 @@ impl Sliding {
             f64::NEG_INFINITY
         } else {
             self.due(definition, lengths)
+        }
+    }
+
+    /// Windows over a late reading whose result would have been due, had they had a reading, are out with nothing.
+    fn reopen(&mut self, definition: &Window, lengths: Lengths, position: f64, complete_ms: f64) {
+        let mut start = lengths.first_beyond(position);
+        while start <= position && start < self.next {
+            let at = self.fired.partition_point(|fired| fired.start < start);
+            let is_out = self.fired.get(at).is_some_and(|fired| fired.start == start);
+            if !is_out && start + lengths.size + definition.hold_ms() > complete_ms {
+                self.fired.insert(
+                    at,
+                    Fired {
+                        start,
+                        results: 0,
+                        changed: true,
+                    },
+                );
+            }
+            start += lengths.every;
         }
     }
 
@@ -161,7 +189,12 @@ impl Sliding {
 
     /// Start of the next window with readings that was not put out yet.
     fn next_start(&self, lengths: Lengths) -> Option<f64> {
-        let behind = self.slices.partition_point(|slice| slice.0 < self.next);
+        // At the front there are at most those of one step, but where slices are kept for corrections.
+        let behind = if self.fired.is_empty() {
+            self.slices.iter().take_while(|slice| slice.0 < self.next).count()
+        } else {
+            self.slices.partition_point(|slice| slice.0 < self.next)
+        };
         let first = lengths.first_beyond(self.slices.get(behind)?.0);
         Some(if first > self.next { first } else { self.next })
     }
@@ -287,6 +320,15 @@ impl Sliding {
                 self.folded -= 1;
             }
             self.slices.pop_front();
+        }
+        if lengths.every == lengths.size {
+            // Windows of one slice need no merge.
+            if self.slices.front()?.0 >= start + lengths.size {
+                return None;
+            }
+            let (_, mut slice) = self.slices.pop_front()?;
+            slice.seal(definition);
+            return Some(slice);
         }
         while let Some((position, slice)) = self.slices.get_mut(self.folded)
             && *position < start + lengths.size

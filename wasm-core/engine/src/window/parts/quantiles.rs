@@ -192,7 +192,9 @@ mod tests {
 
     #[test]
     fn readings_over_many_octaves_are_kept_in_wider_buckets() {
-        let values: Vec<f64> = (0..4000).map(|n| 1.05_f64.powi(n % 2000 - 1000)).collect();
+        let values: Vec<f64> = (0..4000_i32)
+            .map(|n| libm::pow(1.05, f64::from(n % 2000 - 1000)))
+            .collect();
         let sketch = of(&values);
         assert!(sketch.joined > 0 && sketch.buckets.len() <= BUCKETS_MAX);
     }

@@ -8,6 +8,8 @@ use crate::error::Result;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Slope {
     count: u64,
+    /// Times are relative to that of the first reading that came: an epoch in milliseconds has no digits left for a mean.
+    origin_ms: f64,
     time: f64,
     value: f64,
     time_time: f64,
@@ -18,6 +20,7 @@ impl Slope {
     pub(super) fn new() -> Self {
         Self {
             count: 0,
+            origin_ms: 0.0,
             time: 0.0,
             value: 0.0,
             time_time: 0.0,
@@ -28,6 +31,7 @@ impl Slope {
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
         Ok(Self {
             count: reader.u64()?,
+            origin_ms: reader.f64()?,
             time: reader.f64()?,
             value: reader.f64()?,
             time_time: reader.f64()?,
@@ -46,7 +50,7 @@ impl Part for Slope {
     fn add(&mut self, time_ms: f64, value: f64) {
         self.merge(&Self {
             count: 1,
-            time: time_ms,
+            origin_ms: time_ms,
             value,
             ..Self::new()
         });
@@ -60,7 +64,8 @@ impl Part for Slope {
             return;
         }
         let (a, b) = (number(self.count), number(later.count));
-        let (time, value, share) = (later.time - self.time, later.value - self.value, b / (a + b));
+        let time = (later.origin_ms - self.origin_ms) + later.time - self.time;
+        let (value, share) = (later.value - self.value, b / (a + b));
         self.time_time += later.time_time + time * time * a * share;
         self.time_value += later.time_value + time * value * a * share;
         self.time += time * share;
@@ -70,7 +75,7 @@ impl Part for Slope {
 
     fn save(&self, writer: &mut Writer) {
         writer.u64(self.count);
-        for value in [self.time, self.value, self.time_time, self.time_value] {
+        for value in [self.origin_ms, self.time, self.value, self.time_time, self.time_value] {
             writer.f64(value);
         }
     }

@@ -47,7 +47,18 @@ export interface EvaluationSpec {
   /** Rows by which labels come late. */
   labelDelay: number;
   classes: number;
+  /** What watches the error for drift. */
+  drift?: { detector: DriftDetector; runLength: number } | undefined;
 }
+
+/** The drift detectors of the core. */
+export const DRIFT_DETECTORS = ['adwin', 'page_hinkley', 'cusum', 'ddm', 'eddm', 'hddm_a', 'hddm_w', 'kswin'] as const;
+
+/** A drift detector by its name. */
+export type DriftDetector = (typeof DRIFT_DETECTORS)[number];
+
+/** Shortest and longest run length of a detector: values between two false alarms. */
+export const RUN_LENGTHS = [1e3, 1e7] as const;
 
 /** The plan of an evaluation. */
 export function planForEvaluation(spec: EvaluationSpec): Buffer {
@@ -60,6 +71,9 @@ export function planForEvaluation(spec: EvaluationSpec): Buffer {
       horizon: spec.horizon,
       label_delay: spec.labelDelay,
       classes: spec.classes,
+      ...(spec.drift === undefined
+        ? {}
+        : { drift: { detector: spec.drift.detector, run_length: spec.drift.runLength } }),
     },
   });
 }

@@ -82,6 +82,8 @@ export interface EvaluationReport {
   /** Row = truth; present for at most 64 classes. */
   confusion?: number[][];
   panel: ExpertStatus[];
+  /** Alarms of the drift detector, and after how many scored rows (of the first thousand); only when there is one. */
+  drift?: { alarms: number; rows: number[] };
 }
 
 /** A task with its mean errors; null until a prediction has matured. */

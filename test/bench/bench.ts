@@ -9,6 +9,10 @@ interface Bench {
 }
 
 const BENCHES: Readonly<Record<string, Bench>> = {
+  drift: {
+    about: 'delay, misses, false alarms and cost of the drift detectors, beside River on the same streams',
+    load: () => import('./drift/main.ts'),
+  },
   fleet: {
     about: 'what a simulated fleet learns together, against gateways alone and the published figures',
     load: () => import('./fleet/main.ts'),

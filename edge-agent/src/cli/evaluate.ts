@@ -3,7 +3,7 @@
  * learning curves into a file when asked to.
  */
 import { parseArgs } from 'node:util';
-import { loadCore, RivuletError } from '@rivulet/host';
+import { DRIFT_DETECTORS, loadCore, RivuletError, RUN_LENGTHS } from '@rivulet/host';
 import { type EvaluationResult, evaluate } from '../evaluate/evaluation.ts';
 import { type ReportedData, reportFile } from '../evaluate/report/file.ts';
 import { textOf } from '../evaluate/text.ts';
@@ -28,6 +28,8 @@ Features are all columns but the target: numbers as they are, text as categories
   --report FILE      write learning curves and tables to FILE.html, or the curves to FILE.svg
   --classes NAMES    classes in order, separated by commas: the first is predicted before any label (default: by
                      first appearance)
+  --drift DETECTOR   watch the error for drift: ${DRIFT_DETECTORS.join(', ')}
+  --run-length N     rows between two false alarms of the detector (default 100000)
   --limit N          take the first N rows only
   --positive CLASS   the class that F1 is about (default: the rarer of two)
   --core BUILD       auto, scalar or simd (default auto)
@@ -56,6 +58,8 @@ export async function run(argv: string[]): Promise<number> {
       each: { type: 'boolean', default: false },
       compare: { type: 'boolean', default: false },
       report: { type: 'string' },
+      drift: { type: 'string' },
+      'run-length': { type: 'string', default: '100000' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -77,6 +81,13 @@ export async function run(argv: string[]): Promise<number> {
     drop: (values.drop ?? []).flatMap(listed),
     horizon: count(values.horizon, '--horizon', 1, ROWS_AHEAD_MAX),
     classes: listed(values.classes ?? ''),
+    drift:
+      values.drift === undefined
+        ? undefined
+        : {
+            detector: oneOf(values.drift, '--drift', DRIFT_DETECTORS),
+            runLength: count(values['run-length'], '--run-length', ...RUN_LENGTHS),
+          },
   };
   const delays = listed(values['label-delay']).map((text) => count(text, '--label-delay', 0, ROWS_AHEAD_MAX));
   required(delays.length > 0 ? 'given' : undefined, 'the number of --label-delay');

@@ -23,6 +23,8 @@ export interface EvaluationRequest {
   readonly labelDelay: number;
   /** Classes known beforehand, in order: the first is what is predicted before any label. Others follow as they appear. */
   readonly classes: readonly string[];
+  /** What watches the error for drift. */
+  readonly drift?: EvaluationSpec['drift'];
 }
 
 /** Codes one column's cells; NaN for a missing one. */
@@ -87,6 +89,7 @@ export function columnsFor(
       horizon: request.task === 'forecast' ? request.horizon : 0,
       labelDelay: request.labelDelay,
       classes: classification ? classesOf(target, request.classes) : 0,
+      drift: request.drift,
     },
     features: places.map((place) => ({ place, coder: coderFor((profiles[place]?.texts ?? 0) > 0) })),
     target: { place: targetPlace, coder: classification ? categoryCoder(request.classes) : coderFor(false) },

@@ -27,6 +27,8 @@ export interface EvaluationResult {
   process_us_per_row: number;
   /** SHA-256 of the engine's final state, hex. */
   digest: string;
+  /** Alarms of a drift detector on the error, and after how many rows; only when asked for. */
+  drift?: { detector: string; run_length: number; alarms: number; rows: number[] };
   /** Each expert alone; only when asked for. */
   compare?: Comparison;
   /** Scores along the way; only when asked for. */
@@ -101,6 +103,9 @@ export async function evaluate(
     us_per_row: pace.usPerRow(),
     process_us_per_row: (spent.user + spent.system) / done,
     digest: createHash('sha256').update(engine.checkpoint()).digest('hex'),
+    ...(request.drift !== undefined && report.drift !== undefined
+      ? { drift: { detector: request.drift.detector, run_length: request.drift.runLength, ...report.drift } }
+      : {}),
     ...(settings.compare === true ? { compare: compare(report, same ?? report, measure) } : {}),
     ...(settings.curve === true ? { curve } : {}),
   };

@@ -4,7 +4,7 @@ import { type Measure, measureOf } from './curve.ts';
 import type { EvaluationResult } from './evaluation.ts';
 import { comparedLines, percent, scoreText } from './report/report.ts';
 
-/** Experts listed when none are compared. */
+/** Experts listed when none are compared, and drift alarms. */
 const LISTED = 5;
 
 /** The outcome in lines of two columns. */
@@ -20,10 +20,18 @@ export function textOf(result: EvaluationResult, task: EvaluationSpec['kind'], l
     ['engine CPU per row', `${result.us_per_row.toFixed(2)} µs`],
     ['process CPU per row', `${result.process_us_per_row.toFixed(2)} µs`],
     ['digest', result.digest.slice(0, 16)],
+    ...drifts(result),
     ...(result.compare === undefined ? leaders(result) : compared(result.compare, measureOf(task))),
   ];
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   return rows.map(([name, value]) => `${name.padEnd(width)}${value}`.trimEnd()).join('\n');
+}
+
+function drifts({ drift }: EvaluationResult): [string, string][] {
+  if (drift === undefined) return [];
+  const listed = drift.rows.slice(0, LISTED).join(', ');
+  const at = drift.alarms === 0 ? '' : `: after row ${listed}${drift.alarms > LISTED ? ', …' : ''}`;
+  return [[`drift alarms (${drift.detector})`, `${drift.alarms}${at}`]];
 }
 
 function leaders({ panel }: EvaluationResult): [string, string][] {

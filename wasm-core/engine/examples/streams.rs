@@ -177,6 +177,7 @@ fn run(values: &[f64], horizon: usize, rich: bool) -> (f64, f64) {
         horizon,
         label_delay: 0,
         classes_max: 0,
+        drift: None,
     };
     let mut evaluation = Evaluation::new(spec).expect("the specification is valid");
     evaluation.rows(&bytes).expect("the rows are valid");

@@ -141,6 +141,7 @@ fn run(table: &Table, label_delay: usize, panel: bool) {
         horizon: 0,
         label_delay,
         classes_max: table.classes.max(2),
+        drift: None,
     })
     .expect("the specification is valid");
     let start = cpu_ns();

@@ -7,6 +7,7 @@
 
 mod report;
 mod tally;
+mod watch;
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,8 @@ use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use tally::{Answer, Tally};
+pub use watch::DriftSpec;
+use watch::Watch;
 
 /// Classes up to which the confusion matrix is kept and printed (kappa needs it too).
 pub const CONFUSION_CLASSES_MAX: usize = 64;
@@ -40,7 +43,7 @@ pub enum EvaluationKind {
 }
 
 /// The evaluation plan, parsed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EvaluationSpec {
     /// What is predicted.
     pub kind: EvaluationKind,
@@ -54,6 +57,8 @@ pub struct EvaluationSpec {
     pub label_delay: usize,
     /// Most classes.
     pub classes_max: usize,
+    /// What watches the error for drift, if anything does.
+    pub drift: Option<DriftSpec>,
 }
 
 /// A running evaluation.
@@ -64,6 +69,7 @@ pub struct Evaluation {
     ahead: Vec<VecDeque<Ahead>>,
     current: Vec<f64>,
     tally: Tally,
+    watch: Option<Watch>,
     x: Vec<f64>,
 }
 
@@ -108,6 +114,7 @@ impl Evaluation {
             keys_max: KEYS_MAX,
         });
         Ok(Self {
+            watch: spec.drift.map(Watch::new),
             spec,
             learner,
             waiting: VecDeque::new(),
@@ -192,8 +199,11 @@ impl Evaluation {
     fn learn_arrived(&mut self) {
         while self.waiting.len() > self.spec.label_delay {
             if let Some(Waiting { slot, label }) = self.waiting.pop_front() {
-                self.learner.learn(slot, label);
+                let score = self.learner.learn(slot, label);
                 self.tally.matured += 1;
+                if let Some(watch) = &mut self.watch {
+                    watch.learned(score.error, self.tally.scored);
+                }
             }
         }
     }
@@ -280,6 +290,7 @@ mod tests {
             horizon: 0,
             label_delay: 0,
             classes_max: 2,
+            drift: None,
         })
         .expect("the plan is valid");
         let mut rows = Writer::new();

@@ -21,6 +21,7 @@ pub mod series;
 pub mod forward;
 pub mod features;
 pub mod cholesky;
+pub mod drift;
 pub mod statistics;
 pub mod panel;
 pub mod learner;

@@ -3,8 +3,9 @@
 //! questions.
 
 use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Selection, is_capture_name};
+use crate::drift::{Kind, RUN_LENGTHS};
 use crate::error::{CoreError, Result};
-use crate::evaluate::{EvaluationKind, EvaluationSpec};
+use crate::evaluate::{DriftSpec, EvaluationKind, EvaluationSpec};
 use crate::expression::Expression;
 use crate::forward::Rule;
 use crate::json::{self, Value};
@@ -372,7 +373,18 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
         horizon: index(value, "horizon", 1 << 20)?,
         label_delay: index(value, "label_delay", 1 << 20)?,
         classes_max: index(value, "classes", 1 << 20)?,
+        drift: value.get("drift").map(drift).transpose()?,
     }))
+}
+
+fn drift(value: &Value) -> Result<DriftSpec> {
+    let kind = Kind::named(&string(value, "detector")?).ok_or(CoreError::BadPlan)?;
+    let run_length = number(value, "run_length")?;
+    if (RUN_LENGTHS[0]..=RUN_LENGTHS[1]).contains(&run_length) {
+        Ok(DriftSpec { kind, run_length })
+    } else {
+        Err(CoreError::BadPlan)
+    }
 }
 
 impl Source {

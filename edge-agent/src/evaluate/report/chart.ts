@@ -8,6 +8,8 @@ export interface ChartLine {
   readonly colour: number;
   readonly dashed: boolean;
   readonly points: readonly (readonly [x: number, y: number])[];
+  /** Places to mark by a line from top to bottom. */
+  readonly marks?: readonly number[];
 }
 
 const WIDTH = 880;
@@ -55,6 +57,9 @@ export function chart(id: string, title: string, unit: string, lines: readonly C
       .join('');
     return `<path class="line c${colour}${dashed ? ' dashed' : ''}" d="${path}"/>`;
   });
+  const marks = drawn.flatMap(({ marks = [], colour }) =>
+    marks.map((at) => `<path class="mark c${colour}" d="M${place(x(at))} ${TOP}V${TOP + INNER_HEIGHT}"/>`),
+  );
   const wanted = drawn.map(({ points }) => y(clip(points.at(-1)?.[1] ?? low, low, high)));
   const spots = spread(wanted);
   const names = drawn.map(
@@ -69,6 +74,7 @@ export function chart(id: string, title: string, unit: string, lines: readonly C
     ...xTicks,
     `<text class="tick" x="${LEFT - 8}" y="18" text-anchor="end">${escapeMarkup(unit)}</text>`,
     `<text class="tick" x="${LEFT + INNER_WIDTH + 8}" y="${HEIGHT - BOTTOM + 18}">rows</text>`,
+    ...marks,
     ...paths,
     ...names,
     '</svg>',

@@ -62,6 +62,35 @@ describe('comparison and curve', () => {
   });
 });
 
+test('a detector on the error says where the world changed, in the report and on the chart', async () => {
+  const path = join(directory, 'turns.csv');
+  const lines = Array.from({ length: 6000 }, (_, row) => {
+    const x = (row * 7919) % 101;
+    return `${x},${row < 3000 ? 2 * x : 300 - x + ((row * 104_729) % 97)}`;
+  });
+  writeFileSync(path, `x,y\n${lines.join('\n')}\n`);
+  const request = {
+    task: 'regression',
+    target: 'y',
+    time: undefined,
+    key: undefined,
+    drop: [],
+    horizon: 1,
+    labelDelay: 0,
+    classes: [],
+  } as const;
+  const settings = { limit: Number.POSITIVE_INFINITY, positive: undefined, curve: true, progress: () => {} };
+  const core = await loadCore();
+  const plain = await evaluate(core, await openTable(path), request, settings);
+  const drift = { detector: 'adwin', runLength: 100_000 } as const;
+  const watched = await evaluate(core, await openTable(path), { ...request, drift }, settings);
+  expect([plain.drift, watched.digest]).toEqual([undefined, plain.digest]);
+  expect(watched.drift).toMatchObject({ detector: 'adwin', run_length: 100_000 });
+  expect(watched.drift?.rows.some((row) => row > 3000 && row < 3200)).toBe(true);
+  const picture = svgReport([{ data: path, task: 'regression', target: 'y', runs: [{ label_delay: 0, ...watched }] }]);
+  expect(picture.match(/class="mark/g)).toHaveLength(watched.drift?.rows.length ?? 0);
+});
+
 describe('a report', () => {
   const hostile = '<img src=x onerror=alert(1)>"&\u0007.csv';
   async function reported(): Promise<ReportedData[]> {

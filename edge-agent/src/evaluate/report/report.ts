@@ -41,7 +41,7 @@ ${PAGE_STYLE}
 <body>
 <main>
 <h1>Rivulet evaluation</h1>
-<p>Each row is predicted, scored as it was served, then learned from when its label is there. Solid lines: the panel; dashed: its baseline.</p>
+<p>Each row is predicted, scored as it was served, then learned from when its label is there. Solid lines: the panel; dashed: its baseline; dotted: alarms of the drift detector, where there is one.</p>
 ${parts.join('\n')}
 </main>
 </body>
@@ -76,11 +76,11 @@ function chartsOf({ task, runs }: ReportedData, place: number, prefix = ''): str
   const measure = measureOf(task);
   const unit = measure.metric === 'mae' ? 'error' : 'accuracy';
   const lines = (score: (curve: readonly CurvePoint[], of: 'score' | 'baseline') => [number, number][]): ChartLine[] =>
-    runs.flatMap(({ curve = [], label_delay: delay }, at): ChartLine[] => {
+    runs.flatMap(({ curve = [], label_delay: delay, drift }, at): ChartLine[] => {
       const colour = at % COLOURS;
       const late = runs.length > 1 ? `, ${delay} late` : '';
       return [
-        { name: `panel${late}`, colour, dashed: false, points: score(curve, 'score') },
+        { name: `panel${late}`, colour, dashed: false, points: score(curve, 'score'), marks: drift?.rows ?? [] },
         { name: `${measure.baselineName}${late}`, colour, dashed: true, points: score(curve, 'baseline') },
       ];
     });

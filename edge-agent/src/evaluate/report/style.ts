@@ -20,6 +20,7 @@ svg text{font:12px system-ui,sans-serif;fill:var(--soft)}
 svg text.title{font-size:14px;font-weight:600;fill:var(--ink)}
 svg .grid{stroke:var(--grid)}
 svg .line{fill:none;stroke-width:2;stroke-linejoin:round}
+svg .mark{stroke-width:1;stroke-dasharray:1 3}
 svg .dashed{stroke-width:1.3;stroke-dasharray:5 4}
 ${COLOUR_RULES.replaceAll('.t', 'svg text.t')}`;
 

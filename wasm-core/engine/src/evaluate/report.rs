@@ -61,7 +61,11 @@ impl Evaluation {
                 "{comma}{{\"expert\":\"{name}\",\"weight\":{weight},\"error\":{error}}}"
             );
         }
-        text.push_str("]}");
+        text.push(']');
+        if let Some(watch) = &self.watch {
+            watch.report(&mut text);
+        }
+        text.push('}');
         text
     }
 }

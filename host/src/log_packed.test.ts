@@ -158,8 +158,17 @@ describe('compressed segments', () => {
         else expect(code).toBe('RIV_LOG_CORRUPT');
         expect([...codes, 'accepted']).toContain(await codeOf(reader.sequenceAt(3000)));
       }),
-      { numRuns: 150 },
+      { numRuns: 150, examples: [[Buffer.alloc(0)]] },
     );
+  });
+
+  test('an_emptied_segment_is_no_end_of_the_log', async () => {
+    const log = await openLog({ directory, segmentBytes: 1000 });
+    await fill(log, 12);
+    await log.close();
+    await writeFile(join(directory, (await files())[0] as string), '');
+    const reader = await openLogReader(directory);
+    expect(await codeOf(bytesFrom(reader, 0))).toBe('RIV_LOG_CORRUPT');
   });
 });
 

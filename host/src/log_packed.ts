@@ -179,12 +179,14 @@ async function readSeekTable(file: StorageFile, path: string): Promise<Frame[]> 
   for (let entry = 0; entry < count; entry++) {
     const packed = table.readUInt32LE(entry * ENTRY_BYTES);
     const length = table.readUInt32LE(entry * ENTRY_BYTES + 4);
-    if (length > FRAME_BYTES_MAX) throw corrupt(path, `a frame of ${length} bytes`);
+    // The index alone, behind the others, holds no bytes of the segment.
+    if (length > FRAME_BYTES_MAX || (length === 0) !== (entry === count - 1))
+      throw corrupt(path, `a frame of ${length} bytes`);
     frames.push({ at, packed, from, length });
     at += packed;
     from += length;
   }
-  if (at !== end || frames.at(-1)?.length !== 0) throw corrupt(path, 'a seek table that does not fit the file');
+  if (at !== end) throw corrupt(path, 'a seek table that does not fit the file');
   return frames;
 }
 

@@ -209,7 +209,7 @@ export async function* readLog(
   let offset: number | null = null;
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1];
-    if ((next !== undefined && next.firstSequence <= fromSequence) || segment.durable === 0) continue;
+    if ((next !== undefined && next.firstSequence <= fromSequence) || isUnwritten(segment, next)) continue;
     const source = await openToRead(storage, segment);
     try {
       let place: Place = { ...startOf(segment), offset };
@@ -236,6 +236,12 @@ export async function* readLog(
   }
 }
 
+/** True for a segment that nothing is durable of yet; one that was emptied has blocks behind it, or is compressed. */
+function isUnwritten(segment: Segment, next: Segment | undefined): boolean {
+  const emptied = segment.size === 0 && next !== undefined && next.firstSequence > segment.firstSequence;
+  return segment.durable === 0 && !emptied && !segment.packed;
+}
+
 /** Finds the first block that arrived at `wallMs` or later. Clocks are set back, so every segment before it is asked. */
 export async function sequenceAt(
   storage: Storage,
@@ -243,8 +249,9 @@ export async function sequenceAt(
   nextSequence: number,
   wallMs: number,
 ): Promise<number> {
-  for (const segment of [...segments]) {
-    if (segment.durable === 0) continue;
+  const listed = [...segments];
+  for (const [index, segment] of listed.entries()) {
+    if (isUnwritten(segment, listed[index + 1])) continue;
     const source = await openToRead(storage, segment);
     try {
       let place: Place = startOf(segment);

@@ -34,7 +34,8 @@ export function createTicks(clock: Clock, nextDueMs: () => number, tick: () => v
 
   function arm(): void {
     const due = nextDueMs();
-    if (stopped || (timer !== null && due === armedFor)) {
+    // A deadline that moved on, as it does with every message, waits for the timer that is set: it looks again then.
+    if (stopped || (timer !== null && due >= armedFor)) {
       return;
     }
     disarm();

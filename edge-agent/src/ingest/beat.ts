@@ -158,7 +158,8 @@ export function createBeat(options: BeatOptions): Beat {
       for (const entry of entries) {
         entry.proceed?.();
       }
-      commit();
+      // What the doors read in this turn joins what they had read before.
+      setImmediate(commit);
     };
     if (waiters.length > 0 || wait <= 0) {
       setImmediate(next);

@@ -3,8 +3,7 @@
  * publishes); a diverter under it takes messages out and acknowledges them after the sync.
  *
  * Reading is on the commit's beat, through `onread`: a read that brought messages stops the reading until the beat asks
- * for more. Over TLS Node hands over one record at a time and may hand over more after the stop; each becomes a block of
- * its own in the next commit.
+ * for more. Over TLS Node hands over one record at a time and may hand over more after the stop; they become one block.
  *
  * Topic aliases are never offered: an alias would make the log undecodable from its middle.
  */
@@ -31,6 +30,8 @@ const READ_BYTES = 131_072;
 const KEEPALIVE_S = 30;
 /** A broker keeps our session (and queues for us) this long while we are away. */
 const SESSION_EXPIRY_S = 7 * 86_400;
+/** Reads are gathered into one block up to this much. */
+const GATHERED_BYTES_MAX = 1024 * 1024;
 /** What a broker may send at all (MQTT 5); above it the log could not hold the packet in one block. */
 const BROKER_PACKET_BYTES_MAX = 8 * 1024 * 1024;
 /** Topic, packet id, fixed header and some properties around the longest payload. */
@@ -55,6 +56,13 @@ const SILENT_CLOSES_MAX = 2;
 const FRESHNESS_MS = 5000;
 const PRESENCE_QOS = 1;
 
+/** Messages that wait for the next commit, of which more may come until it begins. */
+interface Gathered extends Omit<Diverted, 'acks'> {
+  of: Connection;
+  bytes: number;
+  acks: Buffer[];
+}
+
 /** The state of one connection; a reconnect makes a new one. */
 interface Connection {
   socket: Socket;
@@ -64,6 +72,11 @@ interface Connection {
   epoch: number;
   /** Monotonic milliseconds since when reading is held; null while reading. */
   heldSinceMs: number | null;
+  /**
+   * True from the beat's word to read until its next commit. TLS hands over some 16 KiB at a time, in records: in between
+   * all of them are taken; without TLS one read is enough.
+   */
+  taking: boolean;
   /** What ended it, if anything said so. */
   error: (Error & { code?: unknown }) | null;
 }
@@ -82,6 +95,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
   const outbound = createOutbound();
   let connection: Connection | null = null;
+  let gathered: Gathered | null = null;
   let subscribed = false;
   let attempts = 0;
   let silentCloses = 0;
@@ -113,10 +127,11 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     const received = (length: number, bytes: Uint8Array): boolean => {
       const read = Buffer.from(bytes.buffer, bytes.byteOffset, length);
       const more = opened.diverter.received(read);
-      if (!more) {
+      const goOn = more || (opened.taking && config.tls !== null);
+      if (!goOn) {
         opened.heldSinceMs ??= performance.now();
       }
-      return more && !quiet;
+      return goOn && !quiet;
     };
     const socket = openSocket(config, credentials, { buffer: readBuffer, callback: received });
     const diverter = createDiverter(socket, {
@@ -126,7 +141,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       answered: outbound.acknowledged,
       diverted: (batch) => take(opened, batch),
     });
-    const opened: Connection = { socket, diverter, protocol, epoch: 0, heldSinceMs: null, error: null };
+    const opened: Connection = { socket, diverter, protocol, epoch: 0, heldSinceMs: null, taking: true, error: null };
     connection = opened;
     socket.once('error', (error) => {
       opened.error = error;
@@ -160,7 +175,10 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     putSession(opened, 'connected', sessionPresent);
   }
 
-  /** Messages of one read become one block; the next read waits for its commit. */
+  /**
+   * What was read since the commit before becomes one block; the next read waits for its commit. Over TLS a beat is many
+   * reads: Node hands over each record by itself, and goes on with what had been received after it was told to stop.
+   */
   function take(opened: Connection, batch: Diverted): void {
     if (opened.epoch === 0 || quiet) {
       return; // Before CONNACK nothing may come, and nothing of it is acknowledged; a broker sends it again.
@@ -169,15 +187,34 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       context.well('RIV_MQTT_SILENT', config.url);
     }
     freshness.heard(performance.now());
+    const bytes = batch.payload.reduce((sum, part) => sum + part.length, 0);
+    if (gathered?.of === opened && gathered.bytes + bytes <= GATHERED_BYTES_MAX) {
+      gathered.bytes += bytes;
+      gathered.count += batch.count;
+      gathered.ackable += batch.ackable;
+      gathered.payload.push(...batch.payload);
+      gathered.acks.push(batch.acks);
+      return;
+    }
     const kind = opened.protocol === 5 ? BLOCK_KIND.messagesV5 : BLOCK_KIND.messagesV4;
-    const draft = stamp({ kind, epoch: opened.epoch, count: batch.count, payload: batch.payload });
+    const { count, ackable, payload } = batch;
+    const block = { of: opened, bytes, count, ackable, payload, acks: [batch.acks] };
+    const stamped = stamp({ kind, epoch: opened.epoch, count, payload });
+    gathered = block;
     context.put({
-      seal: () => draft,
-      ackable: () => batch.ackable,
-      durable: () => opened.diverter.send(batch.acks),
+      seal() {
+        gathered = gathered === block ? null : gathered;
+        opened.taking = false;
+        return { ...stamped, count: block.count };
+      },
+      ackable: () => block.ackable,
+      durable: () => {
+        for (const acks of block.acks) opened.diverter.send(acks);
+      },
       proceed: () => {
         if (!quiet && !opened.socket.destroyed) {
           opened.heldSinceMs = null;
+          opened.taking = true;
           opened.socket.resume();
         }
       },

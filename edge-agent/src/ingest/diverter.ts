@@ -61,7 +61,7 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
   let passed: Buffer[] = [];
   let ackable = 0;
   let count = 0;
-  let gathering = false;
+  let outgoing: Buffer[] = [];
 
   const visitor: PacketVisitor = {
     packet(bytes, start, body, end) {
@@ -156,6 +156,15 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
     return false;
   }
 
+  /** One buffer and one write for all: a list of buffers costs the stream and the system a good deal more. */
+  function flush(): void {
+    const all = outgoing.length === 1 ? (outgoing[0] as Buffer) : Buffer.concat(outgoing);
+    outgoing = [];
+    if (!socket.destroyed && socket.writable) {
+      socket.write(all);
+    }
+  }
+
   return {
     stream,
     received,
@@ -163,15 +172,10 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
       if (bytes.length === 0 || socket.destroyed || !socket.writable) {
         return;
       }
-      if (!gathering) {
-        gathering = true;
-        socket.cork();
-        process.nextTick(() => {
-          gathering = false;
-          socket.uncork();
-        });
+      if (outgoing.length === 0) {
+        process.nextTick(flush);
       }
-      socket.write(bytes);
+      outgoing.push(bytes);
     },
   };
 }

@@ -51,7 +51,8 @@ let known = 0;
 /** A prediction came: its `at` and key name the message that caused it. */
 function hear(payload: Buffer): void {
   const now = performance.now();
-  const { key, at } = JSON.parse(payload.toString()) as { key: string; at: number };
+  const { key, at } = JSON.parse(payload.toString()) as { key?: string; at: number };
+  if (key === undefined) return; // the gateway's birth message
   const index = messageAt(Number(key.slice(-3)), at - job.baseMs, job.rate) - job.first;
   const from = sentAt[index] ?? 0;
   heard += 1;

@@ -1,5 +1,6 @@
 /** The goals of the intake, and whether this run met them. Only what was measured is judged. */
 import type { CheckpointFigures } from './pause.ts';
+import type { ReplayFigures } from './replay.ts';
 import type { RestartFigures } from './restart.ts';
 import type { Figures } from './table.ts';
 
@@ -16,6 +17,7 @@ export interface Goals {
   ratio_throughput_setting: number | null;
   ratio_flat_out: number | null;
   ratio_2000: number | null;
+  ratio_tls: number | null;
   /** From the feeder, flat out, QoS 1; and what one core could do by the CPU it took. */
   messages_per_s: number | null;
   messages_per_s_per_core: number | null;
@@ -23,15 +25,20 @@ export interface Goals {
   p99_ms: number | null;
   checkpoint_pause_ms: number | null;
   restart_ms: number | null;
+  /** Messages folded again in a second of CPU, where they do not predict. */
+  replay_per_cpu_s: number | null;
   rss_mib: number | null;
   goals: Goal[];
 }
 
-export function goalsOf(
-  figures: readonly Figures[],
-  checkpoint: readonly CheckpointFigures[] | null,
-  restart: RestartFigures | null,
-): Goals {
+/** What is measured beside the cases; null: it was not. */
+export interface Extra {
+  checkpoint: readonly CheckpointFigures[] | null;
+  replay: ReplayFigures | null;
+  restart: RestartFigures | null;
+}
+
+export function goalsOf(figures: readonly Figures[], { checkpoint, replay, restart }: Extra): Goals {
   const find = (name: string): Figures | undefined => figures.find((row) => row.case === name);
   const ratio = (point: string, subject: string): number | null => {
     const [agent, empty] = [find(`${point}/${subject}`), find(`${point}/mqttjs-empty`)];
@@ -48,12 +55,14 @@ export function goalsOf(
     ratio_throughput_setting: ratio(tenThousand, 'agent-throughput'),
     ratio_flat_out: ratio('mosquitto/qos1/flat', 'agent-throughput'),
     ratio_2000: ratio('mosquitto/qos1/2000', 'agent'),
+    ratio_tls: ratio('mosquitto-tls/qos1/10000', 'agent'),
     messages_per_s: flat?.messages_per_s ?? null,
     messages_per_s_per_core: flat === undefined ? null : 1_000_000 / flat.cpu_us_per_message,
     p50_ms: latency?.p50_ms ?? null,
     p99_ms: latency?.p99_ms ?? null,
     checkpoint_pause_ms: pause,
     restart_ms: restart?.restart_ms ?? null,
+    replay_per_cpu_s: replay?.per_cpu_second_without_task ?? null,
     rss_mib: find(`${tenThousand}/agent`)?.rss_mib ?? null,
   };
   const goals: Goal[] = [];
@@ -69,6 +78,15 @@ export function goalsOf(
   judge(`default <= 0.5 x (${point})`, values.ratio_agent_to_empty_callback, 0.5, ' x');
   judge(`default p99 < 25 ms (${point})`, find(`${tenThousand}/agent`)?.p99_ms, 25, ' ms');
   judge('default <= 1.2 x (QoS 1, mosquitto, 2,000/s)', values.ratio_2000, 1.2, ' x');
+  judge('default over TLS <= 0.8 x (QoS 1, mosquitto, 10,000/s)', values.ratio_tls, 0.8, ' x');
+  if (replay !== null) {
+    const found = `${Math.round(replay.per_cpu_second_without_task)}/s, with the task ${Math.round(replay.per_cpu_second_with_task)}/s`;
+    goals.push({
+      goal: 'replay >= 1,000,000 messages per second of CPU, where they do not predict',
+      found,
+      met: replay.per_cpu_second_without_task >= 1_000_000,
+    });
+  }
   if (flat !== undefined) {
     const found = `${Math.round(flat.messages_per_s)}/s, ${flat.cpu_us_per_message.toFixed(2)} us of CPU each`;
     const met = flat.messages_per_s >= 300_000 && flat.cpu_us_per_message <= 1_000_000 / 300_000;

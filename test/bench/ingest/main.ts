@@ -6,11 +6,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { mosquittoAbsent, startMosquitto } from '../../support/mosquitto.ts';
+import { mosquittoAbsent } from '../../support/mosquitto.ts';
 import { describeMachine, median } from '../machine.ts';
+import { startBroker } from './broker.ts';
 import { CASES, type Case, caseName, messagesOf, SUBJECTS } from './cases.ts';
 import { goalsOf } from './goals.ts';
 import { measureCheckpoint } from './pause.ts';
+import { measureReplay } from './replay.ts';
 import { measureRestart } from './restart.ts';
 import { type Run, runCase } from './runs.ts';
 import { type Figures, printTable } from './table.ts';
@@ -22,7 +24,7 @@ const HELP = `Usage: npm run bench -- ingest [options]
   --short           two rounds of half the length instead of five
   --rounds N        that many rounds
   --case PATTERN    only cases whose name holds this text, such as mosquitto/qos1/10000 or flat/agent; several times: any;
-                    \`checkpoint\` and \`restart\` are cases too
+                    \`checkpoint\`, \`replay\` and \`restart\` are cases too
   --profile DIR     a CPU profile of every agent and subject, into DIR
   --list            names of the cases`;
 
@@ -47,9 +49,9 @@ export async function run(argv: string[]): Promise<number> {
     return 0;
   }
   const wanted = (name: string): boolean => values.case.some((pattern) => name.includes(pattern));
-  const cases = CASES.filter((one) => wanted(caseName(one)) && (one.from !== 'mosquitto' || mosquittoAbsent === null));
+  const cases = CASES.filter((one) => wanted(caseName(one)) && (one.from === 'feeder' || mosquittoAbsent === null));
   if (values.list) {
-    console.log([...CASES.map(caseName), 'checkpoint', 'restart'].join('\n'));
+    console.log([...CASES.map(caseName), 'checkpoint', 'replay', 'restart'].join('\n'));
     return 0;
   }
   const say = values.json ? console.error : console.log;
@@ -70,16 +72,17 @@ export async function run(argv: string[]): Promise<number> {
       return of.length === 0 ? [] : [mediansOf(one, of)];
     });
     const checkpoint = wanted('checkpoint') ? await measureCheckpoint(short) : null;
+    const replay = wanted('replay') ? await measureReplay(short) : null;
     const restart = wanted('restart') ? await measureRestart(directory, short) : null;
-    const goals = goalsOf(figures, checkpoint, restart);
-    printTable({ say, figures, checkpoint, restart, goals });
+    const goals = goalsOf(figures, { checkpoint, replay, restart });
+    printTable({ say, figures, checkpoint, replay, restart, goals });
     if (values.json) {
       const workload = {
         series: SERIES,
         messages_per_prediction: { '2000': messagesPerPrediction(2000), '10000': messagesPerPrediction(10_000) },
       };
       console.log(
-        JSON.stringify({ machine, rounds, workload, ...goals, checkpoint, restart, cases: figures }, null, 2),
+        JSON.stringify({ machine, rounds, workload, ...goals, checkpoint, replay, restart, cases: figures }, null, 2),
       );
     }
     return 0;
@@ -93,9 +96,9 @@ async function runAll(cases: Case[], rounds: number, short: boolean, directory: 
   const runs = new Map<string, Run[]>();
   for (let round = 1; round <= rounds; round++) {
     for (const [index, one] of cases.entries()) {
-      const mosquitto = one.from === 'mosquitto' ? await startMosquitto({ saves: false }) : null;
+      const broker = await startBroker(one);
       try {
-        const done = await runCase(one, messagesOf(one, short), mosquitto?.port ?? 0, directory, profile);
+        const done = await runCase(one, messagesOf(one, short), broker, directory, profile);
         runs.set(caseName(one), [...(runs.get(caseName(one)) ?? []), done]);
         const losses = done.lost > 0 ? `, ${done.lost} of ${done.sent} lost` : '';
         const figure = `${done.cpu_us_per_message.toFixed(2)} us, ${Math.round(done.messages_per_s)}/s${losses}`;
@@ -103,7 +106,7 @@ async function runAll(cases: Case[], rounds: number, short: boolean, directory: 
       } catch (error) {
         console.error(`round ${round}/${rounds}: failed: ${error instanceof Error ? error.message : String(error)}`);
       } finally {
-        await mosquitto?.stop();
+        await broker.stop();
       }
     }
   }

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { AgentEvent } from '@rivulet/host';
 import { openLogReader } from '@rivulet/host';
 import { loadNow } from '../machine.ts';
+import type { Broker } from './broker.ts';
 import { type Case, COMMIT, caseName, type Subject } from './cases.ts';
 import type { FeederEvent, FeederJob } from './feeder.ts';
 import type { SubjectLine } from './subject.ts';
@@ -108,20 +109,20 @@ interface Sample {
 export async function runCase(
   one: Case,
   count: number,
-  brokerPort: number,
+  broker: Broker,
   directory: string,
   profile: string | null,
 ): Promise<Run> {
   const { from, qos, rate, subject } = one;
   const state = await mkdtemp(join(directory, 'run-'));
   const mode = from === 'feeder' ? 'broker' : 'publisher';
-  const feeder = startFeeder({ mode, port: brokerPort, qos, rate, first: 0, count, baseMs: baseNow() });
+  const feeder = startFeeder({ mode, port: broker.port, qos, rate, first: 0, count, baseMs: baseNow() });
   const ends: (() => Promise<void>)[] = [() => feeder.end()];
   try {
     const listening = await feeder.until((line) => line.event === 'listening', 'the feeder listens');
     const port = listening.event === 'listening' ? listening.port : 0;
     const env = profile === null ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` };
-    const { process: taken, samples } = await startSubject(subject, qos, port, state, env);
+    const { process: taken, samples } = await startSubject(subject, qos, broker.tls ?? { port, ca: null }, state, env);
     ends.push(() => taken.end());
     // Mosquitto has no word for "subscribed" to us: give it a moment.
     await pause(500);
@@ -157,15 +158,25 @@ export async function runCase(
   }
 }
 
-async function startSubject(subject: Subject, qos: 0 | 1, port: number, state: string, env: NodeJS.ProcessEnv) {
+async function startSubject(
+  subject: Subject,
+  qos: 0 | 1,
+  { port, ca }: { port: number; ca: string | null },
+  state: string,
+  env: NodeJS.ProcessEnv,
+) {
   const commit = COMMIT[subject];
   if (commit === undefined) {
-    const started = spawnLines<SubjectLine>(process.execPath, [SUBJECT, JSON.stringify({ subject, port, qos })], env);
+    const started = spawnLines<SubjectLine>(
+      process.execPath,
+      [SUBJECT, JSON.stringify({ subject, port, ca, qos })],
+      env,
+    );
     const samples = sampled(started, (line) => ({ messages: line.messages, cpuUs: line.cpu_us, rssMib: line.rss_mib }));
     await started.until((line) => line.ready === true, 'the subject is subscribed');
     return { process: started as Lines<unknown>, samples };
   }
-  const started = await startAgent({ port, qos, state, commit, checkpointEvery: '5s' }, env);
+  const started = await startAgent({ port, ca, qos, state, commit, checkpointEvery: '5s' }, env);
   const samples = sampled(started, (event) =>
     event.event === 'status'
       ? {
@@ -181,11 +192,22 @@ async function startSubject(subject: Subject, qos: 0 | 1, port: number, state: s
 
 /** The agent as a user starts it. */
 export async function startAgent(
-  options: { port: number; qos: 0 | 1; state: string; commit: string | null; checkpointEvery: string },
+  options: {
+    port: number;
+    /** Certificate of the authority, for TLS. */
+    ca?: string | null;
+    qos: 0 | 1;
+    state: string;
+    commit: string | null;
+    checkpointEvery: string;
+  },
   env: NodeJS.ProcessEnv = {},
 ): Promise<Lines<AgentEvent>> {
   const config = join(options.state, 'gateway.yaml');
-  await writeFile(config, agentConfig({ ...options, url: `mqtt://127.0.0.1:${options.port}` }));
+  await writeFile(
+    config,
+    agentConfig({ ...options, url: `${options.ca ? 'mqtts' : 'mqtt'}://127.0.0.1:${options.port}` }),
+  );
   return spawnLines<AgentEvent>(AGENT, ['run', '--config', config, '--status-json', '250ms'], env);
 }
 

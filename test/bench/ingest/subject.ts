@@ -3,6 +3,7 @@
  * a user would write behind it, and a bare socket that reads as messages come. Four times a second it
  * prints how many messages it had and what CPU time they took, as the agent's status does.
  */
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import mqtt from 'mqtt';
 import { createFramer } from '../../../edge-agent/src/ingest/framer.ts';
@@ -12,6 +13,8 @@ import { TOPIC_FILTER } from './workload.ts';
 export interface SubjectJob {
   subject: 'mqttjs-empty' | 'mqttjs-average' | 'socket';
   port: number;
+  /** Certificate of the authority, for TLS. */
+  ca: string | null;
   qos: 0 | 1;
 }
 
@@ -42,7 +45,11 @@ function ready(): void {
 
 function throughMqttJs(take: (topic: string, payload: Buffer) => void): void {
   // Its defaults (3.1.1), but for what costs it: no debug log, no delay of small writes.
-  const client = mqtt.connect(`mqtt://127.0.0.1:${job.port}`, { clientId: 'bench-subject', log: () => {} });
+  const client = mqtt.connect(`${job.ca === null ? 'mqtt' : 'mqtts'}://127.0.0.1:${job.port}`, {
+    clientId: 'bench-subject',
+    log: () => {},
+    ...(job.ca === null ? {} : { ca: readFileSync(job.ca) }),
+  });
   client.on('message', take);
   client.on('connect', () => client.subscribe(TOPIC_FILTER, { qos: job.qos }, ready));
 }

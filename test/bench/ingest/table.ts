@@ -2,6 +2,7 @@
 import type { Case } from './cases.ts';
 import type { Goals } from './goals.ts';
 import type { CheckpointFigures } from './pause.ts';
+import type { ReplayFigures } from './replay.ts';
 import type { RestartFigures } from './restart.ts';
 
 /** Medians over the rounds of one case. */
@@ -28,10 +29,11 @@ export function printTable(result: {
   say(line: string): void;
   figures: readonly Figures[];
   checkpoint: CheckpointFigures[] | null;
+  replay: ReplayFigures | null;
   restart: RestartFigures | null;
   goals: Goals;
 }): void {
-  const { say, figures, checkpoint, restart, goals } = result;
+  const { say, figures, checkpoint, replay, restart, goals } = result;
   say('');
   say('| case | CPU us/message (all rounds) | messages/s | p50 / p99 ms | beat ms | RSS MiB | lost | load |');
   say('|---|---|--:|--:|--:|--:|--:|--:|');
@@ -50,6 +52,13 @@ export function printTable(result: {
         `pause p50 ${one(row.p50_ms)} ms, p99 ${one(row.p99_ms)} ms, of it the copy p50 ${row.copy_p50_ms.toFixed(2)} ms, ` +
         `p99 ${row.copy_p99_ms.toFixed(2)} ms; the same without a checkpoint p50 ${one(row.control_p50_ms)} ms, ` +
         `p99 ${one(row.control_p99_ms)} ms (${row.checkpoints} checkpoints)`,
+    );
+  }
+  if (replay !== null) {
+    say(
+      `replay of ${replay.messages} messages: ${Math.round(replay.per_cpu_second_with_task)} a second of CPU ` +
+        `(${replay.cpu_us_with_task.toFixed(2)} us each), without the task ${Math.round(replay.per_cpu_second_without_task)} ` +
+        `(${replay.cpu_us_without_task.toFixed(2)} us)`,
     );
   }
   if (restart !== null) {

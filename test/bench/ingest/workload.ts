@@ -124,6 +124,7 @@ export function encodePackets({ qos, rate, first, count, baseMs, machines = MACH
 /** The agent's configuration: durable, decoded, windowed, predicted on and learned from, with outputs that leave. */
 export function agentConfig(options: {
   url: string;
+  ca?: string | null;
   qos: 0 | 1;
   state: string;
   commit: string | null;
@@ -134,7 +135,7 @@ gateway: bench
 about: "bench of the intake"
 simulated: true
 state: ${options.state}
-mqtt: { url: "${options.url}", qos: ${options.qos}, protocol: 4 }
+mqtt: { url: "${options.url}", qos: ${options.qos}, protocol: 4${options.ca ? `, tls: { ca: ${options.ca} }` : ''} }
 sources:
   - name: plant
     topic: plant/{hall}/{machine}/{sensor}

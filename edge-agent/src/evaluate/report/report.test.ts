@@ -88,7 +88,7 @@ test('a detector on the error says where the world changed, in the report and on
   expect(watched.drift).toMatchObject({ detector: 'adwin', run_length: 100_000 });
   expect(watched.drift?.rows.some((row) => row > 3000 && row < 3200)).toBe(true);
   const picture = svgReport([{ data: path, task: 'regression', target: 'y', runs: [{ label_delay: 0, ...watched }] }]);
-  expect(picture.match(/class="mark/g)).toHaveLength(watched.drift?.rows.length ?? 0);
+  expect(picture.match(/class="mark/g)).toHaveLength(2 * (watched.drift?.rows.length ?? 0)); // on both charts
 });
 
 describe('a report', () => {

@@ -224,7 +224,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       well: notices.clear,
       subscriptions: await openSubscriptions(join(directory, 'subscriptions.json')),
     });
-    publish(recovered.unpublished);
+    // A birth that was asked for before the crash is asked for again when it is still missing.
+    publish(recovered.unpublished.filter(({ kind }) => kind !== 'rebirth'));
 
     const watch =
       config.verify === null

@@ -101,6 +101,7 @@ export type FormatConfig =
   | 'cbor'
   | 'msgpack'
   | 'senml'
+  | 'sparkplug'
   | { influx: { precision: 'ns' | 'us' | 'ms' | 's' } }
   | { csv: CsvFormat }
   /** Bytes of a payload (0: up to the end of the last value, or more) and what stands in it. */

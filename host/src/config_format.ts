@@ -3,6 +3,7 @@
 //   format: auto                                  # JSON, else a raw number; the default
 //   format: cbor                                  # or json, number, msgpack
 //   format: senml                                 # JSON or CBOR; fields `{name}: v` unless others are given
+//   format: sparkplug                             # Sparkplug B; fields `{metric}: value` unless others are given
 //   format: { influx: { precision: ms } }         # `influx` alone: nanoseconds; paths: measurement, tags.x, fields.x, time
 //   format: { csv: { separator: ";", columns: [ts, temp] } }   # or header: true; `csv` alone: paths by place, [0]
 //   format:
@@ -16,7 +17,7 @@ import type { CsvFormat, FieldConfig, FormatConfig, LayoutValue, SourceConfig } 
 import type { ConfigNode } from './config_node.ts';
 import { parsePath, type Step } from './paths.ts';
 
-const WORDS = ['auto', 'json', 'number', 'cbor', 'msgpack', 'senml', 'influx', 'csv'] as const;
+const WORDS = ['auto', 'json', 'number', 'cbor', 'msgpack', 'senml', 'sparkplug', 'influx', 'csv'] as const;
 const TYPES = ['u8', 'u16', 'u24', 'u32', 'u48', 'u64', 'i8', 'i16', 'i24', 'i32', 'i48', 'i64', 'f32', 'f64'] as const;
 
 /** Bytes of a payload that a layout can describe, its values, and columns that a source can name (wasm-core: decode). */
@@ -118,6 +119,8 @@ const field = (name: string, path: string): FieldConfig => ({ name, path, absent
 export function defaultReads(format: FormatConfig): Pick<SourceConfig, 'fields' | 'captures' | 'time'> {
   if (format === 'senml')
     return { fields: [field('{name}', 'v')], captures: [{ name: 'name', path: 'name' }], time: 't' };
+  if (format === 'sparkplug')
+    return { fields: [field('{metric}', 'value')], captures: [{ name: 'metric', path: 'name' }], time: 'time' };
   if (typeof format === 'object' && 'influx' in format)
     return { fields: [field('{field}', 'fields.{field}')], captures: [], time: 'time' };
   if (typeof format === 'object' && 'binary' in format) {
@@ -129,13 +132,15 @@ export function defaultReads(format: FormatConfig): Pick<SourceConfig, 'fields' 
 
 /** True when a payload is a list of lines or records, in each of which the paths begin. */
 export function hasRecords(format: FormatConfig): boolean {
-  return format === 'senml' || (typeof format === 'object' && !('binary' in format));
+  return format === 'senml' || format === 'sparkplug' || (typeof format === 'object' && !('binary' in format));
 }
 
 /** What a path must be in a format, where it is not; null when it is. */
 export function wrongPath(format: FormatConfig, path: string): string | null {
-  if (typeof format === 'string') return null;
   const first = parsePath(path)?.[0];
+  // A name that only a birth says is not in the message to be compared.
+  if (format === 'sparkplug') return first?.kind === 'where' ? 'no condition: field names are made of {metric}' : null;
+  if (typeof format === 'string') return null;
   if ('binary' in format) {
     const names = format.binary.values.map(({ name }) => name);
     return parsePath(path)?.length === 1 && isOf(first, names) ? null : `one of ${names.join(', ')}`;

@@ -113,8 +113,26 @@ export interface Outcome extends Caused {
   class: string;
 }
 
+/** A Sparkplug edge node that is to announce itself again: messages of it are missing, or what they hold was not announced. */
+export interface Rebirth extends Caused {
+  kind: 'rebirth';
+  /** Where the node takes commands. */
+  topic: string;
+  /** Arrival of the message that showed it, epoch milliseconds. */
+  at: number;
+}
+
 /** Anything the core puts out. */
-export type Output = Prediction | WindowResult | Alarm | LateReading | Quarantined | Forwarded | ServedVector | Outcome;
+export type Output =
+  | Prediction
+  | WindowResult
+  | Alarm
+  | LateReading
+  | Quarantined
+  | Forwarded
+  | Rebirth
+  | ServedVector
+  | Outcome;
 
 /** Longest key, field or class name: an MQTT topic is at most this long, and names are made of topics. */
 const NAME_BYTES_MAX = 65_536;
@@ -128,6 +146,7 @@ const KINDS: readonly (Output['kind'] | undefined)[] = [
   'late',
   'quarantine',
   'forward',
+  'rebirth',
 ];
 /** Kinds of a trace have the highest bit. */
 const TRACE_KINDS: readonly (Output['kind'] | undefined)[] = ['served', 'outcome'];
@@ -230,6 +249,8 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
       };
     case 6:
       return { kind: 'forward', ...caused, key: name(), field: name(), time: reader.f64(), value: reader.f64() };
+    case 7:
+      return { kind: 'rebirth', ...caused, topic: name(), at: reader.f64() };
     case 128:
       return {
         kind: 'served',
@@ -249,7 +270,7 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
         class: name(),
       };
     default:
-      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 6, 128 or 129' });
+      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 7, 128 or 129' });
   }
 }
 

@@ -175,6 +175,28 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       },
     ],
   },
+  sparkplug_b: {
+    about: 'Sparkplug B: births, data by alias, deaths; what is missing is asked for',
+    base: 'spBv1.0',
+    // https://sparkplug.eclipse.org/specification/: spBv1.0/GROUP/TYPE/NODE[/DEVICE]
+    sources: ({ name, at }) =>
+      [
+        { name, topic: at('{group}/+/{node}'), except: [at('+/NCMD/+')], key: '{group}/{node}' },
+        {
+          name: `${name} devices`,
+          topic: at('{group}/+/{node}/{device}'),
+          except: [at('+/DCMD/+/+')],
+          key: '{group}/{node}/{device}',
+        },
+      ].map((source) => ({
+        ...source,
+        format: 'sparkplug',
+        fields: { '{metric}': 'value' },
+        captures: { metric: 'name' },
+        time: 'time',
+        nothing: 'filter',
+      })),
+  },
   telegraf: {
     about: 'Telegraf in line protocol; a key per measurement and tags',
     base: 'telegraf',

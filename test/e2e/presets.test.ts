@@ -38,7 +38,7 @@ outputs: [{ windows: second, topic: "out/{key}/{field}" }]
     });
     await client.subscribeAsync('out/#', { qos: 1 });
     for (const { topic, payload } of sent) {
-      await client.publishAsync(topic, payload, { qos: 1 });
+      await client.publishAsync(topic, Buffer.from(payload), { qos: 1 });
     }
     const expected = sent.flatMap(({ gives }) =>
       Object.entries(gives?.fields ?? {}).map(([field, value]) => ({ name: `${gives?.key} ${field}`, value, gives })),

@@ -2,6 +2,15 @@
  * What the publishers behind the presets really send, quirks included, and what is to be read from it. Shapes are those of
  * the documentation named beside each preset in host/src/presets.ts.
  */
+import sparkplugPayload from 'sparkplug-payload';
+
+const sparkplug = sparkplugPayload.get('spBv1.0') as NonNullable<ReturnType<typeof sparkplugPayload.get>>;
+
+/** A Sparkplug B payload, by the publishers' own library. */
+export function encodeSparkplug(payload: Parameters<typeof sparkplug.encodePayload>[0]): Uint8Array {
+  return sparkplug.encodePayload(payload);
+}
+
 export interface Vector {
   preset: string;
   /** What is said beside the preset, as YAML flow. */
@@ -9,7 +18,7 @@ export interface Vector {
   /** The quirk, or what it is. */
   about: string;
   topic: string;
-  payload: string;
+  payload: string | Uint8Array;
   /** Per key the fields with their values; none: it is passed over. */
   gives: { key: string; at: number; fields: Record<string, number> } | null;
 }
@@ -310,6 +319,34 @@ export function vectors(arrivalMs: number): readonly Vector[] {
       topic: 'application/d63c10b6-9263-4ab3-9299-4308fa19a2ad/device/70b3d57ed005b1a1/event/up',
       payload: chirpstackUplink({ rxInfo: [{ gatewayId: '50303541b0344750', rssi: -101 }] }),
       gives: { key: '70b3d57ed005b1a1', at: measured, fields: { rssi: -101, snr: 0 } },
+    },
+    {
+      preset: 'sparkplug_b',
+      about: 'the birth of a node; what controls it is no reading',
+      topic: 'spBv1.0/plant/NBIRTH/press-7',
+      payload: encodeSparkplug({
+        timestamp: measured,
+        seq: 0,
+        metrics: [
+          { name: 'bdSeq', type: 'UInt64', value: 3 },
+          { name: 'Node Control/Rebirth', type: 'Boolean', value: false },
+          { name: 'Temperature', alias: 1, type: 'Float', value: 21.5, timestamp: measured },
+          { name: 'Offset', alias: 2, type: 'Int16', value: -7, timestamp: measured },
+          { name: 'Running', alias: 3, type: 'Boolean', value: true },
+        ],
+      }),
+      gives: { key: 'plant/press-7', at: measured, fields: { Temperature: 21.5, Offset: -7, Running: 1 } },
+    },
+    {
+      preset: 'sparkplug_b',
+      about: 'the birth of a device',
+      topic: 'spBv1.0/plant/DBIRTH/press-7/pump',
+      payload: encodeSparkplug({
+        timestamp: measured,
+        seq: 1,
+        metrics: [{ name: 'Inputs/Flow', alias: 9, type: 'Double', value: 1.25 }],
+      }),
+      gives: { key: 'plant/press-7/pump', at: measured, fields: { 'Inputs/Flow': 1.25 } },
     },
     {
       preset: 'telegraf',

@@ -34,7 +34,12 @@ export interface FrontDoor {
   connected(): boolean;
   status(): DoorStatus;
   /** Publishes one of our outputs (QoS 1 and not retained by default); `done` is called once, when it left for good or cannot. */
-  publish(topic: string, payload: string, done: (error?: Error | null) => void, delivery?: DeliveryConfig): void;
+  publish(
+    topic: string,
+    payload: string | Buffer,
+    done: (error?: Error | null) => void,
+    delivery?: DeliveryConfig,
+  ): void;
   /** Takes no further messages; what was taken is still acknowledged. */
   quiesce(): void;
   /** Ends all connections. */

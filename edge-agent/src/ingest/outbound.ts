@@ -30,7 +30,12 @@ export interface Outbound {
    * `done` is called once: when the broker answered, or with an error when it refused or the door closed. QoS 0 has no answer:
    * it is done when it is written, and given up when there is no connection.
    */
-  publish(topic: string, payload: string, done: (error?: Error | null) => void, delivery?: DeliveryConfig): void;
+  publish(
+    topic: string,
+    payload: string | Buffer,
+    done: (error?: Error | null) => void,
+    delivery?: DeliveryConfig,
+  ): void;
   connected(connection: OutboundConnection): void;
   disconnected(): void;
   /** A PUBACK came; false when the id is not one of ours. `reason` is 0 where none was said. */
@@ -41,7 +46,7 @@ export interface Outbound {
 
 interface Message {
   topic: string;
-  payload: string;
+  payload: string | Buffer;
   retain: boolean;
   done: (error?: Error | null) => void;
 }

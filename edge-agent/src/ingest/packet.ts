@@ -128,7 +128,7 @@ export function encodePublish(packet: ParsedPublish, payloadBytesMax: number): B
 export function encodeOwnPublish(message: {
   id: number | null;
   topic: string;
-  payload: string;
+  payload: string | Buffer;
   retain?: boolean;
   protocol: 4 | 5;
   dup: boolean;
@@ -149,7 +149,11 @@ export function encodeOwnPublish(message: {
   if (protocol === 5) {
     at = bytes.writeUInt8(0, at);
   }
-  bytes.write(payload, at);
+  if (typeof payload === 'string') {
+    bytes.write(payload, at);
+  } else {
+    payload.copy(bytes, at);
+  }
   return bytes;
 }
 

@@ -17,12 +17,13 @@ import {
   windowStatistics,
 } from '@rivulet/host';
 import { createDiscovery } from './home_assistant.ts';
+import { rebirthCommand } from './rebirth.ts';
 import { fillTopic } from './topic.ts';
 
 /** A message ready to be published; once at least and not retained unless it says otherwise. */
 export interface OutboundMessage extends Partial<DeliveryConfig> {
   topic: string;
-  payload: string;
+  payload: string | Buffer;
 }
 
 /** What the configuration makes of outputs. */
@@ -70,6 +71,7 @@ export function createDocumenter(config: Config): Documenter {
       case 'window':
         return (windowRules[subject]?.length ?? 0) > 0;
       case 'forward':
+      case 'rebirth':
         return true;
       case 'late':
         return (lateRulesOf(subject)?.length ?? 0) > 0;
@@ -112,6 +114,8 @@ export function createDocumenter(config: Config): Documenter {
         const document = { window, key, field, time, value, watermark: known(watermark), id };
         return publish(lateRulesOf(output.subject), { window: window ?? '', key, field }, document);
       }
+      case 'rebirth':
+        return [{ topic: output.topic, payload: rebirthCommand(output.at) }];
       case 'quarantine':
       case 'served':
       case 'outcome':

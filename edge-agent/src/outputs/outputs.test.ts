@@ -1,4 +1,5 @@
 import type { Config, Output } from '@rivulet/host';
+import sparkplugPayload from 'sparkplug-payload';
 import { describe, expect, it } from 'vitest';
 import { createDocumenter } from './document.ts';
 import { createPublisher } from './publisher.ts';
@@ -34,6 +35,8 @@ const prediction: Output = {
   release: null,
 };
 
+const sparkplug = sparkplugPayload.get('spBv1.0') as NonNullable<ReturnType<typeof sparkplugPayload.get>>;
+
 describe('topics of outputs', () => {
   it('keep hostile names from being wildcards, levels or control characters', () => {
     expect(topicLevel('a/+/#\u0000\ud800')).toBe('a____' + '__');
@@ -48,7 +51,7 @@ describe('documents of outputs', () => {
   it('say a prediction with its interval, error so far, release and id', () => {
     const [message] = createDocumenter(config).messages(prediction);
     expect(message?.topic).toBe('rivulet/plant-7/temp_in_30m/r_1');
-    expect(JSON.parse(message?.payload ?? '')).toEqual({
+    expect(JSON.parse(String(message?.payload))).toEqual({
       task: 'temp_in_30m',
       key: 'r/1',
       at: 1000,
@@ -63,9 +66,21 @@ describe('documents of outputs', () => {
     });
   });
 
+  it('ask a Sparkplug node for its birth', () => {
+    const rebirth: Output = {
+      ...{ kind: 'rebirth', subject: 0, offset: 3, ordinal: 1, id: '3-1', topic: 'spBv1.0/g/NCMD/n' },
+      at: 1_781_524_795_123,
+    };
+    const [message] = createDocumenter(config).messages(rebirth);
+    expect(message?.topic).toBe('spBv1.0/g/NCMD/n');
+    const { timestamp, metrics } = sparkplug.decodePayload(message?.payload as Buffer);
+    expect([Number(timestamp), metrics?.length]).toEqual([1_781_524_795_123, 1]);
+    expect(metrics?.[0]).toMatchObject({ name: 'Node Control/Rebirth', type: 'Boolean', value: true });
+  });
+
   it('say a class and its probability for a classification', () => {
     const [message] = createDocumenter(config).messages({ ...prediction, subject: 1, class: 'on', value: 0.9 });
-    expect(JSON.parse(message?.payload ?? '')).toMatchObject({ task: 'occupied', class: 'on', probability: 0.9 });
+    expect(JSON.parse(String(message?.payload))).toMatchObject({ task: 'occupied', class: 'on', probability: 0.9 });
   });
 
   it('give a window the statistics it was asked for', () => {
@@ -75,7 +90,7 @@ describe('documents of outputs', () => {
     } as Output;
     const [message] = createDocumenter(config).messages(window);
     expect(message?.topic).toBe('rivulet/plant-7/windows/room_5m/k/co2');
-    expect(JSON.parse(message?.payload ?? '')).toEqual({
+    expect(JSON.parse(String(message?.payload))).toEqual({
       ...{
         window: 'room_5m',
         key: 'k',
@@ -99,11 +114,11 @@ describe('documents of outputs', () => {
     } as Output;
     const [message] = createDocumenter(late).messages(output);
     expect(message?.topic).toBe('late/room_5m/k/co2');
-    expect(JSON.parse(message?.payload ?? '')).toEqual({
+    expect(JSON.parse(String(message?.payload))).toEqual({
       ...{ window: 'room_5m', key: 'k', field: 'co2', time: 1, value: 2, watermark: 3, id: '3-0' },
     });
     const [ofNone] = createDocumenter(late).messages({ ...output, subject: 65_535 });
-    expect(JSON.parse(ofNone?.payload ?? '')).toMatchObject({ window: null });
+    expect(JSON.parse(String(ofNone?.payload))).toMatchObject({ window: null });
     expect(createDocumenter(config).wants('late', 0)).toBe(false);
   });
 
@@ -125,7 +140,7 @@ describe('forwarded readings', () => {
     const [message, ...rest] = createDocumenter(config).messages(reading);
     expect(rest).toEqual([]);
     expect(message).toMatchObject({ topic: 'site/plant-7/r_1/temp', qos: 0, retain: true });
-    expect(JSON.parse(message?.payload ?? '')).toEqual({
+    expect(JSON.parse(String(message?.payload))).toEqual({
       ...{ key: 'r/1', field: 'temp', at: 5, value: 21, unit: '°C', id: '7-2' },
     });
   });
@@ -137,14 +152,14 @@ describe('forwarded readings', () => {
     expect(announcement).toMatchObject({ qos: 1, retain: true });
     expect(announcement?.topic).toMatch(/^ha\/sensor\/plant-7_site_plant-7_r_1_temp_[0-9a-f]{8}\/config$/);
     const id = announcement?.topic.split('/').at(-2);
-    expect(JSON.parse(announcement?.payload ?? '')).toMatchObject({
+    expect(JSON.parse(String(announcement?.payload))).toMatchObject({
       ...{ name: 'temp', unique_id: id, state_topic: 'site/plant-7/r_1/temp', unit_of_measurement: '°C' },
       ...{ device_class: 'temperature', value_template: '{{ value_json.value }}', device: { name: 'r/1' } },
     });
     expect(documenter.messages(reading).length).toBe(1);
     expect(documenter.messages(prediction).map(({ topic }) => topic.split('/').at(-1))).toEqual(['config', 'r_1']);
     const occupied = documenter.messages({ ...prediction, subject: 1, class: 'on' })[0];
-    expect(JSON.parse(occupied?.payload ?? '').value_template).toBe('{{ value_json.class }}');
+    expect(JSON.parse(String(occupied?.payload)).value_template).toBe('{{ value_json.class }}');
   });
 });
 

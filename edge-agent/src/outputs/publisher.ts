@@ -19,7 +19,12 @@ const PACKET_HEAD_BYTES = 7;
 /** What the publisher needs of a door. */
 export interface OutboundDoor {
   connected(): boolean;
-  publish(topic: string, payload: string, done: (error?: Error | null) => void, delivery?: DeliveryConfig): void;
+  publish(
+    topic: string,
+    payload: string | Buffer,
+    done: (error?: Error | null) => void,
+    delivery?: DeliveryConfig,
+  ): void;
 }
 
 export interface Publisher {

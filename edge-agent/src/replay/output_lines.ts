@@ -122,6 +122,8 @@ function line(output: Output, names: Names): object {
       return { kind, id, offset, ...fields, source: names.accounts[output.source] ?? String(output.source) };
     case 'late':
       return { kind, id, offset, window: names.windows[subject]?.name ?? null, ...fields };
+    case 'rebirth':
+      return { kind, id, offset, ...fields };
     case 'forward':
       return { kind, id, offset, rule: subject, ...fields };
     case 'served':

@@ -18,6 +18,7 @@ mod senml;
 mod influx;
 mod csv;
 mod binary;
+pub mod sparkplug;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
@@ -67,6 +68,8 @@ pub fn decode<'a>(
         ),
         Format::Influx(precision) => walk::read(influx::Cursor::new(payload, *precision), selection, decoded),
         Format::Csv(csv) => walk::read(csv::Cursor::new(payload, csv), selection, decoded),
+        // Its names are in what was announced before: see `sparkplug::Payload::read`.
+        Format::Sparkplug => Err(CoreError::Foreign),
         Format::Binary(layout) => walk::read(binary::Cursor::new(payload, layout), selection, decoded),
     }
 }

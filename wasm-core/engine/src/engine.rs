@@ -25,6 +25,7 @@ use crate::release::Release;
 use crate::repeat::{Doors, Streams};
 use crate::route::Router;
 use crate::series::Table;
+use crate::sparkplug::Nodes;
 use crate::task::Task;
 use crate::time::Clock;
 use crate::wire::{self, Block, Kind, Packet, Packets};
@@ -59,6 +60,8 @@ struct State {
     clock_ordinal: u32,
     doors: Doors,
     streams: Streams,
+    /// What Sparkplug edge nodes have announced.
+    nodes: Nodes,
     table: Table,
     ledger: Ledger,
     tasks: Vec<Task>,
@@ -300,6 +303,7 @@ impl State {
             clock_ordinal: CLOCK_ORDINALS,
             doors: Doors::default(),
             streams: Streams::default(),
+            nodes: Nodes::default(),
             ledger: Ledger::new(&plan),
             tasks: plan
                 .tasks
@@ -338,6 +342,9 @@ impl State {
         self.shape.set(None);
         let earlier = core::mem::replace(&mut self.plan, plan);
         let plan = &self.plan;
+        if !plan.has_sparkplug() {
+            self.nodes = Nodes::default();
+        }
         let sources = same(&plan.sources, &earlier.sources);
         let windows = same(&plan.windows, &earlier.windows);
         let tasks = same(&plan.tasks, &earlier.tasks);

@@ -12,6 +12,7 @@ pub mod plan;
 pub mod wire;
 pub mod route;
 pub mod decode;
+pub mod sparkplug;
 pub mod zone;
 pub mod time;
 pub mod repeat;

@@ -11,6 +11,7 @@ const ALARM: u8 = 3;
 const LATE: u8 = 4;
 const QUARANTINE: u8 = 5;
 const FORWARD: u8 = 6;
+const REBIRTH: u8 = 7;
 /// Kinds of a trace have the highest bit.
 const SERVED: u8 = 128;
 const OUTCOME: u8 = 129;
@@ -268,6 +269,14 @@ impl<'a> Outputs<'a> {
             for value in [time, value, watermark] {
                 writer.f64(value);
             }
+        });
+    }
+
+    /// Puts out that a Sparkplug edge node is to announce itself again; `topic` is where it takes commands.
+    pub fn rebirth(&mut self, topic: &str, wall_ms: f64) {
+        self.record(REBIRTH, 0, |writer| {
+            writer.str(topic);
+            writer.f64(wall_ms);
         });
     }
 

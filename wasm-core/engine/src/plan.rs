@@ -341,6 +341,14 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// True when it reads Sparkplug, so that there is something to remember of edge nodes.
+    #[must_use]
+    pub fn has_sparkplug(&self) -> bool {
+        self.sources.iter().any(|source| source.format == Format::Sparkplug)
+    }
+}
+
 /// Reads an evaluation plan; `None` when `text` is the plan of a gateway.
 ///
 /// # Errors

@@ -87,7 +87,7 @@ pub fn event_time_ms(found: &Found, zone: &Zone, wall_ms: f64) -> Option<f64> {
                 .or_else(|| number::whole(text).and_then(from_number))
         }
         Found::Number(_) | Found::Whole { .. } => found.number().and_then(from_number),
-        Found::Absent | Found::Other | Found::Bool(_) | Found::Joined(..) => None,
+        Found::Absent | Found::Other | Found::Bool(_) | Found::Joined(..) | Found::Announced(_) => None,
     };
     time.filter(|time| time.abs() <= TIME_MS_MAX)
 }

@@ -31,6 +31,8 @@ pub enum Format {
     Influx(Precision),
     /// Comma-separated lines.
     Csv(Csv),
+    /// Sparkplug B.
+    Sparkplug,
     /// A fixed binary layout.
     Binary(Layout),
 }
@@ -49,6 +51,7 @@ impl Format {
                 "cbor" => Self::Cbor,
                 "msgpack" => Self::Msgpack,
                 "senml" => Self::Senml,
+                "sparkplug" => Self::Sparkplug,
                 _ => return Err(CoreError::BadPlan),
             });
         }
@@ -74,7 +77,7 @@ impl Format {
     /// True when a payload without time is as good as one with: it is taken for one of its arrival.
     #[must_use]
     pub fn time_is_optional(&self) -> bool {
-        matches!(self, Self::Senml | Self::Influx(_))
+        matches!(self, Self::Senml | Self::Influx(_) | Self::Sparkplug)
     }
 
     /// The path as this format's payloads are laid out: in each line or record, columns and binary values by their place.
@@ -84,7 +87,7 @@ impl Format {
     pub fn place(&self, mut path: Path) -> Result<Path> {
         match self {
             Self::Auto | Self::Json | Self::Number | Self::Cbor | Self::Msgpack => Ok(path),
-            Self::Senml | Self::Influx(_) => path.in_records(),
+            Self::Senml | Self::Influx(_) | Self::Sparkplug => path.in_records(),
             Self::Csv(csv) => {
                 if !csv.columns.is_empty() {
                     name_to_place(&mut path, csv.columns.iter())?;

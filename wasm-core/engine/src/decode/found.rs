@@ -32,6 +32,8 @@ pub enum Found<'a> {
     Text(Text<'a>),
     /// Two pieces of text that are one.
     Joined(Text<'a>, Text<'a>),
+    /// Text that an earlier message announced, by its index in what was announced (Sparkplug).
+    Announced(u32),
     /// A time in epoch milliseconds, where the format itself says that it is one.
     Time(f64),
 }
@@ -59,7 +61,7 @@ impl Found<'_> {
             Self::Whole { negative, size } => Some(if negative { -(size as f64) } else { size as f64 }),
             Self::Bool(bool) => Some(f64::from(u8::from(bool))),
             Self::Text(text) => number::whole(text.as_plain()?),
-            Self::Absent | Self::Other | Self::Joined(..) => None,
+            Self::Absent | Self::Other | Self::Joined(..) | Self::Announced(_) => None,
         }
     }
 
@@ -98,7 +100,7 @@ impl Found<'_> {
                 first.append(out)?;
                 second.append(out)?;
             }
-            Self::Number(_) | Self::Time(_) | Self::Absent | Self::Other => return Ok(false),
+            Self::Number(_) | Self::Time(_) | Self::Absent | Self::Other | Self::Announced(_) => return Ok(false),
         }
         Ok(true)
     }
@@ -114,7 +116,7 @@ impl Found<'_> {
                 let mut text = String::new();
                 self.append_name(&mut text) == Ok(true) && text == wanted
             }
-            Self::Absent | Self::Other => false,
+            Self::Absent | Self::Other | Self::Announced(_) => false,
         }
     }
 }

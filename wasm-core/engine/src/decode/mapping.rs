@@ -145,15 +145,29 @@ impl Mapping {
         self.counter.map(|path| rows.value(&self.selection, instance, path))
     }
 
-    /// Appends what a capture is for an instance; false when it is nothing there.
+    /// Appends what a capture is for an instance; false when it is nothing there. `announced` says names that earlier
+    /// messages announced.
     ///
     /// # Errors
     /// `Corrupt` for text that is not UTF-8.
-    pub fn append_capture(&self, rows: &Rows, instance: usize, capture: usize, out: &mut String) -> Result<bool> {
+    pub fn append_capture<'n>(
+        &self,
+        rows: &Rows,
+        instance: usize,
+        capture: usize,
+        announced: impl Fn(u32) -> &'n str,
+        out: &mut String,
+    ) -> Result<bool> {
         let before = out.len();
         let there = match self.origin(capture, rows.scope(instance)) {
             Some(Origin::Match(scope)) => rows.append_name(instance, scope, out)?,
-            Some(Origin::Value(path)) => rows.value(&self.selection, instance, path).append_name(out)?,
+            Some(Origin::Value(path)) => match rows.value(&self.selection, instance, path) {
+                Found::Announced(index) => {
+                    out.push_str(announced(index));
+                    true
+                }
+                found => found.append_name(out)?,
+            },
             None => false,
         };
         Ok(there && out.len() > before)

@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::repeat::{Doors, Streams};
 use crate::series::Table;
+use crate::sparkplug::Nodes;
 use crate::task::Task;
 use crate::time::Clock;
 
@@ -42,6 +43,9 @@ impl State {
         writer.u32(self.clock_ordinal);
         self.doors.save(writer);
         self.streams.save(writer);
+        if self.plan.has_sparkplug() {
+            self.nodes.save(writer);
+        }
         self.ledger.save(writer);
         self.table.save(&self.plan.windows, writer);
         for sending in &self.sending {
@@ -103,6 +107,11 @@ impl State {
             Doors::load(&mut reader)?
         };
         let streams = Streams::load(&mut reader)?;
+        let nodes = if plan.has_sparkplug() {
+            Nodes::load(&mut reader)?
+        } else {
+            Nodes::default()
+        };
         let ledger = Ledger::load(&plan, version < 5, &mut reader)?;
         let mut table = Table::load(&plan, version, &mut reader)?;
         let rules = plan
@@ -125,6 +134,7 @@ impl State {
             clock_ordinal,
             doors,
             streams,
+            nodes,
             ledger,
             sending,
             tasks,

@@ -1,14 +1,16 @@
 //! The journey of one message, from its topic to its fate.
 
 use super::State;
+use crate::decode::sparkplug::Payload;
 use crate::decode::{self, Decoded, Format, Found, Text};
 use crate::error::{CoreError, Result};
 use crate::ledger::Fate;
 use crate::names::NONE;
 use crate::output::Outputs;
 use crate::plan::{Clocks, Field, TaskKind};
-use crate::repeat::device_number;
+use crate::repeat::{Verdict, device_number};
 use crate::route::{LabelRoute, Route, SourceRoute, Template};
+use crate::sparkplug::Rebirth;
 use crate::task::{Label, Moment};
 use crate::time::event_time_ms;
 use crate::wire::{Block, Publish};
@@ -141,6 +143,7 @@ impl State {
         decoded: &mut Decoded<'a>,
         outputs: &mut Outputs,
     ) -> Result<Fate> {
+        self.announce(route.source, publish, outputs)?;
         self.decode(route.source, block, publish, decoded)?;
         self.resolve(route, decoded)?;
         let mapping = &self.plan.sources[route.source].mapping;
@@ -185,6 +188,21 @@ impl State {
             let delay_ms = block.wall_ms as f64 - row.time_ms;
             row.time_ms += self.skews.correction_ms(row.key, delay_ms, source.clock_skew_max_ms);
         }
+    }
+
+    /// Takes note of what a Sparkplug message announces, and asks for what is missing.
+    fn announce(&mut self, source: usize, publish: &Publish, outputs: &mut Outputs) -> Result<()> {
+        if self.plan.sources[source].format != Format::Sparkplug {
+            return Ok(());
+        }
+        let payload = Payload::parse(publish.payload)?;
+        let (rebirth, missing) = self.nodes.take(publish.topic, &payload, self.clock.now_us)?;
+        if let Some(Rebirth { topic }) = rebirth {
+            #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+            outputs.rebirth(&topic, self.clock.wall_ms as f64);
+        }
+        self.ledger.account(source).book_number(&Verdict::New(missing));
+        Ok(())
     }
 
     /// Adds a row's readings to the series; false when all of them are late.
@@ -309,7 +327,12 @@ impl State {
         let mapping = &source.mapping;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
         let wall_ms = block.wall_ms as f64;
-        decode::decode(&source.format, publish.payload, wall_ms, &mapping.selection, decoded)?;
+        if source.format == Format::Sparkplug {
+            let announced = self.nodes.announced(publish.topic);
+            Payload::parse(publish.payload)?.read(announced, &mapping.selection, decoded)?;
+        } else {
+            decode::decode(&source.format, publish.payload, wall_ms, &mapping.selection, decoded)?;
+        }
         let rows = &decoded.rows;
         self.rows.clear();
         self.readings.clear();
@@ -410,7 +433,9 @@ impl State {
         let name = |template: &Template, out: &mut String| {
             out.clear();
             let capture = |capture: usize, out: &mut String| {
-                source.mapping.append_capture(&decoded.rows, row.instance, capture, out)
+                let announced = |index| self.nodes.name(index);
+                let (mapping, rows) = (&source.mapping, &decoded.rows);
+                mapping.append_capture(rows, row.instance, capture, announced, out)
             };
             match template.append(&route.captured, capture, out)? {
                 true if out.len() > NAME_BYTES_MAX => Err(CoreError::Limit),

@@ -1,0 +1,377 @@
+//! Sparkplug B payloads (Eclipse Sparkplug 3.0, chapter 6; protobuf wire format): a list of metrics, each with the members `name`,
+//! `value`, `time` (its own, else the payload's), `alias`, `datatype`, `historical` and `transient`. Metrics that only have an alias are named by
+//! the birth they were announced in; what an edge node has announced is in `sparkplug.rs` of the engine.
+
+use super::found::Found;
+use super::rows::{Child, Decoded};
+use super::selection::Selection;
+use super::text::Text;
+use super::walk;
+use crate::error::{CoreError, Result};
+
+/// The metric by which a node says which of its deaths is meant, and what hosts write to: no readings.
+const BIRTH_DEATH: &[u8] = b"bdSeq";
+const CONTROLS: [&[u8]; 2] = [b"Node Control/", b"Device Control/"];
+
+/// Members of a metric.
+const MEMBERS: [&str; 7] = ["name", "value", "time", "alias", "datatype", "historical", "transient"];
+
+/// What one field of a protobuf message holds.
+enum Held<'a> {
+    Varint(u64),
+    Fixed32(u32),
+    Fixed64(u64),
+    Bytes(&'a [u8]),
+}
+
+/// The fields of a protobuf message, one after the other.
+#[derive(Clone)]
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(CoreError::Truncated)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn varint(&mut self) -> Result<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.take(1)?[0];
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(CoreError::Corrupt);
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(CoreError::Corrupt)
+    }
+
+    /// The number of the next field and what it holds; `None` at the end.
+    fn next(&mut self) -> Result<Option<(u64, Held<'a>)>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let tag = self.varint()?;
+        let held = match tag & 7 {
+            0 => Held::Varint(self.varint()?),
+            1 => Held::Fixed64(u64::from_le_bytes(*self.take(8)?.first_chunk().expect("8 bytes"))),
+            2 => {
+                let length = usize::try_from(self.varint()?).map_err(|_| CoreError::Truncated)?;
+                Held::Bytes(self.take(length)?)
+            }
+            5 => Held::Fixed32(u32::from_le_bytes(*self.take(4)?.first_chunk().expect("4 bytes"))),
+            _ => return Err(CoreError::Corrupt),
+        };
+        if tag >> 3 == 0 {
+            return Err(CoreError::Corrupt);
+        }
+        Ok(Some((tag >> 3, held)))
+    }
+}
+
+/// One metric as it stands in a payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metric<'a> {
+    /// Its name, unless its alias says it.
+    pub name: Option<&'a [u8]>,
+    /// Its alias.
+    pub alias: Option<u64>,
+    /// Its data type (§6.4.16); 0: the birth's.
+    pub datatype: u8,
+    time: Option<u64>,
+    value: Raw<'a>,
+    historical: bool,
+    transient: bool,
+    null: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Raw<'a> {
+    #[default]
+    None,
+    Integer(u64),
+    Float(f64),
+    Bool(bool),
+    Text(&'a [u8]),
+}
+
+impl<'a> Metric<'a> {
+    fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let mut fields = Fields { rest: bytes };
+        let mut metric = Self::default();
+        while let Some((number, held)) = fields.next()? {
+            match (number, held) {
+                (1, Held::Bytes(name)) => metric.name = Some(name),
+                (2, Held::Varint(alias)) => metric.alias = Some(alias),
+                (3, Held::Varint(time)) => metric.time = Some(time),
+                (4, Held::Varint(datatype)) => metric.datatype = u8::try_from(datatype).unwrap_or(u8::MAX),
+                (5, Held::Varint(flag)) => metric.historical = flag != 0,
+                (6, Held::Varint(flag)) => metric.transient = flag != 0,
+                (7, Held::Varint(flag)) => metric.null = flag != 0,
+                (10 | 11, Held::Varint(value)) => metric.value = Raw::Integer(value),
+                (12, Held::Fixed32(bits)) => metric.value = Raw::Float(f32::from_bits(bits).into()),
+                (13, Held::Fixed64(bits)) => metric.value = Raw::Float(f64::from_bits(bits)),
+                (14, Held::Varint(flag)) => metric.value = Raw::Bool(flag != 0),
+                (15, Held::Bytes(text)) => metric.value = Raw::Text(text),
+                (1..=7 | 10..=15, _) => return Err(CoreError::Corrupt),
+                _ => {}
+            }
+        }
+        Ok(metric)
+    }
+
+    /// Its value as its data type says: senders put small negative integers as 8, 16, 32 or 64 bits.
+    #[expect(clippy::cast_possible_truncation, reason = "the bits that count")]
+    fn found(&self, datatype: u8) -> Found<'a> {
+        if self.null || self.name.is_some_and(is_control) {
+            return Found::Other;
+        }
+        let signed = |value: i64| Found::integer(value < 0, value.unsigned_abs());
+        match (self.value, datatype) {
+            (Raw::None, _) => Found::Other,
+            (Raw::Integer(bits), 1) => signed((bits as u8).cast_signed().into()),
+            (Raw::Integer(bits), 2) => signed((bits as u16).cast_signed().into()),
+            (Raw::Integer(bits), 3) => signed((bits as u32).cast_signed().into()),
+            (Raw::Integer(bits), 4) => signed(bits.cast_signed()),
+            (Raw::Integer(bits), _) => Found::integer(false, bits),
+            (Raw::Float(value), _) => Found::Number(value),
+            (Raw::Bool(value), _) => Found::Bool(value),
+            (Raw::Text(text), _) => Found::Text(Text::plain(text)),
+        }
+    }
+}
+
+fn is_control(name: &[u8]) -> bool {
+    name == BIRTH_DEATH || CONTROLS.iter().any(|control| name.starts_with(control))
+}
+
+/// A payload that is one, each metric checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    bytes: &'a [u8],
+    time: Option<u64>,
+    /// The number of the message in the session of its edge node.
+    pub seq: Option<u64>,
+}
+
+impl<'a> Payload<'a> {
+    /// Reads all of it once.
+    ///
+    /// # Errors
+    /// `Truncated` or `Corrupt`.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let mut fields = Fields { rest: bytes };
+        let mut payload = Self {
+            bytes,
+            time: None,
+            seq: None,
+        };
+        while let Some((number, held)) = fields.next()? {
+            match (number, held) {
+                (1, Held::Varint(time)) => payload.time = Some(time),
+                (2, Held::Bytes(metric)) => {
+                    Metric::parse(metric)?;
+                }
+                (3, Held::Varint(seq)) => payload.seq = Some(seq),
+                (1..=3, _) => return Err(CoreError::Corrupt),
+                _ => {}
+            }
+        }
+        Ok(payload)
+    }
+
+    /// Its metrics in order.
+    pub fn metrics(&self) -> impl Iterator<Item = Metric<'a>> + use<'a> {
+        let mut fields = Fields { rest: self.bytes };
+        core::iter::from_fn(move || {
+            loop {
+                match fields.next() {
+                    Ok(Some((2, Held::Bytes(metric)))) => return Metric::parse(metric).ok(),
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return None,
+                }
+            }
+        })
+    }
+
+    /// Follows the paths of `selection` through it. `announced` says the name (its index) and data type of a metric of a birth.
+    ///
+    /// # Errors
+    /// `Limit` for more metrics than a payload may have.
+    pub fn read(
+        &self,
+        announced: impl Fn(&Metric) -> Option<(u32, u8)> + Clone,
+        selection: &Selection,
+        decoded: &mut Decoded<'a>,
+    ) -> Result<()> {
+        let cursor = Cursor {
+            fields: Fields { rest: self.bytes },
+            time: self.time,
+            announced,
+            members: [Found::Absent; MEMBERS.len()],
+            next: Next::Payload,
+        };
+        walk::read(cursor, selection, decoded)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Next {
+    Payload,
+    Metric,
+    Member(usize),
+}
+
+/// A place in a payload.
+#[derive(Clone)]
+struct Cursor<'a, F> {
+    fields: Fields<'a>,
+    time: Option<u64>,
+    announced: F,
+    members: [Found<'a>; MEMBERS.len()],
+    next: Next,
+}
+
+impl<'a, F: Fn(&Metric) -> Option<(u32, u8)>> Cursor<'a, F> {
+    fn resolve(&mut self, metric: &Metric<'a>) {
+        let announced = (self.announced)(metric);
+        let name = match (metric.name, announced) {
+            (Some(name), _) => Found::Text(Text::plain(name)),
+            (None, Some((name, _))) => Found::Announced(name),
+            (None, None) => Found::Absent,
+        };
+        let datatype = match (metric.datatype, announced) {
+            (0, Some((_, datatype))) => datatype,
+            (datatype, _) => datatype,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "a time that is not exact is far out of range")]
+        let time = metric
+            .time
+            .or(self.time)
+            .map_or(Found::Absent, |time| Found::Time(time as f64));
+        self.members = [
+            name,
+            metric.found(datatype),
+            time,
+            metric.alias.map_or(Found::Absent, |alias| Found::integer(false, alias)),
+            Found::integer(false, datatype.into()),
+            Found::Bool(metric.historical),
+            Found::Bool(metric.transient),
+        ];
+    }
+}
+
+impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> walk::Cursor<'a> for Cursor<'a, F> {
+    /// How many members of a metric are behind.
+    type Frame = usize;
+
+    fn open(&mut self, _: bool) -> Result<walk::Token<'a, usize>> {
+        Ok(match self.next {
+            Next::Payload => walk::Token::List(0),
+            Next::Metric => walk::Token::Map(0),
+            Next::Member(member) => walk::Token::Scalar(self.members[member]),
+        })
+    }
+
+    fn member(&mut self, behind: &mut usize) -> Result<Option<Child<'a>>> {
+        let member = *behind;
+        *behind += 1;
+        self.next = Next::Member(member);
+        Ok(MEMBERS
+            .get(member)
+            .map(|name| Child::Name(Text::plain(name.as_bytes()))))
+    }
+
+    fn element(&mut self, _: &mut usize) -> Result<bool> {
+        while let Some((number, held)) = self.fields.next()? {
+            if let (2, Held::Bytes(metric)) = (number, held) {
+                self.resolve(&Metric::parse(metric)?);
+                self.next = Next::Metric;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A payload of time 5 and seq 7 with the metrics t (alias 1, Int8 −1 as 32 bits), u (double 2.5) and a null.
+    const VECTOR: &[u8] = &[
+        0x08, 0x05, // timestamp
+        0x12, 0x0d, 0x0a, 0x01, b't', 0x10, 0x01, 0x20, 0x01, 0x50, 0xff, 0xff, 0xff, 0xff, 0x0f, // t
+        0x12, 0x10, 0x0a, 0x01, b'u', 0x18, 0x09, 0x20, 0x0a, 0x69, 0, 0, 0, 0, 0, 0, 0x04, 0x40, // u
+        0x12, 0x07, 0x0a, 0x01, b'n', 0x20, 0x0a, 0x38, 0x01, // n
+        0x18, 0x07, // seq
+    ];
+
+    #[test]
+    fn metrics_have_the_value_that_their_type_says() {
+        let payload = Payload::parse(VECTOR).unwrap();
+        assert_eq!((payload.time, payload.seq), (Some(5), Some(7)));
+        let found: Vec<Found> = payload.metrics().map(|metric| metric.found(metric.datatype)).collect();
+        assert_eq!(found, [Found::Number(-1.0), Found::Number(2.5), Found::Other]);
+        let metric = payload.metrics().next().unwrap();
+        assert_eq!((metric.name, metric.alias), (Some(&b"t"[..]), Some(1)));
+    }
+
+    #[test]
+    fn integers_of_every_size_and_sign_are_read() {
+        for (datatype, bits, value) in [
+            (1, 0xff, -1.0),
+            (1, u64::MAX, -1.0),
+            (2, 0xffff_8000, -32768.0),
+            (3, 0xffff_ffff, -1.0),
+            (4, u64::MAX, -1.0),
+            (5, 0xff, 255.0),
+            (8, 1 << 40, 1_099_511_627_776.0),
+            (0, 7, 7.0),
+        ] {
+            let metric = Metric {
+                value: Raw::Integer(bits),
+                ..Metric::default()
+            };
+            assert_eq!(metric.found(datatype).number(), Some(value), "{datatype} {bits}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_refused_and_what_nodes_control_is_no_reading() {
+        for end in 3..VECTOR.len() {
+            let cut = Payload::parse(&VECTOR[..end]);
+            // Between two fields a payload may end.
+            assert!(cut.is_err() || [17, 35, 44].contains(&end), "{end}");
+        }
+        for name in ["bdSeq", "Node Control/Rebirth"] {
+            let metric = Metric {
+                name: Some(name.as_bytes()),
+                value: Raw::Integer(1),
+                ..Metric::default()
+            };
+            assert_eq!(metric.found(8), Found::Other);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            if let Ok(payload) = Payload::parse(&bytes) {
+                let _ = payload.metrics().count();
+            }
+        }
+    }
+}

@@ -70,3 +70,16 @@ export function takesTopics(pattern: string, template: string, sure: boolean): b
   }
   return levels.length === wanted.length;
 }
+
+/** True when a topic is one of a pattern's (MQTT 3.1.1 section 4.7; `except` aside). */
+export function topicMatches(pattern: string, topic: string): boolean {
+  const levels = topicFilter(pattern).split('/');
+  const parts = topic.split('/');
+  if (topic.startsWith('$') && (levels[0] === '+' || levels[0] === '#')) return false;
+  for (const [index, level] of levels.entries()) {
+    // `{name#}` captures one level at least; `#` alone may stand for none.
+    if (level === '#') return pattern.endsWith('#}') ? parts.length > index : parts.length >= index;
+    if (parts[index] === undefined || (level !== '+' && level !== parts[index])) return false;
+  }
+  return parts.length === levels.length;
+}

@@ -88,6 +88,7 @@ export {
 } from './outputs.ts';
 export { hashPassword, type PasswordHash, parsePasswordHash, passwordFits } from './passwords.ts';
 export { topicFilter, topicMatches } from './patterns.ts';
+export { compilePlan, DRIFT_DETECTORS, type EvaluationSpec, planForEvaluation, planHash, RUN_LENGTHS } from './plan.ts';
 export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
 export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';

@@ -11,6 +11,11 @@ export function encodeSparkplug(payload: Parameters<typeof sparkplug.encodePaylo
   return sparkplug.encodePayload(payload);
 }
 
+/** What the publishers' own library reads in one. */
+export function decodeSparkplug(payload: Uint8Array): ReturnType<typeof sparkplug.decodePayload> {
+  return sparkplug.decodePayload(payload);
+}
+
 export interface Vector {
   preset: string;
   /** What is said beside the preset, as YAML flow. */

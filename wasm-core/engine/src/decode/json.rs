@@ -8,18 +8,29 @@ use crate::error::{CoreError, Result};
 use crate::json::{number_length, unescape};
 use crate::number;
 
-/// The bytes that are not just passed over in a string: its end, escapes, and what must not stand there.
-const IN_STRING_STOPS: [bool; 256] = {
-    let mut stops = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        stops[control] = true;
-        control += 1;
+/// A byte in each of eight places.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// How many bytes of a string are passed over before its end, an escape or what must not stand there; `None`: all. Eight bytes at
+/// a time: in the differences below the highest bit of a byte is set where it is one of these (S. E. Anderson, "Bit Twiddling Hacks"); a borrow
+/// may set it in later bytes too, so the first counts.
+fn plain(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while let Some(chunk) = bytes[at..].first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        let zero = |word: u64| word.wrapping_sub(each(1)) & !word;
+        let control = word.wrapping_sub(each(0x20)) & !word;
+        let stops = (control | zero(word ^ each(b'"')) | zero(word ^ each(b'\\'))) & each(0x80);
+        if stops != 0 {
+            return Some(at + (stops.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
     }
-    stops[b'"' as usize] = true;
-    stops[b'\\' as usize] = true;
-    stops
-};
+    let stop = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    bytes[at..].iter().position(stop).map(|rest| at + rest)
+}
 
 /// A place in JSON text.
 #[derive(Clone)]
@@ -75,9 +86,7 @@ impl<'a> Cursor<'a> {
         let from = self.at;
         let mut escapes = Escapes::None;
         loop {
-            let rest = &self.bytes[self.at..];
-            let plain = rest.iter().position(|&byte| IN_STRING_STOPS[usize::from(byte)]);
-            self.at += plain.ok_or(CoreError::Truncated)?;
+            self.at += plain(&self.bytes[self.at..]).ok_or(CoreError::Truncated)?;
             match self.bytes[self.at] {
                 b'"' => {
                     self.at += 1;
@@ -90,6 +99,32 @@ impl<'a> Cursor<'a> {
                 }
                 _ => return Err(CoreError::Corrupt),
             }
+        }
+    }
+
+    /// A member's name and its colon.
+    fn name(&mut self) -> Result<Text<'a>> {
+        if self.peek()? != b'"' {
+            return Err(CoreError::Corrupt);
+        }
+        let name = self.string()?;
+        self.space();
+        if self.peek()? != b':' {
+            return Err(CoreError::Corrupt);
+        }
+        self.at += 1;
+        Ok(name)
+    }
+
+    /// A scalar of which nothing is wanted.
+    fn pass_scalar(&mut self, first: u8) -> Result<()> {
+        match first {
+            b'"' => self.string().map(|_| ()),
+            b't' => self.word(b"true"),
+            b'f' => self.word(b"false"),
+            b'n' => self.word(b"null"),
+            b'-' | b'0'..=b'9' => self.number(false).map(|_| ()),
+            _ => Err(CoreError::Corrupt),
         }
     }
 
@@ -141,20 +176,62 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
         if !self.more(first, b'}')? {
             return Ok(None);
         }
-        if self.peek()? != b'"' {
-            return Err(CoreError::Corrupt);
-        }
-        let name = self.string()?;
-        self.space();
-        if self.peek()? != b':' {
-            return Err(CoreError::Corrupt);
-        }
-        self.at += 1;
-        Ok(Some(Child::Name(name)))
+        self.name().map(|name| Some(Child::Name(name)))
     }
 
     fn element(&mut self, first: &mut bool) -> Result<bool> {
         self.more(first, b']')
+    }
+
+    /// Without a frame for each map and list: which of them are maps is a bit each.
+    fn pass(&mut self, levels: usize) -> Result<()> {
+        let (mut depth, mut maps) = (0, 0_u64);
+        loop {
+            self.space();
+            let first = self.peek()?;
+            if matches!(first, b'{' | b'[') {
+                self.at += 1;
+                self.space();
+                // What closes stands two places behind what opens.
+                if self.peek()? == first + 2 {
+                    self.at += 1;
+                } else if depth == levels {
+                    return Err(CoreError::Limit);
+                } else {
+                    depth += 1;
+                    maps = maps << 1 | u64::from(first == b'{');
+                    if first == b'{' {
+                        self.name()?;
+                    }
+                    continue;
+                }
+            } else {
+                self.pass_scalar(first)?;
+            }
+            loop {
+                if depth == 0 {
+                    return Ok(());
+                }
+                self.space();
+                let in_map = maps & 1 == 1;
+                match self.peek()? {
+                    b',' => {
+                        self.at += 1;
+                        if in_map {
+                            self.space();
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    close if close == if in_map { b'}' } else { b']' } => {
+                        self.at += 1;
+                        maps >>= 1;
+                        depth -= 1;
+                    }
+                    _ => return Err(CoreError::Corrupt),
+                }
+            }
+        }
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -317,7 +394,43 @@ mod tests {
         assert_eq!(find(&"[".repeat(100), &["a"]), Err(CoreError::Limit));
     }
 
+    #[test]
+    fn nesting_is_bounded_the_same_whether_wanted_or_not() {
+        for depth in [63, 64, 65, 66, 70] {
+            let lists = format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+            let wanted = find(&lists, &["[0]"]).map(|_| ());
+            let passed = find(&format!("{{\"x\":{lists}}}"), &["a"]).map(|_| ());
+            assert_eq!(
+                wanted,
+                if depth > 64 { Err(CoreError::Limit) } else { Ok(()) },
+                "{depth}"
+            );
+            assert_eq!(
+                passed,
+                if depth > 63 { Err(CoreError::Limit) } else { Ok(()) },
+                "{depth}"
+            );
+        }
+    }
+
     proptest! {
+        #[test]
+        fn eight_bytes_at_a_time_stop_where_one_at_a_time_does(bytes in prop::collection::vec(any::<u8>(), 0..40), at in 0_usize..40, stop in prop::sample::select(vec![b'"', b'\\', 0x1f, 0, 0x20, 0x80, 0x9f, 0xa2])) {
+            let mut bytes: Vec<u8> = bytes.iter().map(|byte| byte | 0x40).collect();
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte = stop;
+            }
+            let stops = |&byte: &u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+            prop_assert_eq!(plain(&bytes), bytes.iter().position(stops));
+        }
+
+        #[test]
+        fn what_is_not_wanted_is_checked_as_what_is(text in "[\\[\\]{}\",:0-2eE.+\\-tab\\\\ ]{0,24}") {
+            let wanted = find(&format!("[{text}]"), &["[0][0]", "[0].a", "*.*.*"]).is_ok();
+            let passed = find(&format!("[{text}]"), &["x"]).is_ok();
+            prop_assert_eq!(wanted, passed);
+        }
+
         #[test]
         fn any_bytes_are_scanned_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _ = find_first(Cursor::new(&bytes), &["", "a.b[0]", "*.x", "[?a=1].b"]);

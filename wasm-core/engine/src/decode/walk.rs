@@ -29,6 +29,24 @@ pub(super) trait Cursor<'a>: Clone {
     fn element(&mut self, frame: &mut Self::Frame) -> Result<bool>;
     /// Behind the value of the whole payload: nothing may follow.
     fn finish(&mut self) -> Result<()>;
+    /// Checks the value at hand, of which nothing is wanted, and goes behind it. What it holds may be nested `levels` deep.
+    fn pass(&mut self, levels: usize) -> Result<()> {
+        let inner = || levels.checked_sub(1).ok_or(CoreError::Limit);
+        match self.open(false)? {
+            Token::Scalar(_) => {}
+            Token::Map(mut frame) => {
+                while self.member(&mut frame)?.is_some() {
+                    self.pass(inner()?)?;
+                }
+            }
+            Token::List(mut frame) => {
+                while self.element(&mut frame)? {
+                    self.pass(inner()?)?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Follows `selection` through the payload that `cursor` stands before.
@@ -64,11 +82,12 @@ impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
         if self.nested + depth > DEPTH_MAX {
             return Err(CoreError::Limit);
         }
-        match self.cursor.open(active != 0)? {
+        if active == 0 {
+            return self.cursor.pass(DEPTH_MAX - self.nested - depth);
+        }
+        match self.cursor.open(true)? {
             Token::Scalar(found) => {
-                if active != 0 {
-                    self.capture(depth, active, found);
-                }
+                self.capture(depth, active, found);
             }
             Token::Map(mut frame) => {
                 let going = self.capture(depth, active, Found::Other);

@@ -111,6 +111,16 @@ export type FormatConfig =
 export const COMPRESSIONS = ['auto', 'gzip', 'zlib', 'deflate', 'zstd'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
+/** What a field's readings mean, and what they can be. */
+export interface SenseConfig {
+  /** Words, truth values or numbers that stand for a number. */
+  words: { is: string; means: number }[];
+  /** Other numbers become ((number + before) × times) ÷ by + after; empty: they stay. */
+  linear: number[];
+  /** The least and the largest that can be measured, after all that; empty: any. What lies outside is quarantined. */
+  range: number[];
+}
+
 /** A number that is read. */
 export interface FieldConfig {
   /** Template over the captures of the topic and the payload. */
@@ -120,6 +130,8 @@ export interface FieldConfig {
   absent: number | null;
   /** What the wildcards of the path pass over. */
   except: string[];
+  /** Its contract; null: any number is as good as another. */
+  sense: SenseConfig | null;
 }
 
 /** A field as an expression over others (wasm-core/engine/src/expression.rs). */

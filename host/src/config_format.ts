@@ -113,7 +113,7 @@ function parseBits(node: ConfigNode | null, type: string): number[] {
   return [from, items[1]?.integer(1, size - from) ?? 1];
 }
 
-const field = (name: string, path: string): FieldConfig => ({ name, path, absent: null, except: [] });
+const field = (name: string, path: string): FieldConfig => ({ name, path, absent: null, except: [], sense: null });
 
 /** What a source reads when it does not say. */
 export function defaultReads(format: FormatConfig): Pick<SourceConfig, 'fields' | 'captures' | 'time'> {

@@ -14,8 +14,8 @@ describe('a source', () => {
     expect(source).toMatchObject({
       ...{ topic: 'z/{dev#}', except: ['z/bridge/#'], key: '{dev}', nothing: 'filter' },
       fields: [
-        { name: '{f}', path: '{f}', absent: null, except: ['id'] },
-        { name: 'snr', path: 'a.snr', absent: 0, except: [] },
+        { name: '{f}', path: '{f}', absent: null, except: ['id'], sense: null },
+        { name: 'snr', path: 'a.snr', absent: 0, except: [], sense: null },
       ],
       ...{ time: 'ts', timeAbsent: 'arrival', zone: [[0, 60]], seq: 'n', seqAbsent: 0 },
     });
@@ -47,6 +47,11 @@ describe('a source', () => {
     ['{ topic: a, fields: { t: { path: t, except: [x] } } }', 'a wildcard'],
     ['{ topic: a, fields: { t: { path: t, default: 0 } } }', 'unknown key `default`'],
     ['{ topic: a, except: ["a/#/b"] }', 'must be the last level'],
+    ['{ topic: a, fields: { t: { path: t, unit: "°F → K" } } }', '°F'],
+    ['{ topic: a, fields: { t: { path: t, unit: "°F → °C", scale: 2 } } }', 'one of them'],
+    ['{ topic: a, fields: { t: { path: t, scale: 0 } } }', 'another factor'],
+    ['{ topic: a, fields: { t: { path: t, range: [2, 1] } } }', 'no range'],
+    ['{ topic: a, fields: { t: { path: t, values: { ON: high } } } }', 'a number'],
     ['{ topic: a, nothing: drop }', 'one of quarantine, filter'],
   ])('%s_is_refused_with_%s', (yaml, says) => {
     expect(() => sources(yaml)).toThrow(says);

@@ -6,6 +6,7 @@ import { parseDerived } from './config_features.ts';
 import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
+import { parseSense, SENSE_KEYS } from './config_sense.ts';
 import { checkMapping } from './paths.ts';
 import { checkTemplate, templateNames } from './patterns.ts';
 import { expandPreset, PRESETS } from './presets.ts';
@@ -220,8 +221,8 @@ function parseFields(node: ConfigNode | null): FieldConfig[] | null {
 
 /** A path, or a map with one. */
 function parseField(name: string, node: ConfigNode): FieldConfig {
-  if (!node.isMap) return { name, path: path(node) ?? '', absent: null, except: [] };
-  const map = node.map(['path', 'absent', 'except']);
+  if (!node.isMap) return { name, path: path(node) ?? '', absent: null, except: [], sense: null };
+  const map = node.map(['path', 'absent', 'except', ...SENSE_KEYS]);
   const found = path(map.get('path')) ?? '';
   const except = map.get('except')?.list(EXCEPT_MAX) ?? [];
   if (except.length > 0 && !/[*{]/.test(found))
@@ -231,6 +232,7 @@ function parseField(name: string, node: ConfigNode): FieldConfig {
     path: found,
     absent: map.get('absent')?.number(-1e100, 1e100) ?? null,
     except: except.map((item) => item.text(/^.{1,256}$/, 'a name')),
+    sense: parseSense(map),
   };
 }
 

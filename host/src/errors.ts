@@ -43,6 +43,7 @@ export const ERRORS = {
   RIV_CORE_BAD_TIME: publisher(
     'Set the clock of the device, or correct `time` or raise `clock_skew_max` of the source.',
   ),
+  RIV_CORE_OUT_OF_RANGE: publisher('Look at the sensor, or correct `range` of the field.'),
   RIV_CORE_UNKNOWN: developer('The core and the host are of different versions; build both from one tree.'),
   RIV_CORE_TRAPPED: developer(
     'The instance is dead: open a new engine from the last checkpoint and report what it was given.',
@@ -179,6 +180,7 @@ export const CORE_ERRORS = {
     code: 'RIV_CORE_BAD_TIME',
     found: 'an event time that is missing, unreadable or too far ahead',
   },
+  OutOfRange: { value: -14, code: 'RIV_CORE_OUT_OF_RANGE', found: 'a reading that its field cannot have' },
 } as const satisfies Record<string, { value: number; code: ErrorCode; found: string }>;
 
 const coreByValue = new Map(Object.values(CORE_ERRORS).map((entry) => [entry.value as number, entry]));

@@ -94,10 +94,11 @@ function source(config: SourceConfig) {
     ...(config.compression === null ? {} : { compression: config.compression }),
     ...(config.captures.length > 0 ? { captures: config.captures.map(({ name, path }) => ({ name, path })) } : {}),
     key: config.key,
-    fields: config.fields.map(({ name, path, absent, except }) => ({
+    fields: config.fields.map(({ name, path, absent, except, sense }) => ({
       ...{ name, path },
       ...(absent === null ? {} : { absent }),
       ...(except.length > 0 ? { except } : {}),
+      ...(sense === null ? {} : { sense: { words: sense.words, linear: sense.linear, range: sense.range } }),
     })),
     ...(config.derived.length > 0
       ? { derived: config.derived.map(({ name, expression }) => ({ name, expression })) }

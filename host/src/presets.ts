@@ -25,9 +25,12 @@ export interface Preset {
   sources(options: { name: string; at(topic: string): string; zone: string | null }): PlainSource[];
 }
 
+/** How publishers say that something is on. */
+const ON_OFF = { ON: 1, OFF: 0 } as const;
+
 /** Of a member and of each member of an object in it. */
 function nested(path: string, except: readonly string[] = []): Record<string, unknown> {
-  const leaf = (inner: string) => (except.length > 0 ? { path: inner, except } : inner);
+  const leaf = (inner: string) => ({ path: inner, values: ON_OFF, ...(except.length > 0 ? { except } : {}) });
   return { '{field}': leaf(`${path}{field}`), '{field}_{part}': leaf(`${path}{field}.{part}`) };
 }
 
@@ -71,7 +74,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
           topic: at('tele/{device}/SENSOR'),
           key: '{device}',
           fields: {
-            '{sensor}': '{sensor}',
+            '{sensor}': { path: '{sensor}', values: ON_OFF },
             '{sensor}_{quantity}': { path: '{sensor}.{quantity}', except },
             '{sensor}_{quantity}_{part}': { path: '{sensor}.{quantity}.{part}', except },
           },
@@ -130,7 +133,7 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
         topic: at(`{device}/${component}/{field}/state`),
         format: 'number',
         key: '{device}',
-        fields: { '{field}': '' },
+        fields: { '{field}': { path: '', values: ON_OFF } },
         nothing: 'filter',
       })),
   },

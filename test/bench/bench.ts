@@ -24,12 +24,15 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   windows: {
     about: 'CPU per reading and bytes per key of every kind of window, as they grow',
     load: () => import('./windows/main.ts'),
-  decode: 
+  },
+  decode: {
     about: 'ns per message of every payload format, against JSON.parse and the usual libraries',
     load: () => import('./decode/main.ts'),
-  learn: 
+  },
+  learn: {
     about: 'the learner that nobody tunes, against River and Vowpal Wabbit on the same rows',
-    load: () => import('./learn/main.ts'),,
+    load: () => import('./learn/main.ts'),
+  },
 };
 
 function help(): string {

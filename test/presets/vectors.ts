@@ -101,7 +101,7 @@ export function vectors(arrivalMs: number): readonly Vector[] {
       gives: {
         key: 'kitchen/floor_light',
         at: measured,
-        fields: { brightness: 215, color_hue: 25, color_saturation: 95, color_x: 0.477, color_y: 0.4 },
+        fields: { brightness: 215, color_hue: 25, color_saturation: 95, color_x: 0.477, color_y: 0.4, state: 1 },
       },
     },
     {
@@ -206,6 +206,7 @@ export function vectors(arrivalMs: number): readonly Vector[] {
           Sleep: 50,
           LoadAvg: 19,
           MqttCount: 1,
+          POWER: 1,
           Wifi_AP: 1,
           Wifi_Channel: 6,
           Wifi_RSSI: 100,
@@ -259,6 +260,13 @@ export function vectors(arrivalMs: number): readonly Vector[] {
       topic: 'livingroom/sensor/bme280_temperature/state',
       payload: '21.4',
       gives: { key: 'livingroom', at: arrivalMs, fields: { bme280_temperature: 21.4 } },
+    },
+    {
+      preset: 'esphome',
+      about: 'a switch that says ON',
+      topic: 'livingroom/binary_sensor/door/state',
+      payload: 'ON',
+      gives: { key: 'livingroom', at: arrivalMs, fields: { door: 1 } },
     },
     {
       preset: 'esphome',

@@ -18,6 +18,7 @@ mod senml;
 mod influx;
 mod csv;
 mod binary;
+pub mod sense;
 pub mod sparkplug;
 #[cfg(test)]
 mod differential;
@@ -31,6 +32,7 @@ pub use packed::Packing;
 pub use path::{Path, is_capture_name};
 pub use rows::{Decoded, Rows};
 pub use selection::{PATHS_MAX, Selection};
+pub use sense::Sense;
 pub use text::Text;
 
 use crate::error::{CoreError, Result};
@@ -50,7 +52,13 @@ pub fn decode<'a>(
 ) -> Result<()> {
     match format {
         Format::Json => walk::read(json::Cursor::new(payload), selection, decoded),
-        Format::Number => raw(payload, selection, decoded),
+        Format::Number => {
+            // Words are for the field's contract to understand.
+            if raw(payload, selection, decoded).is_err() {
+                decoded.set_whole(selection, Found::Text(Text::plain(payload.trim_ascii())));
+            }
+            Ok(())
+        }
         Format::Auto => walk::read(json::Cursor::new(payload), selection, decoded)
             .or_else(|error| raw(payload, selection, decoded).map_err(|_| error)),
         Format::Cbor => walk::read(cbor::Cursor::new(payload), selection, decoded),

@@ -30,6 +30,8 @@ pub enum CoreError {
     NoReading = -12,
     /// A message whose event time is missing, unreadable, or further ahead of the clock than its source allows.
     BadTime = -13,
+    /// A reading that its field's contract says cannot have been measured.
+    OutOfRange = -14,
 }
 
 /// What fallible parts of the engine return.

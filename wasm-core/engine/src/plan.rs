@@ -2,7 +2,7 @@
 //! in every default; here each value is checked against its range, and a plan that passed can be followed without further
 //! questions.
 
-use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Selection, is_capture_name};
+use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Selection, Sense, is_capture_name};
 use crate::drift::{Kind, RUN_LENGTHS};
 use crate::error::{CoreError, Result};
 use crate::evaluate::{DriftSpec, EvaluationKind, EvaluationSpec};
@@ -82,6 +82,8 @@ pub struct Field {
     pub absent: Option<f64>,
     /// What its wildcards pass over.
     pub except: Vec<String>,
+    /// Its contract; `None`: any number is as good as another.
+    pub sense: Option<Sense>,
 }
 
 /// A field that is made of others of the same key.
@@ -414,6 +416,7 @@ impl Source {
                 name: Template::parse(&string(field, "name")?, &names)?,
                 absent: optional_number(field, "absent")?,
                 except: optional_strings(field, "except")?,
+                sense: Sense::parse(field)?,
             })
         });
         let fields: Vec<Field> = fields.collect::<Result<_>>()?;

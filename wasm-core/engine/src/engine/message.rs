@@ -347,12 +347,18 @@ impl State {
             };
             let (mut found_any, mut absent_any) = (false, false);
             for &field in mapping.fields(rows, instance) {
-                let Field { absent, except, .. } = &source.fields[field];
+                let Field {
+                    absent, except, sense, ..
+                } = &source.fields[field];
                 if except.iter().any(|name| rows.lies_in(instance, name)) {
                     continue;
                 }
                 let found = rows.value(&mapping.selection, instance, field);
-                if let Some(value) = found.reading()? {
+                let reading = match sense {
+                    Some(sense) => sense.reading(&found)?,
+                    None => found.reading()?,
+                };
+                if let Some(value) = reading {
                     push(field, value);
                     found_any = true;
                 }

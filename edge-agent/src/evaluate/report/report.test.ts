@@ -11,20 +11,22 @@ import { htmlReport, type ReportedData, svgReport } from './report.ts';
 const directory = mkdtempSync(join(tmpdir(), 'rivulet-report-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
+const REQUEST = {
+  task: 'regression',
+  target: 'y',
+  time: undefined,
+  key: undefined,
+  drop: [],
+  horizon: 1,
+  labelDelay: 0,
+  classes: [],
+} as const;
+
 async function run(labelDelay: number, extra: object, limit = Number.POSITIVE_INFINITY): Promise<EvaluationResult> {
   const path = join(directory, 'steps.csv');
   const lines = Array.from({ length: 1500 }, (_, row) => `${row % 17},${(row % 17) * 2 + (row % 3)}`);
   writeFileSync(path, `x,y\n${lines.join('\n')}\n`);
-  const request = {
-    task: 'regression',
-    target: 'y',
-    time: undefined,
-    key: undefined,
-    drop: [],
-    horizon: 1,
-    labelDelay,
-    classes: [],
-  } as const;
+  const request = { ...REQUEST, labelDelay };
   const settings = { limit, positive: undefined, progress: () => {}, ...extra };
   return evaluate(await loadCore(), await openTable(path), request, settings);
 }
@@ -69,21 +71,11 @@ test('a detector on the error says where the world changed, in the report and on
     return `${x},${row < 3000 ? 2 * x : 300 - x + ((row * 104_729) % 97)}`;
   });
   writeFileSync(path, `x,y\n${lines.join('\n')}\n`);
-  const request = {
-    task: 'regression',
-    target: 'y',
-    time: undefined,
-    key: undefined,
-    drop: [],
-    horizon: 1,
-    labelDelay: 0,
-    classes: [],
-  } as const;
   const settings = { limit: Number.POSITIVE_INFINITY, positive: undefined, curve: true, progress: () => {} };
   const core = await loadCore();
-  const plain = await evaluate(core, await openTable(path), request, settings);
+  const plain = await evaluate(core, await openTable(path), REQUEST, settings);
   const drift = { detector: 'adwin', runLength: 100_000 } as const;
-  const watched = await evaluate(core, await openTable(path), { ...request, drift }, settings);
+  const watched = await evaluate(core, await openTable(path), { ...REQUEST, drift }, settings);
   expect([plain.drift, watched.digest]).toEqual([undefined, plain.digest]);
   expect(watched.drift).toMatchObject({ detector: 'adwin', run_length: 100_000 });
   expect(watched.drift?.rows.some((row) => row > 3000 && row < 3200)).toBe(true);

@@ -16,19 +16,26 @@ import type {
   GatewayChangeView,
   GatewayDetailView,
   HeadView,
+  HeldView,
   LineageView,
   ModelView,
+  PieceAnswerView,
   QuarantineView,
   ReleaseView,
+  ReportAnswerView,
+  RetryWindowView,
 } from './api/views.ts';
 import type { Store } from './drivers/store.ts';
 import { curveView } from './fleet/curves.ts';
 import { openRoster } from './fleet/roster.ts';
 import { fleetSentence } from './fleet/sentence.ts';
+import { openClones } from './intake/clones.ts';
 import { receiveDelta } from './intake/deltas.ts';
 import { type EnrolmentRequest, enrol } from './intake/enrolment.ts';
 import { openKeys } from './intake/keys.ts';
+import { openPieces } from './intake/pieces.ts';
 import { receiveReport } from './intake/reports.ts';
+import { retryWindow } from './intake/retry_window.ts';
 import type { OpenMerge } from './merge.ts';
 import type { OperatorCommand } from './operate/command.ts';
 import { forgetGateway } from './operate/forget.ts';
@@ -65,7 +72,11 @@ export type CoordinatorEvent =
 export interface Coordinator {
   enrol(request: EnrolmentRequest): EnrolmentView;
   receiveDelta(envelope: Uint8Array): DeltaAnswerView;
-  receiveReport(body: Uint8Array, signature: string): { readonly heads: readonly HeadView[] };
+  /** Takes a piece of an envelope in; with the last one the envelope. */
+  receivePiece(piece: Uint8Array): PieceAnswerView;
+  receiveReport(body: Uint8Array, signature: string): ReportAnswerView;
+  /** When a gateway should come again; `busy`: it is being turned away for load. */
+  retryWindow(busy?: boolean): RetryWindowView;
   fleet(): FleetView;
   gateway(id: string): GatewayDetailView;
   models(): readonly ModelView[];
@@ -102,6 +113,8 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
 
   const roster = openRoster(store.directory, clock);
   const keys = openKeys(roster);
+  const clones = openClones(store, clock);
+  const pieces = openPieces(keys);
   const models = openModels(store, parts.openMerge, () => clock.wallMs());
   const releaser = openReleaser({
     ...parts,
@@ -130,25 +143,52 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     return [...schemas].flatMap((schema) => store.heads.get(schema) ?? []).map(headView);
   }
 
+  const heldOf = (gateway: string): HeldView[] =>
+    store.deltas.contributionsOf(gateway).map(({ schema, incarnation, seq }) => ({ schema, incarnation, seq }));
+
+  /** What every good answer to a gateway ends with. */
+  function standingOf(gateway: string): ReportAnswerView {
+    return { heads: headsFor(gateway), held: heldOf(gateway), retry_window_s: retryWindow(roster.size()) };
+  }
+
+  function takeDelta(envelope: Uint8Array): DeltaAnswerView {
+    const { receipt, signature, schema } = receiveDelta(envelope, { store, models, roster, keys, identity, clock });
+    if (receipt.outcome === 'accepted') releaser.wake();
+    if (receipt.outcome === 'quarantined') changed(receipt.gateway, 'quarantined');
+    const waitS = Math.ceil(releaser.waitMs(schema) / 100) / 10;
+    return { receipt, signature, retry_after_s: waitS, ...standingOf(receipt.gateway) };
+  }
+
   return {
+    retryWindow: (busy) => retryWindow(roster.size(), busy),
+
     enrol(request) {
       const status = enrol(request, { store, roster, clock });
       if (status === 'enrolled') changed(request.gateway, 'enrolled');
       const key = publicKeyFromBytes(identity.publicKey).export({ format: 'der', type: 'spki' });
-      return { gateway: request.gateway, coordinator_key: key.toString('base64'), status };
+      return {
+        gateway: request.gateway,
+        coordinator_key: key.toString('base64'),
+        status,
+        retry_window_s: retryWindow(roster.size()),
+      };
     },
 
-    receiveDelta(envelope) {
-      const { receipt, signature, schema } = receiveDelta(envelope, { store, models, roster, keys, identity, clock });
-      if (receipt.outcome === 'accepted') releaser.wake();
-      if (receipt.outcome === 'quarantined') changed(receipt.gateway, 'quarantined');
-      const waitS = Math.ceil(releaser.waitMs(schema) / 100) / 10;
-      return { receipt, signature, heads: headsFor(receipt.gateway), retry_after_s: waitS };
+    receiveDelta: takeDelta,
+
+    receivePiece(bytes) {
+      const { received, envelope } = pieces.receive(bytes);
+      const retry_window_s = retryWindow(roster.size());
+      return { received, retry_window_s, ...(envelope === null ? {} : { delta: takeDelta(envelope) }) };
     },
 
     receiveReport(body, signature) {
-      const gateway = receiveReport(body, signature, { store, roster, keys });
-      return { heads: headsFor(gateway) };
+      const { gateway, cloned } = receiveReport(body, signature, { store, roster, keys, clones });
+      if (cloned) {
+        changed(gateway, 'cloned');
+        emit({ kind: 'failure', error: new RivuletError('RIV_GATEWAY_CLONED', `two gateways live as ${gateway}`) });
+      }
+      return standingOf(gateway);
     },
 
     fleet() {
@@ -182,6 +222,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
         sources: member.report?.sources ?? [],
         key_fingerprint: createHash('sha256').update(member.publicKey).digest('hex'),
         incarnations: store.directory.incarnations(id),
+        cloned_since: store.clones.since(id),
         contributions: store.deltas.contributionsOf(id).map(({ task, schema, incarnation, seq, receivedMs }) => ({
           task,
           schema,

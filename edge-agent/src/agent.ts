@@ -257,7 +257,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         deltas: () => new Promise((resolve) => whenSettled(() => resolve(supervisor.delta()))),
         accept: (release) => put(BLOCK_KIND.release, release),
         notice: notices.add,
-        well: () => notices.clear('RIV_SYNC_'),
+        well: () => {
+          notices.clear('RIV_SYNC_');
+          notices.clear('RIV_NUMBER_');
+        },
+        accepted: () => notices.clear('RIV_GATEWAY_CLONED'),
       });
     }
     const checkpointTimer = setInterval(() => whenSettled(checkpoints.take), config.checkpoint.everyMs);

@@ -312,6 +312,15 @@ export interface LimitsConfig {
   classes: number;
 }
 
+/** Where the coordinator is, and how it is spoken to. */
+export interface SyncConfig {
+  url: string;
+  everyMs: number;
+  token: string | null;
+  /** Files for https; null: the authorities that Node knows, and no certificate of our own. */
+  tls: { ca: string | null; cert: string | null; key: string | null } | null;
+}
+
 /** A gateway's configuration with every default filled in. */
 export interface Config {
   gateway: string;
@@ -334,5 +343,5 @@ export interface Config {
   checkpoint: { everyMs: number };
   /** How often served features are proved to be what the log gives, and for how many keys of a task; null: not by itself. */
   verify: { everyMs: number; keys: number } | null;
-  sync: { url: string; everyMs: number; token: string | null } | null;
+  sync: SyncConfig | null;
 }

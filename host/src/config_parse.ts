@@ -363,9 +363,20 @@ function parseVerify(node: ConfigNode | null): Config['verify'] {
 
 function parseSync(node: ConfigNode | null): Config['sync'] {
   if (node === null) return null;
-  const map = node.map(['url', 'every', 'token']);
+  const map = node.map(['url', 'every', 'token', 'ca', 'cert', 'key']);
+  const url = parseUrl(map.need('url'), ['http:', 'https:']);
+  const file = (key: 'ca' | 'cert' | 'key'): string | null => {
+    const path = map.get(key);
+    if (path !== null && !url.startsWith('https:'))
+      path.fail('RIV_CONFIG_VALUE', `\`${path.path}\` beside ${url}`, 'a URL with https://');
+    return path?.text(/./, 'a file') ?? null;
+  };
+  const tls = { ca: file('ca'), cert: file('cert'), key: file('key') };
+  if ((tls.cert === null) !== (tls.key === null))
+    node.fail('RIV_CONFIG_MISSING', '`sync` has only one of `cert` and `key`', 'both, or neither');
   return {
-    url: parseUrl(map.need('url'), ['http:', 'https:']),
+    url,
+    tls: tls.ca === null && tls.cert === null ? null : tls,
     everyMs: map.get('every')?.durationMs(100) ?? SYNC_EVERY_MS,
     token: map.get('token')?.text(/^[\x21-\x7e]+$/, 'visible characters') ?? null,
   };

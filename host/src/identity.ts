@@ -17,6 +17,8 @@ export interface Identity {
   readonly publicKey: Buffer;
   /** 16 random bytes, made with the state: a gateway that lost its state has new ones. */
   readonly incarnation: Buffer;
+  /** Begins a new incarnation: the state turned out to be from a backup. */
+  renew(): Promise<void>;
   /** Ed25519 signature, 64 bytes. */
   sign(bytes: Uint8Array): Buffer;
 }
@@ -34,10 +36,16 @@ export interface IdentityOptions {
 export async function openIdentity(directory: string, options: IdentityOptions = {}): Promise<Identity> {
   await makeDirectory(directory, 0o700);
   const key = await openKey(join(directory, KEY_FILE));
-  const incarnation = await openIncarnation(join(directory, INCARNATION_FILE), options.newIncarnation ?? false);
+  const file = join(directory, INCARNATION_FILE);
+  let incarnation = await openIncarnation(file, options.newIncarnation ?? false);
   return {
     publicKey: publicKeyBytes(createPublicKey(key)),
-    incarnation,
+    get incarnation() {
+      return incarnation;
+    },
+    async renew() {
+      incarnation = await openIncarnation(file, true);
+    },
     sign: (bytes) => sign(null, bytes, key),
   };
 }

@@ -88,6 +88,17 @@ export {
 } from './outputs.ts';
 export { hashPassword, type PasswordHash, parsePasswordHash, passwordFits } from './passwords.ts';
 export { topicFilter, topicMatches } from './patterns.ts';
+export {
+  compressBody,
+  decodePiece,
+  type Encoding,
+  encodePiece,
+  encodingOf,
+  expandBody,
+  PIECE_BYTES_MAX,
+  type Piece,
+  UPLOAD_BYTES_MAX,
+} from './piece.ts';
 export { compilePlan, DRIFT_DETECTORS, type EvaluationSpec, planForEvaluation, planHash, RUN_LENGTHS } from './plan.ts';
 export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
@@ -108,5 +119,6 @@ export type {
   TaskStatus,
 } from './status.ts';
 export type { Storage, StorageFile } from './storage.ts';
+export { readPem, readTls, type TlsFailure, type TlsFiles, type TlsMaterial, tlsFailure } from './tls.ts';
 export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
 export { windowStatistics } from './window_statistics.ts';

@@ -124,6 +124,8 @@ export interface DoorStatus {
 export interface AgentStatus {
   event: 'status' | 'stopped';
   gateway: string;
+  /** Of its state, in hex; only in reports to the coordinator. */
+  incarnation?: string;
   about: string;
   simulated: boolean;
   /** Epoch milliseconds. */

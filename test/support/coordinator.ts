@@ -22,6 +22,8 @@ export interface CoordinatorOptions {
   /** Kept after the stop when given; else a temporary one that is removed. */
   readonly state?: string;
   readonly releaseEveryMs?: number;
+  /** Default: any free one. */
+  readonly port?: number;
   readonly token?: string;
   readonly clock?: Clock;
   readonly consoleDirectory?: string;
@@ -46,7 +48,7 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
     coordinator,
     version: '0.0.0',
     host: '127.0.0.1',
-    port: 0,
+    port: options.port ?? 0,
     token: options.token ?? null,
     consoleDirectory: options.consoleDirectory ?? join(state, 'no-console'),
     ...(options.eventTimes ? { eventTimes: options.eventTimes } : {}),

@@ -143,7 +143,7 @@ export function statisticsOf(gateway: FleetGateway, task: FleetTask): Buffer {
 export function envelopeOf(
   gateway: FleetGateway,
   task: FleetTask,
-  over: Partial<{ seq: number; payload: Buffer; schema: string; task: string; incarnation: Buffer }> = {},
+  over: Partial<{ seq: number; payload: Buffer; schema: string; task: string; incarnation: Buffer; base: Buffer }> = {},
 ): Buffer {
   return encodeEnvelope(
     {
@@ -152,7 +152,7 @@ export function envelopeOf(
       seq: over.seq ?? ++gateway.seq,
       wallMs: Date.now(),
       task: over.task ?? task.name,
-      baseRelease: Buffer.alloc(32),
+      baseRelease: over.base ?? Buffer.alloc(32),
       kernelHash: Buffer.alloc(32, 7),
       schema: Buffer.from(over.schema ?? schemaText(task)),
       payload: over.payload ?? statisticsOf(gateway, task),

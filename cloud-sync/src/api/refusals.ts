@@ -1,6 +1,7 @@
 /** How a coded error becomes an HTTP answer: its status, and one body for all. */
 import { type ErrorCode, RivuletError } from '@rivulet/host';
-import type { ErrorView } from './views.ts';
+import { BaseGone } from '../intake/base.ts';
+import type { ErrorView, RetryWindowView } from './views.ts';
 
 /** Statuses of the codes this API can answer; anything else is 500. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
@@ -17,18 +18,21 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   RIV_RELEASE_UNKNOWN: 404,
   RIV_METHOD: 405,
   RIV_GATEWAY_KEY: 409,
+  RIV_BASE_GONE: 409,
   RIV_TOO_LARGE: 413,
   RIV_MEDIA_TYPE: 415,
   RIV_OVERLOADED: 503,
   RIV_STORE: 503,
+  RIV_STATE_UNUSABLE: 503,
 };
 
 export function statusOf(code: ErrorCode): number {
   return STATUS[code] ?? 500;
 }
 
-export function errorView(error: RivuletError): ErrorView {
-  return { error: { code: error.code, message: error.message } };
+export function errorView(error: RivuletError, retry_window_s: RetryWindowView): ErrorView {
+  const resync = error instanceof BaseGone ? { resync: error.resync } : {};
+  return { error: { code: error.code, message: error.message }, retry_window_s, ...resync };
 }
 
 /** What fastify throws, as one of ours. */

@@ -9,8 +9,10 @@ import { GATEWAY, HASH, type JsonSchema, SCHEMAS, TASK } from './schemas.ts';
 
 /** Largest body of an enrolment, in bytes. */
 const ENROLMENT_BYTES_MAX = 4 * 1024;
-/** Largest envelope, in bytes: statistics over some 700 features. */
+/** Largest envelope in one body, in bytes: statistics over some 700 features; longer ones come in pieces. */
 const DELTA_BYTES_MAX = 4 * 1024 * 1024;
+/** Largest piece with its header and signature. */
+const PIECE_BODY_BYTES_MAX = 64 * 1024;
 /** Largest status report, in bytes: 64 tasks with panels of 40. */
 const REPORT_BYTES_MAX = 256 * 1024;
 /** Entries of one list of releases, unless asked for fewer. */
@@ -21,6 +23,19 @@ const QUARANTINE_LISTED_MAX = 64;
 const AUDIT_LISTED_MAX = 200;
 /** Points per gateway of one curve, unless asked otherwise: about a screen's width. */
 const CURVE_POINTS_DEFAULT = 300;
+
+/** Why an envelope, or a piece of one, is not taken. */
+const DELTA_REFUSALS = [
+  'RIV_TRUNCATED',
+  'RIV_FOREIGN',
+  'RIV_TOO_NEW',
+  'RIV_CORRUPT',
+  'RIV_SIGNATURE',
+  'RIV_GATEWAY_UNKNOWN',
+  'RIV_GATEWAY_FORGOTTEN',
+  'RIV_BASE_GONE',
+  'RIV_STORE',
+] as const;
 
 /** What a handler gets: all of it has passed the route's schemas. */
 export interface Call {
@@ -76,17 +91,17 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       summary: 'Hand in an envelope (FORMATS.md section 6); the receipt lets the gateway forget it',
       body: { media: 'application/octet-stream', schema: SCHEMAS.Bytes, raw: true, bytesMax: DELTA_BYTES_MAX },
       answer: json(SCHEMAS.DeltaAnswer),
-      refusals: [
-        'RIV_TRUNCATED',
-        'RIV_FOREIGN',
-        'RIV_TOO_NEW',
-        'RIV_CORRUPT',
-        'RIV_SIGNATURE',
-        'RIV_GATEWAY_UNKNOWN',
-        'RIV_GATEWAY_FORGOTTEN',
-        'RIV_STORE',
-      ],
+      refusals: DELTA_REFUSALS,
       handle: ({ body }) => coordinator.receiveDelta(body as Uint8Array),
+    },
+    {
+      method: 'POST',
+      path: '/api/v1/pieces',
+      summary: 'Hand in a part of a long envelope (FORMATS.md section 10); the answer says from where to go on',
+      body: { media: 'application/octet-stream', schema: SCHEMAS.Bytes, raw: true, bytesMax: PIECE_BODY_BYTES_MAX },
+      answer: json(SCHEMAS.PieceAnswer),
+      refusals: DELTA_REFUSALS,
+      handle: ({ body }) => coordinator.receivePiece(body as Uint8Array),
     },
     {
       method: 'POST',
@@ -94,7 +109,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       summary: 'Hand in a status report, signed over its bytes',
       body: { media: 'application/json', schema: SCHEMAS.StatusReport, raw: true, bytesMax: REPORT_BYTES_MAX },
       headers: { 'x-rivulet-signature': 'base64 Ed25519 over the body' },
-      answer: json(SCHEMAS.Heads),
+      answer: json(SCHEMAS.ReportAnswer),
       refusals: ['RIV_REQUEST', 'RIV_SIGNATURE', 'RIV_GATEWAY_UNKNOWN', 'RIV_STORE'],
       handle: ({ body, header }) => coordinator.receiveReport(body as Uint8Array, header('x-rivulet-signature')),
     },

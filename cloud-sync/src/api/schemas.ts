@@ -80,6 +80,10 @@ const GatewayDetail = record({
   sources: list(record({ name: text, ...ledgerFields, gaps: count, guarantee: text, guarantee_why: text })),
   key_fingerprint: HASH,
   incarnations: list(text),
+  cloned_since: {
+    type: ['integer', 'null'],
+    description: 'since when it is there twice with one key; null: it is not',
+  },
   contributions: list(record({ task: text, schema: HASH, incarnation: text, seq: count, received_at: time })),
 });
 
@@ -137,7 +141,12 @@ const Curve = record({
 });
 
 const Head = record({ task: text, schema: HASH, release: hashOrNull });
-const Heads = record({ heads: list(Head) });
+const RetryWindow = {
+  ...record({ from: measure, to: measure }),
+  description: 'seconds until the next call: a moment between the two, by chance',
+};
+const Held = list(record({ schema: HASH, incarnation: text, seq: count }));
+const ReportAnswer = record({ heads: list(Head), held: Held, retry_window_s: RetryWindow });
 
 const Enrolment = record(
   {
@@ -149,7 +158,12 @@ const Enrolment = record(
   },
   ['about', 'simulated'],
 );
-const Enrolled = record({ gateway: text, coordinator_key: text, status: { enum: ['enrolled', 'known'] } });
+const Enrolled = record({
+  gateway: text,
+  coordinator_key: text,
+  status: { enum: ['enrolled', 'known'] },
+  retry_window_s: RetryWindow,
+});
 
 const DeltaAnswer = record({
   receipt: record(
@@ -160,13 +174,18 @@ const DeltaAnswer = record({
       payload_hash: HASH,
       outcome: { enum: ['accepted', 'duplicate', 'superseded', 'quarantined'] },
       reason: text,
+      code: text,
     },
-    ['reason'],
+    ['reason', 'code'],
   ),
   signature: { ...text, description: 'base64 Ed25519 over JSON.stringify(receipt)' },
   heads: list(Head),
+  held: Held,
   retry_after_s: { ...measure, description: 'seconds until a release with this delta can be there' },
+  retry_window_s: RetryWindow,
 });
+
+const PieceAnswer = record({ received: count, retry_window_s: RetryWindow, delta: DeltaAnswer }, ['delta']);
 
 const StatusReport: JsonSchema = {
   type: 'object',
@@ -188,7 +207,17 @@ const Audit = list(
 );
 
 const Health = record({ status: { const: 'ok' } });
-const Failure = record({ error: record({ code: { type: 'string', pattern: '^RIV_' }, message: text }) });
+const Failure = record(
+  {
+    error: record({ code: { type: 'string', pattern: '^RIV_' }, message: text }),
+    retry_window_s: RetryWindow,
+    resync: {
+      ...record({ task: text, schema: HASH, release: hashOrNull }),
+      description: 'with RIV_BASE_GONE: the release to go on from; null: from none',
+    },
+  },
+  ['resync'],
+);
 const Bytes: JsonSchema = { type: 'string', format: 'binary' };
 const AnyObject: JsonSchema = { type: 'object' };
 
@@ -206,14 +235,15 @@ export const SCHEMAS = {
   Gateway,
   GatewayDetail,
   Head,
-  Heads,
   Health,
   Ledger,
   Lineage,
   Models,
+  PieceAnswer,
   Quarantine,
   Release,
   Releases,
+  ReportAnswer,
   StatusReport,
   Task,
 } as const;

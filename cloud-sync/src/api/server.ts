@@ -3,13 +3,14 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import { RivuletError, sha256 } from '@rivulet/host';
+import { encodingOf, expandBody, RivuletError, sha256, type TlsMaterial } from '@rivulet/host';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Coordinator } from '../coordinator.ts';
 import { type ConsoleFile, readConsole } from './console_files.ts';
 import { type EventTimes, openEventStream } from './events.ts';
 import { coded, errorView, statusOf } from './refusals.ts';
 import { type Route, routesOf } from './routes.ts';
+import type { RetryWindowView } from './views.ts';
 
 /** Sockets at a time. */
 const CONNECTIONS_MAX = 1_024;
@@ -21,8 +22,6 @@ const REQUEST_MS = 30_000;
 const KEEP_ALIVE_MS = 65_000;
 /** Longest path that is looked at: as long as the request line that Node reads. */
 const PATH_CHARACTERS_MAX = 16 * 1024;
-/** How long a client that was turned away for load should wait. */
-const RETRY_AFTER_S = 1;
 
 /** Nothing from elsewhere, nothing inline, no frames: the console is served whole from here. */
 const CONTENT_SECURITY_POLICY = [
@@ -48,6 +47,8 @@ export interface ServerOptions {
   /** Where the built console is. */
   readonly consoleDirectory: string;
   readonly eventTimes?: EventTimes;
+  /** With it only TLS is spoken; with `ca` every client must show a certificate that it signed. */
+  readonly tls?: TlsMaterial | null;
 }
 
 export interface Server {
@@ -61,14 +62,17 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const { coordinator } = options;
   const routes = routesOf(coordinator, options.version);
   const events = openEventStream(coordinator, options.eventTimes);
+  const refuse = (reply: FastifyReply, thrown: unknown) => sendRefusal(reply, coded(thrown), coordinator);
+  const { tls } = options;
   const app = Fastify({
+    ...(tls ? { https: { ...certificates(tls) } } : {}),
     requestTimeout: REQUEST_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: true,
     // every parameter has a bound of its own in its schema
     routerOptions: { maxParamLength: PATH_CHARACTERS_MAX },
     frameworkErrors: (error, _request, reply) => refuse(reply, error),
-    clientErrorHandler: refuseGarbage,
+    clientErrorHandler: (error, socket) => refuseGarbage(error, socket, coordinator.retryWindow()),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true, allowUnionTypes: true } },
   });
   app.server.maxConnections = CONNECTIONS_MAX;
@@ -77,7 +81,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, parseBody);
   app.addHook('onSend', addSafetyHeaders);
   app.setErrorHandler((error, _request, reply) => refuse(reply, error));
-  app.setNotFoundHandler((request, reply) => answerUnrouted(request, reply, routes));
+  app.setNotFoundHandler((request, reply) => refuse(reply, unrouted(request, reply, routes)));
   let bodies = 0;
   const enter = (response: FastifyReply['raw']) => {
     if (bodies >= BODIES_MAX) throw new RivuletError('RIV_OVERLOADED', `${BODIES_MAX} requests are being read`);
@@ -97,12 +101,16 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     throw listenError(error, options);
   }
   return {
-    url: urlOf(app.server.address() as AddressInfo),
+    url: urlOf(app.server.address() as AddressInfo, options.tls ? 'https' : 'http'),
     async stop() {
       events.stop();
       await app.close();
     },
   };
+}
+
+function certificates({ ca, cert, key }: TlsMaterial) {
+  return { cert, key, minVersion: 'TLSv1.2' as const, ...(ca === undefined ? {} : { ca, requestCert: true }) };
 }
 
 function register(
@@ -153,15 +161,33 @@ function parseBody(
   body: string | Buffer,
   done: (error: Error | null, body?: unknown) => void,
 ): void {
-  if ((request.routeOptions.config as { raw?: boolean }).raw) {
-    done(null, body);
-    return;
-  }
+  const { config, bodyLimit } = request.routeOptions;
   try {
-    done(null, JSON.parse(body.toString('utf8')));
+    const bytes = expanded(request, body as Buffer, bodyLimit);
+    done(null, (config as { raw?: boolean }).raw ? bytes : json(bytes));
   } catch (error) {
-    done(new RivuletError('RIV_REQUEST', `the body is not JSON: ${(error as Error).message}`));
+    done(error as Error);
   }
+}
+
+function json(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch (error) {
+    throw new RivuletError('RIV_REQUEST', `the body is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** The body as it was before `Content-Encoding`: no longer than one that came without may be. */
+function expanded(request: FastifyRequest, body: Buffer, bytesMax: number): Uint8Array {
+  const header = request.headers['content-encoding'] ?? '';
+  const encoding = encodingOf(header);
+  if (encoding === null)
+    throw new RivuletError('RIV_MEDIA_TYPE', {
+      found: `content encoding ${JSON.stringify(header)}`,
+      expected: 'zstd or deflate',
+    });
+  return expandBody(body, encoding, bytesMax);
 }
 
 function checkMedia(request: FastifyRequest, media: string): void {
@@ -188,25 +214,26 @@ async function addSafetyHeaders(_request: FastifyRequest, reply: FastifyReply): 
   });
 }
 
-function refuse(reply: FastifyReply, thrown: unknown): FastifyReply {
-  const error = coded(thrown);
-  if (error.code === 'RIV_OVERLOADED') reply.header('retry-after', RETRY_AFTER_S);
+function sendRefusal(reply: FastifyReply, error: RivuletError, coordinator: Coordinator): FastifyReply {
+  const busy = statusOf(error.code) === 503;
+  const window = coordinator.retryWindow(busy);
+  if (busy) reply.header('retry-after', Math.ceil(window.from));
   if (error.code === 'RIV_INTERNAL')
     process.stderr.write(`${String((error.cause as Error)?.stack ?? error.message)}\n`);
   return reply
     .status(statusOf(error.code))
     .type('application/json')
-    .send(JSON.stringify(errorView(error)));
+    .send(JSON.stringify(errorView(error, window)));
 }
 
 /** What is no HTTP, or does not arrive in time, gets an answer when the socket still takes one. */
-function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
+function refuseGarbage(error: Error & { code?: string }, socket: Socket, window: RetryWindowView): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
   }
   const body = JSON.stringify(
-    errorView(new RivuletError('RIV_REQUEST', `no request that can be read (${error.code})`)),
+    errorView(new RivuletError('RIV_REQUEST', `no request that can be read (${error.code})`), window),
   );
   socket.end(
     `HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -214,13 +241,12 @@ function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
 }
 
 /** No route of that method: 405 when the path has others, else 404. */
-function answerUnrouted(request: FastifyRequest, reply: FastifyReply, routes: readonly Route[]): FastifyReply {
+function unrouted(request: FastifyRequest, reply: FastifyReply, routes: readonly Route[]): RivuletError {
   const path = request.url.split('?')[0] ?? '';
   const methods = routes.filter((route) => matches(route, path)).map(({ method }) => method);
-  if (methods.length === 0)
-    return refuse(reply, new RivuletError('RIV_NOT_FOUND', `nothing is at ${path.slice(0, 200)}`));
+  if (methods.length === 0) return new RivuletError('RIV_NOT_FOUND', `nothing is at ${path.slice(0, 200)}`);
   reply.header('allow', [...new Set(methods)].join(', '));
-  return refuse(reply, new RivuletError('RIV_METHOD', `${request.method} is not answered at ${path.slice(0, 200)}`));
+  return new RivuletError('RIV_METHOD', `${request.method} is not answered at ${path.slice(0, 200)}`);
 }
 
 function matches(route: Route, path: string): boolean {
@@ -233,9 +259,9 @@ function sendFile(request: FastifyRequest, reply: FastifyReply, file: ConsoleFil
   return reply.type(file.media).send(file.bytes);
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
+function urlOf({ address, family, port }: AddressInfo, scheme: 'http' | 'https'): string {
   const host = address === '0.0.0.0' || address === '::' ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
-  return `http://${host}:${port}`;
+  return `${scheme}://${host}:${port}`;
 }
 
 function listenError(error: unknown, { host, port }: ServerOptions): unknown {

@@ -100,6 +100,8 @@ export interface GatewayDetailView extends GatewayView {
   /** SHA-256 of its public key. */
   readonly key_fingerprint: string;
   readonly incarnations: readonly string[];
+  /** Since when it is there twice with one key, and nothing it hands in counts; null: it is not. */
+  readonly cloned_since: number | null;
   /** Its newest delta per model. */
   readonly contributions: readonly ContributionView[];
 }
@@ -208,6 +210,8 @@ export interface ReceiptView {
   readonly payload_hash: string;
   readonly outcome: Outcome;
   readonly reason?: string;
+  /** Why it is in quarantine, as a code. */
+  readonly code?: string;
 }
 
 /** `POST /api/v1/deltas`. */
@@ -216,8 +220,37 @@ export interface DeltaAnswerView {
   /** Base64 Ed25519 over the receipt as it stands in this answer (`JSON.stringify(receipt)`, UTF-8). */
   readonly signature: string;
   readonly heads: readonly HeadView[];
+  readonly held: readonly HeldView[];
   /** In how many seconds a release with this delta can be there; 0: now. */
   readonly retry_after_s: number;
+  readonly retry_window_s: RetryWindowView;
+}
+
+/** In how many seconds to call again: a moment between the two, by chance; never sooner than one's own interval. */
+export interface RetryWindowView {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The newest statistics of the gateway that count for a model: what is missing here must be handed in again. */
+export interface HeldView {
+  readonly schema: string;
+  readonly incarnation: string;
+  readonly seq: number;
+}
+
+/** `POST /api/v1/reports`. */
+export interface ReportAnswerView {
+  readonly heads: readonly HeadView[];
+  readonly held: readonly HeldView[];
+  readonly retry_window_s: RetryWindowView;
+}
+
+/** `POST /api/v1/pieces`: how far the upload is, and with its last piece the answer to the delta. */
+export interface PieceAnswerView {
+  readonly received: number;
+  readonly retry_window_s: RetryWindowView;
+  readonly delta?: DeltaAnswerView;
 }
 
 /** `POST /api/v1/gateways`. */
@@ -226,12 +259,13 @@ export interface EnrolmentView {
   /** Base64 SPKI of the coordinator's Ed25519 key. */
   readonly coordinator_key: string;
   readonly status: 'enrolled' | 'known';
+  readonly retry_window_s: RetryWindowView;
 }
 
 /** The `gateway` event. */
 export interface GatewayChangeView {
   readonly id: string;
-  readonly change: 'enrolled' | 'up' | 'down' | 'quarantined';
+  readonly change: 'enrolled' | 'up' | 'down' | 'quarantined' | 'cloned';
   readonly at: number;
 }
 
@@ -259,4 +293,7 @@ export interface AuditView {
 /** Every refused request. */
 export interface ErrorView {
   readonly error: { readonly code: string; readonly message: string };
+  readonly retry_window_s: RetryWindowView;
+  /** With `RIV_BASE_GONE`: the release to go on from; null: from none. */
+  readonly resync?: { readonly task: string; readonly schema: string; readonly release: string | null };
 }

@@ -21,6 +21,8 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
     --host ADDRESS        address to listen on            (127.0.0.1)
     --release-every TIME  at most one release per model   (5s)
     --token TOKEN         what gateways must show to enrol (none; also RIVULET_CLOUD_TOKEN)
+    --tls-cert FILE --tls-key FILE        speak HTTPS only, with this certificate
+    --tls-ca FILE         ask every client for a certificate that this authority signed
     --core BUILD          auto, scalar or simd            (auto)
     --status-json         one JSON event per line on standard output
 

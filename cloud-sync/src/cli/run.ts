@@ -8,7 +8,9 @@ import {
   openIdentity,
   parseDuration,
   RivuletError,
+  readTls,
   systemClock,
+  type TlsMaterial,
   toRivuletError,
 } from '@rivulet/host';
 import { startServer } from '../api/server.ts';
@@ -29,6 +31,7 @@ interface Options {
   readonly host: string;
   readonly releaseEveryMs: number;
   readonly token: string | null;
+  readonly tls: TlsMaterial | null;
   readonly core: 'auto' | 'scalar' | 'simd';
   readonly statusJson: boolean;
 }
@@ -92,10 +95,21 @@ function parseOptions(argv: string[]): Options {
     port,
     host: values.host,
     releaseEveryMs: parseDuration(values['release-every']),
+    tls: tlsOf(values),
     token: values.token ?? process.env.RIVULET_CLOUD_TOKEN ?? null,
     core,
     statusJson: values['status-json'],
   };
+}
+
+/** Null: plain HTTP. */
+function tlsOf(values: { 'tls-cert'?: string; 'tls-key'?: string; 'tls-ca'?: string }): TlsMaterial | null {
+  const files = { cert: values['tls-cert'] ?? null, key: values['tls-key'] ?? null, ca: values['tls-ca'] ?? null };
+  if (files.cert === null && files.key === null && files.ca === null) return null;
+  if (files.cert === null || files.key === null) {
+    throw new RivuletError('RIV_USAGE', 'TLS needs both --tls-cert and --tls-key');
+  }
+  return readTls(files, (file) => `--tls-${file}`, 'RIV_CLOUD_TLS', systemClock().wallMs());
 }
 
 function parsed(argv: string[]) {
@@ -108,6 +122,9 @@ function parsed(argv: string[]) {
         host: { type: 'string', default: '127.0.0.1' },
         'release-every': { type: 'string', default: '5s' },
         token: { type: 'string' },
+        'tls-cert': { type: 'string' },
+        'tls-key': { type: 'string' },
+        'tls-ca': { type: 'string' },
         core: { type: 'string', default: 'auto' },
         'status-json': { type: 'boolean', default: false },
       },

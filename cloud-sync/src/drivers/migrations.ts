@@ -150,4 +150,8 @@ export const MIGRATIONS: readonly string[] = [
   -- what operators decided about gateways, whatever the class-mean test says
   CREATE TABLE overrides (gateway TEXT PRIMARY KEY, trusted INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- gateways that live twice with one key: nothing they hand in counts until an operator has seen to it
+  CREATE TABLE clones (gateway TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

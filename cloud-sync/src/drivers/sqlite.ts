@@ -8,6 +8,7 @@ import { RivuletError } from '@rivulet/host';
 import { MIGRATIONS } from './migrations.ts';
 import { sqliteAudit, sqliteForgotten, sqliteOverrides } from './sqlite/audit.ts';
 import { sqliteBlobs } from './sqlite/blobs.ts';
+import { sqliteClones } from './sqlite/clones.ts';
 import { sqliteCurves } from './sqlite/curves.ts';
 import { sqliteDeltaLog } from './sqlite/delta_log.ts';
 import { sqliteDirectory } from './sqlite/directory.ts';
@@ -121,6 +122,7 @@ function storeOver(db: DatabaseSync, file: string): Store {
     forgotten: sqliteForgotten(db),
     suspects: sqliteSuspects(db),
     overrides: sqliteOverrides(db),
+    clones: sqliteClones(db),
     atomically,
     count: (name: CounterName) => void add.run(name),
     counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,

@@ -240,6 +240,14 @@ export interface Overrides {
   all(): ReadonlyMap<string, boolean>;
 }
 
+/** Gateways that live twice with one key; what they hand in does not count. */
+export interface Clones {
+  add(gateway: string, atMs: number): void;
+  remove(gateway: string): void;
+  /** Since when; null: it is there once. */
+  since(gateway: string): number | null;
+}
+
 /** The names of what is counted for good, in the same transaction as what it counts. */
 export type CounterName = 'deltas' | 'duplicates' | 'superseded' | 'quarantined' | 'refused' | 'releases';
 
@@ -254,6 +262,7 @@ export interface Store {
   readonly forgotten: Forgotten;
   readonly suspects: Suspects;
   readonly overrides: Overrides;
+  readonly clones: Clones;
   /** Runs `work` whole or not at all; what it wrote is on disk when this returns. */
   atomically<T>(work: () => T): T;
   count(name: CounterName): void;

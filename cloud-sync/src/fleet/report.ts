@@ -41,6 +41,8 @@ export interface SourceReport extends Ledger {
 
 export interface Report {
   readonly gateway: string;
+  /** Hex; null: an agent of before does not say it. */
+  readonly incarnation: string | null;
   readonly about: string;
   readonly simulated: boolean;
   readonly messages: number;
@@ -64,6 +66,7 @@ export function parseReport(body: string): Report {
   const tasks = array(root.tasks ?? [], 'tasks', TASKS_MAX).map((task, at) => parseTask(task, `tasks[${at}]`));
   return {
     gateway: text(root.gateway, 'gateway'),
+    incarnation: incarnation(root.incarnation),
     about: text(root.about ?? '', 'about'),
     simulated: root.simulated === true,
     messages: count(root.messages, 'messages'),
@@ -80,6 +83,12 @@ export function parseReport(body: string): Report {
     ),
     lastError: parseLastError(root.last_error),
   };
+}
+
+function incarnation(value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value === 'string' && /^[0-9a-f]{32}$/.test(value)) return value;
+  throw new RivuletError('RIV_REQUEST', { found: 'an `incarnation` that is none', expected: '32 hex digits' });
 }
 
 function parseCore(value: unknown): Report['core'] {

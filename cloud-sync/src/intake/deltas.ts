@@ -4,18 +4,26 @@
  * The statistics go into the live merge first (only the core can tell whether they make sense) and to disk in one
  * transaction after that. When the transaction fails the merge is forgotten, so memory never runs ahead of the disk.
  */
-import { type Clock, decodeEnvelope, type Envelope, type Identity, RivuletError, toRivuletError } from '@rivulet/host';
+import {
+  type Clock,
+  decodeEnvelope,
+  type Envelope,
+  type ErrorCode,
+  type Identity,
+  RivuletError,
+  toRivuletError,
+} from '@rivulet/host';
 import type { ReceiptView } from '../api/views.ts';
 import type { Delta, Head, Store } from '../drivers/store.ts';
 import type { Roster } from '../fleet/roster.ts';
 import type { Models } from '../registry/models.ts';
 import { formOf, parseSchema } from '../registry/schema.ts';
+import { checkBase } from './base.ts';
+import { INCARNATIONS_MAX } from './clones.ts';
 import type { Keys } from './keys.ts';
 import { receiptFor, signReceipt } from './receipt.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
 
-/** Incarnations of one gateway; each is a state that was lost and begun anew. */
-const INCARNATIONS_MAX = 1_000;
 /** Models that are kept: every change of a task's features makes a new one. */
 const MODELS_MAX = 1_024;
 /** Models of one gateway, so that no single one can use up all. */
@@ -40,6 +48,7 @@ export interface DeltaAnswer {
 export function receiveDelta(bytes: Uint8Array, parts: DeltaParts): DeltaAnswer {
   const envelope = readAtTheDoor(bytes, parts);
   refuseForgotten(envelope.gateway, parts);
+  checkBase(envelope, parts.store);
   const { delta, problem } = deltaOf(envelope, parts.clock.wallMs());
   const verdict = verdictOn(factsAbout(delta, problem, parts));
   const receipt = carryOut(verdict, delta, envelope, bytes, parts);
@@ -108,6 +117,7 @@ function factsAbout(delta: Delta, schemaProblem: string | null, { store }: Delta
   return {
     standing: store.deltas.standing(delta),
     seq: delta.seq,
+    cloned: store.clones.since(delta.gateway) !== null,
     schemaProblem,
     modelKnown: store.heads.get(delta.schema) !== null,
     models: store.heads.count(),
@@ -147,7 +157,7 @@ function carryOut(
       });
       return receiptFor(envelope, 'superseded', null);
     case 'quarantine':
-      return quarantine(delta, envelope, 'RIV_SCHEMA_MISMATCH', verdict.reason, bytes, parts);
+      return quarantine(delta, envelope, verdict.code, verdict.reason, bytes, parts);
     case 'merge':
       return merge(delta, envelope, bytes, parts);
   }
@@ -195,7 +205,7 @@ function moveHead(delta: Delta, offset: number, store: Store): void {
 function quarantine(
   delta: Delta,
   envelope: Envelope,
-  code: string,
+  code: ErrorCode,
   reason: string,
   bytes: Uint8Array,
   { store, roster, clock }: DeltaParts,
@@ -208,5 +218,5 @@ function quarantine(
     store.count('quarantined');
     roster.heard(delta.gateway);
   });
-  return receiptFor(envelope, 'quarantined', reason);
+  return receiptFor(envelope, 'quarantined', reason, code);
 }

@@ -247,6 +247,37 @@ describe('a delta', () => {
   });
 });
 
+describe('what an answer says beside the receipt', () => {
+  it('is what the coordinator holds of the gateway, and when to come again', async () => {
+    await send(envelopeOf(north, temperature));
+    const held = [{ schema: schemaHash(temperature), incarnation: north.incarnation.toString('hex'), seq: 1 }];
+    const again = await send(envelopeOf(north, temperature, { payload: Buffer.alloc(3) }));
+    expect(again).toMatchObject({ receipt: { outcome: 'quarantined' }, held });
+    expect(again.retry_window_s.to).toBeGreaterThan(0);
+    advance(south);
+    expect(await postReport(cloud.url, south)).toMatchObject({
+      held: [],
+      retry_window_s: { from: expect.any(Number) },
+    });
+    const refused = await fetch(`${cloud.url}/api/v1/deltas`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: 'noise',
+    });
+    expect(await refused.json()).toMatchObject({ retry_window_s: { to: expect.any(Number) } });
+  });
+
+  it('is where to go on from, when its base is no release of here', async () => {
+    const base = randomBytes(32);
+    await expect(send(envelopeOf(north, temperature, { base }))).rejects.toThrow(/409 .*RIV_BASE_GONE.*"release":null/);
+    await send(envelopeOf(north, temperature));
+    const head = await headOf(temperature);
+    await expect(send(envelopeOf(north, temperature, { base }))).rejects.toThrow(`resync from release ${head}`);
+    const { receipt } = await send(envelopeOf(north, temperature, { base: Buffer.from(head, 'hex') }));
+    expect(receipt.outcome).toBe('accepted');
+  });
+});
+
 describe('the merge', () => {
   it('gives the same release whatever came first, twice or late', async () => {
     const deltas: Buffer[] = [];

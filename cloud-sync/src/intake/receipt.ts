@@ -1,8 +1,13 @@
 /** The signed answer that lets a gateway forget a delta. */
-import type { Envelope, Identity } from '@rivulet/host';
+import type { Envelope, ErrorCode, Identity } from '@rivulet/host';
 import type { Outcome, ReceiptView } from '../api/views.ts';
 
-export function receiptFor(envelope: Envelope, outcome: Outcome, reason: string | null): ReceiptView {
+export function receiptFor(
+  envelope: Envelope,
+  outcome: Outcome,
+  reason: string | null,
+  code: ErrorCode | null = null,
+): ReceiptView {
   return {
     gateway: envelope.gateway,
     incarnation: Buffer.from(envelope.incarnation).toString('hex'),
@@ -10,6 +15,7 @@ export function receiptFor(envelope: Envelope, outcome: Outcome, reason: string 
     payload_hash: envelope.payloadHash.toString('hex'),
     outcome,
     ...(reason === null ? {} : { reason }),
+    ...(code === null ? {} : { code }),
   };
 }
 

@@ -4,6 +4,7 @@ import { type DeltaFacts, verdictOn } from './verdict.ts';
 const FACTS: DeltaFacts = {
   standing: 'newest',
   seq: 7,
+  cloned: false,
   schemaProblem: null,
   modelKnown: true,
   models: 3,

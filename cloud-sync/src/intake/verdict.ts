@@ -1,9 +1,12 @@
 /** What becomes of a delta whose signature is good: a pure decision from what is known about it. */
+import type { ErrorCode } from '@rivulet/host';
 import type { Standing } from '../drivers/store.ts';
 
 export interface DeltaFacts {
   readonly standing: Standing;
   readonly seq: number;
+  /** The gateway is there twice. */
+  readonly cloned: boolean;
   /** Why this coordinator cannot take its schema; null: it can. */
   readonly schemaProblem: string | null;
   readonly modelKnown: boolean;
@@ -23,25 +26,35 @@ export type Verdict =
   | { readonly kind: 'duplicate' }
   /** Something newer of the same gateway and model is in already. */
   | { readonly kind: 'superseded' }
-  | { readonly kind: 'quarantine'; readonly reason: string }
+  | { readonly kind: 'quarantine'; readonly code: ErrorCode; readonly reason: string }
   /** To be merged, unless the core refuses it. */
   | { readonly kind: 'merge' };
 
 export function verdictOn(facts: DeltaFacts): Verdict {
   if (facts.standing === 'duplicate') return { kind: 'duplicate' };
-  if (facts.standing === 'conflict') {
-    return { kind: 'quarantine', reason: `number ${facts.seq} of this incarnation was used before for other contents` };
+  if (facts.cloned) {
+    return quarantine('two gateways live with the key of this one; an operator must see to it', 'RIV_GATEWAY_CLONED');
   }
-  if (facts.schemaProblem !== null) return { kind: 'quarantine', reason: facts.schemaProblem };
+  if (facts.standing === 'conflict') {
+    return quarantine(
+      `number ${facts.seq} of this incarnation was used before for other contents`,
+      'RIV_NUMBER_REUSED',
+    );
+  }
+  if (facts.schemaProblem !== null) return quarantine(facts.schemaProblem);
   if (!facts.incarnationKnown && facts.incarnations >= facts.incarnationsMax) {
-    return { kind: 'quarantine', reason: `the gateway has had ${facts.incarnations} incarnations already` };
+    return quarantine(`the gateway has had ${facts.incarnations} incarnations already`);
   }
   if (facts.standing === 'superseded') return { kind: 'superseded' };
   if (!facts.modelKnown && facts.models >= facts.modelsMax) {
-    return { kind: 'quarantine', reason: `the coordinator holds ${facts.models} models already` };
+    return quarantine(`the coordinator holds ${facts.models} models already`);
   }
   if (!facts.ownModel && facts.ownModels >= facts.ownModelsMax) {
-    return { kind: 'quarantine', reason: `the gateway has a part in ${facts.ownModels} models already` };
+    return quarantine(`the gateway has a part in ${facts.ownModels} models already`);
   }
   return { kind: 'merge' };
+}
+
+function quarantine(reason: string, code: ErrorCode = 'RIV_SCHEMA_MISMATCH'): Verdict {
+  return { kind: 'quarantine', code, reason };
 }

@@ -50,6 +50,7 @@ export function forgetGateway(gateway: string, allowReturn: boolean, parts: Forg
       const notRemovable = store.releases.madeWith(gateway).map(({ hash }) => hash);
       const forgotten = own.map(({ schema }) => takeOut(gateway, schema, new Set(notRemovable), parts, made));
       store.quarantine.forget(gateway);
+      store.clones.remove(gateway);
       if (allowReturn) store.forgotten.remove(gateway);
       else store.forgotten.add(gateway, clock.wallMs());
       const result = { gateway, allow_return: allowReturn, models: forgotten, not_removable: notRemovable };

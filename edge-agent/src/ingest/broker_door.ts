@@ -14,6 +14,7 @@ import {
   type BrokerDoor as BrokerDoorConfig,
   encodeSession,
   RivuletError,
+  readPem,
   type Session,
 } from '@rivulet/host';
 import { Aedes, type AedesPublishPacket, type Client } from 'aedes';
@@ -32,7 +33,6 @@ import {
   publishTopic,
   variableHeader,
 } from './packet.ts';
-import { readPem } from './transport.ts';
 
 /** A block is closed above this and another begun, far below what a block may hold. */
 const BLOCK_BYTES_MAX = 1024 * 1024;

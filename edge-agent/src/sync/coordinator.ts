@@ -3,7 +3,20 @@
  * a size limit, each answer checked at the door. What it answers is data from outside: nothing is trusted that does not
  * carry the pinned key's signature or the asked-for hash.
  */
-import { type ErrorCode, type Identity, publicKeyFromBytes, RivuletError, signatureVerifies } from '@rivulet/host';
+import {
+  compressBody,
+  type Encoding,
+  type ErrorCode,
+  encodePiece,
+  type Identity,
+  PIECE_BYTES_MAX,
+  publicKeyFromBytes,
+  RivuletError,
+  signatureVerifies,
+  type TlsFailure,
+  type TlsMaterial,
+  tlsFailure,
+} from '@rivulet/host';
 import { type HttpAnswer, type HttpRequest, httpCall } from './http.ts';
 
 /** One call, connection included. */
@@ -30,6 +43,7 @@ export interface Receipt {
   payload_hash: string;
   outcome: 'accepted' | 'duplicate' | 'superseded' | 'quarantined';
   reason?: string;
+  code?: string;
 }
 
 export interface Enrolment {
@@ -40,28 +54,76 @@ export interface Enrolment {
   simulated: boolean;
 }
 
-/** A failed call with what the peer asked for. */
+/** The newest statistics of ours that count for a model at the coordinator. */
+export interface Held {
+  /** Schema hash in hex. */
+  schema: string;
+  incarnation: string;
+  seq: number;
+}
+
+/** What every good answer to a delta or a report ends with. */
+export interface Standing {
+  heads: Head[];
+  /** Null: the coordinator does not say. */
+  held: Held[] | null;
+}
+
+/** When the coordinator wants the next call: between the two, in milliseconds from now. */
+export interface RetryWindow {
+  fromMs: number;
+  toMs: number;
+}
+
+/** A failed call. */
 export class CallFailed extends RivuletError {
-  readonly askedMs: number | null;
-  constructor(code: ErrorCode, found: string, where: string, askedMs: number | null = null) {
+  /** With `RIV_BASE_GONE`: the release to go on from. */
+  readonly resync: Head | null;
+  constructor(code: ErrorCode, found: string, where: string, resync: Head | null = null) {
     super(code, { found, where });
-    this.askedMs = askedMs;
+    this.resync = resync;
   }
+}
+
+/** Who signs the pieces of a long envelope. */
+export interface Signer {
+  gateway: string;
+  sign: Identity['sign'];
 }
 
 export interface Coordinator {
   /** Answers the coordinator's public key, base64. */
   enrol(enrolment: Enrolment): Promise<string>;
   /** Hands in an envelope; the receipt's signature has been verified with `key`. */
-  sendDelta(envelope: Uint8Array, key: string): Promise<{ receipt: Receipt; heads: Head[] }>;
-  sendReport(report: object, sign: Identity['sign']): Promise<Head[]>;
+  sendDelta(envelope: Uint8Array, key: string, signer: Signer): Promise<Standing & { receipt: Receipt }>;
+  sendReport(report: object, sign: Identity['sign']): Promise<Standing>;
   /** The bytes of a release, unchecked. */
   fetchRelease(hash: string): Promise<Buffer>;
+  /** What the newest answer asked for, good or not; null: nothing. */
+  retryWindow(): RetryWindow | null;
 }
 
-/** @param url the coordinator's base address */
-export function connectCoordinator(url: string, token: string | null): Coordinator {
+/** What to do about a handshake that failed. */
+const TLS_ADVICE: Record<Exclude<TlsFailure, 'none'>, string> = {
+  ours: 'The coordinator did not accept our certificate: check `sync.cert` and `sync.key`.',
+  validity: "Renew the coordinator's certificate, or set the clock of this machine.",
+  name: 'Use a name that stands in its certificate in `sync.url`.',
+  trust: 'Name the certificate of its authority in `sync.ca`.',
+  protocol: 'Check that the port speaks TLS.',
+};
+
+/**
+ * @param url the coordinator's base address
+ * @param readFiles reads certificates; called again after a failed handshake, so that renewed ones are taken
+ */
+export function connectCoordinator(
+  url: string,
+  token: string | null,
+  readFiles: (() => TlsMaterial) | null = null,
+): Coordinator {
   const base = url.endsWith('/') ? url.slice(0, -1) : url;
+  let window: RetryWindow | null = null;
+  let tls = readFiles?.() ?? null;
 
   async function call(
     path: string,
@@ -70,18 +132,34 @@ export function connectCoordinator(url: string, token: string | null): Coordinat
   ): Promise<Buffer> {
     const where = `${base}${path}`;
     let answer: HttpAnswer;
+    window = null;
     try {
-      answer = await httpCall(where, { ...request, timeoutMs: CALL_MS_MAX, answerBytesMax: bytesMax });
+      tls ??= readFiles?.() ?? null;
+      const own = tls === null ? {} : { tls: { ca: tls.ca, cert: tls.cert, key: tls.key } };
+      answer = await httpCall(where, { ...request, ...own, timeoutMs: CALL_MS_MAX, answerBytesMax: bytesMax });
     } catch (error) {
-      throw new CallFailed('RIV_SYNC_UNREACHABLE', causeOf(error), where);
+      if (error instanceof RivuletError) throw error;
+      tls = null;
+      const failure = tlsFailure((error as NodeJS.ErrnoException).code);
+      if (failure === 'none') {
+        // A server that wants a certificate may hang up without a word.
+        const cut = base.startsWith('https:') && causeOf(error) === 'ECONNRESET';
+        throw new RivuletError('RIV_SYNC_UNREACHABLE', {
+          ...{ found: causeOf(error), where },
+          ...(cut ? { todo: 'If the coordinator asks for a certificate, check `sync.cert` and `sync.key`.' } : {}),
+        });
+      }
+      const found = `${(error as Error).message} (${causeOf(error)})`;
+      throw new RivuletError('RIV_SYNC_TLS', { found, where, todo: TLS_ADVICE[failure] });
     }
     const { status, body } = answer;
     if (status < 200 || status > 299) {
+      window = refusedWindow(answer);
       throw new CallFailed(
         status >= 500 || status === 429 ? 'RIV_SYNC_UNREACHABLE' : refusalCode(body),
         `the coordinator answered ${status}: ${refusalMessage(body)}`,
         where,
-        askedToWaitMs(answer),
+        headsOf([refusalOf(body).resync])[0] ?? null,
       );
     }
     return body;
@@ -92,6 +170,27 @@ export function connectCoordinator(url: string, token: string | null): Coordinat
     return call(path, { method: 'POST', body, headers: { ...authorization, ...headers } }, ANSWER_BYTES_MAX);
   }
 
+  function standing(answer: Record<string, unknown>): Standing {
+    window = windowOf(answer.retry_window_s);
+    return { heads: headsOf(answer.heads), held: heldOf(answer.held) };
+  }
+
+  /** A long envelope in pieces: the coordinator says from where to go on. Answers what the last piece brings. */
+  async function sendPieces(whole: Uint8Array, encoding: Encoding, signer: Signer): Promise<Record<string, unknown>> {
+    const path = '/api/v1/pieces';
+    let offset = 0;
+    // As often as there are pieces, and once more from the start: the coordinator may have been restarted on the way.
+    for (let left = 2 * Math.ceil(whole.length / PIECE_BYTES_MAX); left > 0; left--) {
+      const piece = encodePiece({ gateway: signer.gateway, encoding, offset }, whole, signer.sign);
+      const answer = parse(await post(path, piece, bytes), path);
+      if (typeof answer.delta === 'object' && answer.delta !== null) return answer.delta as Record<string, unknown>;
+      if (!Number.isSafeInteger(answer.received)) break;
+      offset = Math.min(Math.max(answer.received as number, 0), whole.length - 1);
+    }
+    throw new CallFailed('RIV_SYNC_ANSWER', 'the coordinator does not get the pieces together', path);
+  }
+
+  const bytes = { 'content-type': 'application/octet-stream' };
   const json = { 'content-type': 'application/json' };
 
   return {
@@ -100,9 +199,13 @@ export function connectCoordinator(url: string, token: string | null): Coordinat
       const answer = parse(await post(path, Buffer.from(JSON.stringify(enrolment)), json), path);
       return text(answer.coordinator_key, path);
     },
-    async sendDelta(envelope, key) {
+    async sendDelta(envelope, key, signer) {
       const path = '/api/v1/deltas';
-      const answer = parse(await post(path, envelope, { 'content-type': 'application/octet-stream' }), path);
+      const { encoding, body } = compressBody(envelope);
+      const answer =
+        body.length <= PIECE_BYTES_MAX
+          ? parse(await post(path, body, { ...bytes, 'content-encoding': encoding }), path)
+          : await sendPieces(body, encoding, signer);
       const receipt = receiptOf(answer.receipt, path);
       const signature = Buffer.from(text(answer.signature, path), 'base64');
       // Signed as it stands in the answer: parsing keeps the order of its keys.
@@ -114,15 +217,16 @@ export function connectCoordinator(url: string, token: string | null): Coordinat
           path,
         );
       }
-      return { receipt, heads: headsOf(answer.heads) };
+      return { receipt, ...standing(answer) };
     },
     async sendReport(report, sign) {
       const path = '/api/v1/reports';
       const body = Buffer.from(JSON.stringify(report));
       const signature = sign(body).toString('base64');
-      return headsOf(parse(await post(path, body, { ...json, 'x-rivulet-signature': signature }), path).heads);
+      return standing(parse(await post(path, body, { ...json, 'x-rivulet-signature': signature }), path));
     },
     fetchRelease: (hash) => call(`/api/v1/releases/${hash}`, { method: 'GET' }, RELEASE_BYTES_MAX),
+    retryWindow: () => window,
   };
 }
 
@@ -175,19 +279,40 @@ function headsOf(value: unknown): Head[] {
   });
 }
 
-function refusalOf(body: Buffer): { code?: unknown; message?: unknown; retry_after_s?: unknown } {
+/** What the coordinator holds of ours; null: it does not say, or not in a way that can be read. */
+function heldOf(value: unknown): Held[] | null {
+  if (!Array.isArray(value)) return null;
+  const sound = (entry: Partial<Held> | null): entry is Held =>
+    typeof entry?.schema === 'string' && typeof entry.incarnation === 'string' && Number.isSafeInteger(entry.seq);
+  return value.every(sound) ? value : null;
+}
+
+interface Refusal {
+  code?: unknown;
+  message?: unknown;
+  retry_window_s?: unknown;
+  resync?: unknown;
+}
+
+function refusalOf(body: Buffer): Refusal {
   try {
-    const answer = JSON.parse(body.toString('utf8')) as { error?: object; retry_after_s?: unknown };
-    return { retry_after_s: answer.retry_after_s, ...answer.error };
+    const { error, retry_window_s, resync } = JSON.parse(body.toString('utf8')) as Refusal & { error?: object };
+    return { retry_window_s, resync, ...error };
   } catch {
     return {};
   }
 }
 
-/** A busy coordinator says when to come again: in the header, or in the answer as `retry_after_s`. */
-function askedToWaitMs({ headers, body }: HttpAnswer): number | null {
-  const asked = Number(headers['retry-after'] ?? refusalOf(body).retry_after_s);
-  return Number.isFinite(asked) && asked > 0 ? asked * 1000 : null;
+function windowOf(value: unknown): RetryWindow | null {
+  const { from, to } = (value ?? {}) as { from?: unknown; to?: unknown };
+  if (typeof from !== 'number' || typeof to !== 'number' || !(from >= 0) || !(to >= from)) return null;
+  return { fromMs: from * 1000, toMs: to * 1000 };
+}
+
+/** Of a refusal: our coordinator's own window, or what a proxy in front of it says in the header. */
+function refusedWindow({ headers, body }: HttpAnswer): RetryWindow | null {
+  const asked = Number(headers['retry-after']) * 1000;
+  return windowOf(refusalOf(body).retry_window_s) ?? (asked > 0 ? { fromMs: asked, toMs: 2 * asked } : null);
 }
 
 /** The refusals that a gateway acts upon keep their code; the rest is one. */
@@ -196,6 +321,7 @@ function refusalCode(body: Buffer): ErrorCode {
   return code === 'RIV_GATEWAY_UNKNOWN' ||
     code === 'RIV_GATEWAY_KEY' ||
     code === 'RIV_GATEWAY_FORGOTTEN' ||
+    code === 'RIV_BASE_GONE' ||
     code === 'RIV_TOKEN'
     ? code
     : 'RIV_SYNC_REFUSED';

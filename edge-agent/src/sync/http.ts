@@ -13,6 +13,8 @@ export interface HttpRequest {
   timeoutMs: number;
   /** The longest answer that is taken. */
   answerBytesMax: number;
+  /** For https: who we trust, and who we are. */
+  tls?: { ca: Buffer | undefined; cert: Buffer | undefined; key: Buffer | undefined };
 }
 
 export interface HttpAnswer {
@@ -23,12 +25,12 @@ export interface HttpAnswer {
 
 /** Rejects when there is no whole answer: no connection, too slow, too long, cut off. */
 export function httpCall(url: string, request: HttpRequest): Promise<HttpAnswer> {
-  const { method, headers, body, timeoutMs, answerBytesMax } = request;
+  const { method, headers, body, timeoutMs, answerBytesMax, tls } = request;
   return new Promise((resolve, reject) => {
     const target = new URL(url);
     const { request: open } = target.protocol === 'https:' ? https : http;
     const length = body === undefined ? {} : { 'content-length': String(body.length) };
-    const outgoing = open(target, { method, headers: { ...headers, ...length } }, (answer) => {
+    const outgoing = open(target, { ...tls, method, headers: { ...headers, ...length } }, (answer) => {
       const parts: Buffer[] = [];
       let bytes = 0;
       answer.on('data', (part: Buffer) => {

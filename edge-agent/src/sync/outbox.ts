@@ -6,7 +6,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeEnvelope, type EnvelopeContent, makeDirectory, replaceFile, sha256 } from '@rivulet/host';
-import type { Receipt } from './coordinator.ts';
+import type { Held, Receipt } from './coordinator.ts';
 
 const STATE_FILE = 'state.json';
 const SUFFIX = '.rvdl';
@@ -15,8 +15,15 @@ const SUFFIX = '.rvdl';
 interface OutboxState {
   /** The highest number given out. */
   seq: number;
-  /** Per task: hash of the schema and payload last signed for, so that nothing is sent twice. */
-  signed: Record<string, string>;
+  /** Per task: what was last signed for, so that nothing is sent twice. */
+  signed: Record<string, Signed>;
+}
+
+interface Signed {
+  /** Hash of the schema and payload. */
+  contents: string;
+  /** Where the coordinator must hold it from then on; absent: it was not taken in (superseded, quarantined). */
+  held?: { schema: string; seq: number };
 }
 
 /** An envelope that waits. */
@@ -24,6 +31,8 @@ export interface Waiting {
   task: string;
   seq: number;
   contents: string;
+  /** Schema hash in hex. */
+  schema: string;
   bytes: Buffer;
 }
 
@@ -34,16 +43,27 @@ export interface Outbox {
    */
   put(content: Omit<EnvelopeContent, 'seq'>): Promise<void>;
   waiting(): Waiting[];
+  /** The highest number given out. */
+  seq(): number;
+  /** Forgets everything, numbers too: they were those of another incarnation. */
+  clear(): Promise<void>;
   /** Forgets an envelope that a receipt names; answers false when the receipt is of another one. */
   signedFor(receipt: Receipt): Promise<boolean>;
   /** Drops an envelope that the coordinator will never take; the same contents are not offered again. */
   refused(seq: number): Promise<void>;
+  /**
+   * Compares what was signed for with what the coordinator holds: what it has lost since (it was restored from a backup,
+   * or refuses now what it took then) counts as never sent. Answers how many tasks that is.
+   */
+  compare(held: readonly Held[]): Promise<number>;
+  /** Drops a waiting envelope that the coordinator cannot take as it is; the next `put` makes it anew. */
+  drop(waiting: Waiting): Promise<void>;
 }
 
 /** @param encode numbers, encodes and signs */
 export async function openOutbox(
   directory: string,
-  incarnation: string,
+  incarnation: () => string,
   encode: (content: EnvelopeContent) => Buffer,
 ): Promise<Outbox> {
   await makeDirectory(directory);
@@ -53,10 +73,10 @@ export async function openOutbox(
     const bytes = await readFile(join(directory, name));
     try {
       const envelope = decodeEnvelope(bytes);
-      if (envelope.incarnation.length > 0 && Buffer.from(envelope.incarnation).toString('hex') === incarnation) {
+      if (envelope.incarnation.length > 0 && Buffer.from(envelope.incarnation).toString('hex') === incarnation()) {
         const { task, seq, payloadHash } = envelope;
-        const contents = contentsHash(envelope);
-        envelopes.set(task, { task, seq, contents, bytes, payloadHash: payloadHash.toString('hex') });
+        const [contents, schema] = [contentsHash(envelope), envelope.schemaHash.toString('hex')];
+        envelopes.set(task, { task, seq, contents, schema, bytes, payloadHash: payloadHash.toString('hex') });
         state.seq = Math.max(state.seq, seq);
         continue;
       }
@@ -70,17 +90,18 @@ export async function openOutbox(
   const fileOf = (task: string): string =>
     join(directory, `${sha256(Buffer.from(task)).toString('hex').slice(0, 32)}${SUFFIX}`);
 
-  async function settle(envelope: Waiting): Promise<void> {
-    state.signed[envelope.task] = envelope.contents;
+  /** @param taken whether the coordinator holds it from now on */
+  async function settle({ task, contents, schema, seq }: Waiting, taken: boolean): Promise<void> {
+    state.signed[task] = { contents, ...(taken ? { held: { schema, seq } } : {}) };
     await save();
-    await rm(fileOf(envelope.task), { force: true });
-    envelopes.delete(envelope.task);
+    await rm(fileOf(task), { force: true });
+    envelopes.delete(task);
   }
 
   return {
     async put(content) {
       const contents = contentsHash(content);
-      if (state.signed[content.task] === contents || envelopes.get(content.task)?.contents === contents) {
+      if (state.signed[content.task]?.contents === contents || envelopes.get(content.task)?.contents === contents) {
         return;
       }
       state.seq += 1;
@@ -88,24 +109,54 @@ export async function openOutbox(
       const bytes = encode({ ...content, seq: state.seq });
       await replaceFile(fileOf(content.task), bytes);
       const payloadHash = sha256(content.payload).toString('hex');
-      envelopes.set(content.task, { task: content.task, seq: state.seq, contents, bytes, payloadHash });
+      const schema = sha256(content.schema).toString('hex');
+      envelopes.set(content.task, { task: content.task, seq: state.seq, contents, schema, bytes, payloadHash });
+    },
+    seq: () => state.seq,
+    async clear() {
+      for (const task of envelopes.keys()) {
+        await rm(fileOf(task), { force: true });
+      }
+      envelopes.clear();
+      [state.seq, state.signed] = [0, {}];
+      await save();
     },
     waiting: () => [...envelopes.values()].sort((a, b) => a.seq - b.seq),
     async signedFor(receipt) {
       const envelope = [...envelopes.values()].find((candidate) => candidate.seq === receipt.seq);
       if (
         envelope === undefined ||
-        receipt.incarnation !== incarnation ||
+        receipt.incarnation !== incarnation() ||
         receipt.payload_hash !== envelope.payloadHash
       ) {
         return false;
       }
-      await settle(envelope);
+      const { outcome, reason } = receipt;
+      await settle(envelope, outcome === 'accepted' || (outcome === 'duplicate' && reason === undefined));
       return true;
     },
     async refused(seq) {
       const envelope = [...envelopes.values()].find((candidate) => candidate.seq === seq);
-      if (envelope !== undefined) await settle(envelope);
+      if (envelope !== undefined) await settle(envelope, false);
+    },
+    async compare(held) {
+      const seqs = new Map(held.filter((entry) => entry.incarnation === incarnation()).map((e) => [e.schema, e.seq]));
+      const lost = Object.entries(state.signed).filter(
+        ([, { held: mine }]) => mine !== undefined && (seqs.get(mine.schema) ?? 0) < mine.seq,
+      );
+      for (const [task] of lost) {
+        delete state.signed[task];
+      }
+      if (lost.length > 0) {
+        await save();
+      }
+      return lost.length;
+    },
+    async drop({ task, seq }) {
+      if (envelopes.get(task)?.seq === seq) {
+        await rm(fileOf(task), { force: true });
+        envelopes.delete(task);
+      }
     },
   };
 }
@@ -119,10 +170,16 @@ async function readState(path: string): Promise<OutboxState> {
   try {
     const { seq, signed } = JSON.parse(await readFile(path, 'utf8')) as Partial<OutboxState>;
     if (Number.isSafeInteger(seq) && typeof signed === 'object' && signed !== null) {
-      return { seq: seq as number, signed: { ...signed } };
+      const current = Object.entries(signed).map(([task, entry]) => [task, signedOf(entry)] as const);
+      return { seq: seq as number, signed: Object.fromEntries(current) };
     }
   } catch {
     // Absent at the first start.
   }
   return { seq: 0, signed: {} };
+}
+
+/** Earlier versions kept the hash of the contents only. */
+function signedOf(entry: Signed | string): Signed {
+  return typeof entry === 'string' ? { contents: entry } : entry;
 }

@@ -1,6 +1,7 @@
 /**
  * When to try again: a pure decision. Failures back off by doubling up to a cap, half of the delay random so that a fleet
- * that lost its coordinator does not come back as one; what the peer asked for (`retry_after_s`) is honoured within bounds.
+ * that lost its coordinator does not come back as one; the window that the peer asked for is honoured within bounds:
+ * a moment in it by chance.
  */
 
 /** First delay after a failure. */
@@ -16,14 +17,15 @@ export interface RetryFacts {
   /** The regular interval. */
   everyMs: number;
   /** What the peer asked for; null: nothing. */
-  askedMs: number | null;
+  window: { fromMs: number; toMs: number } | null;
   /** In [0, 1). */
   random: number;
 }
 
 /** Milliseconds until the next attempt. */
-export function nextAttemptMs({ failures, everyMs, askedMs, random }: RetryFacts): number {
-  const asked = Math.min(askedMs ?? 0, ASKED_MS_MAX);
+export function nextAttemptMs({ failures, everyMs, window, random }: RetryFacts): number {
+  const { fromMs, toMs } = window ?? { fromMs: 0, toMs: 0 };
+  const asked = Math.min(fromMs, ASKED_MS_MAX) + Math.min(toMs - fromMs, ASKED_MS_MAX) * random;
   if (failures === 0) {
     // A tenth of jitter, so that gateways started together drift apart.
     return Math.max(asked, everyMs * (0.95 + 0.1 * random));

@@ -27,11 +27,14 @@ afterEach(async () => {
 const incarnation = Buffer.alloc(16, 7);
 const gateway = generateKeyPairSync('ed25519');
 const coordinator = generateKeyPairSync('ed25519');
+const signer = { gateway: 'g', sign: (bytes: Uint8Array) => signWith(null, bytes, gateway.privateKey) };
 const coordinatorKey = publicKeyBytes(coordinator.publicKey).toString('base64');
 
 const open = () =>
-  openOutbox(directory, incarnation.toString('hex'), (content) =>
-    encodeEnvelope(content, (bytes) => signWith(null, bytes, gateway.privateKey)),
+  openOutbox(
+    directory,
+    () => incarnation.toString('hex'),
+    (content) => encodeEnvelope(content, (bytes) => signWith(null, bytes, gateway.privateKey)),
   );
 
 function content(task: string, statistics: string) {
@@ -99,6 +102,31 @@ it('the outbox drops what is refused for good, and offers only something new aga
   expect(later.waiting().length).toBe(1);
 });
 
+describe('what the coordinator lost', () => {
+  it('is handed in again, but not what it never took in', async () => {
+    const outbox = await open();
+    const handIn = async (task: string, outcome: Receipt['outcome'], reason?: string): Promise<string> => {
+      await outbox.put(content(task, '1'));
+      const waiting = outbox.waiting().find((envelope) => envelope.task === task);
+      const receipt = receiptFor(waiting?.bytes as Buffer);
+      await outbox.signedFor({ ...receipt, outcome, ...(reason === undefined ? {} : { reason }) });
+      return waiting?.schema as string;
+    };
+    const schema = await handIn('a', 'accepted');
+    await handIn('b', 'quarantined', 'it does not add up');
+    await handIn('c', 'duplicate', 'it does not add up');
+    await handIn('d', 'superseded');
+    const held = { schema, incarnation: incarnation.toString('hex'), seq: 1 };
+    expect(await outbox.compare([held])).toBe(0);
+    expect(await outbox.compare([{ ...held, incarnation: '00' }])).toBe(1);
+    const later = await open();
+    for (const task of ['a', 'b', 'c', 'd']) {
+      await later.put(content(task, '1'));
+    }
+    expect(later.waiting().map(({ task }) => task)).toEqual(['a']);
+  });
+});
+
 describe('calls to the coordinator', () => {
   const answer = (receipt: Receipt, key = coordinator.privateKey) =>
     JSON.stringify({
@@ -114,7 +142,7 @@ describe('calls to the coordinator', () => {
   it('take a receipt that is signed by the pinned key, and heads that are well-formed', async () => {
     const receipt: Receipt = { gateway: 'g', incarnation: '', seq: 1, payload_hash: '', outcome: 'accepted' };
     const url = await serve((_, response) => response.end(answer(receipt)));
-    const result = await connectCoordinator(url, null).sendDelta(Buffer.alloc(3), coordinatorKey);
+    const result = await connectCoordinator(url, null).sendDelta(Buffer.alloc(3), coordinatorKey, signer);
     expect(result.receipt).toEqual(receipt);
     expect(result.heads.length).toBe(1);
   });
@@ -122,7 +150,9 @@ describe('calls to the coordinator', () => {
   it('refuse a receipt that somebody else signed', async () => {
     const receipt: Receipt = { gateway: 'g', incarnation: '', seq: 1, payload_hash: '', outcome: 'accepted' };
     const url = await serve((_, response) => response.end(answer(receipt, gateway.privateKey)));
-    await expect(connectCoordinator(url, null).sendDelta(Buffer.alloc(3), coordinatorKey)).rejects.toMatchObject({
+    await expect(
+      connectCoordinator(url, null).sendDelta(Buffer.alloc(3), coordinatorKey, signer),
+    ).rejects.toMatchObject({
       code: 'RIV_SYNC_ANSWER',
     });
   });
@@ -136,7 +166,8 @@ describe('calls to the coordinator', () => {
       response.end(JSON.stringify({ error: { code: 'RIV_GATEWAY_KEY', message: 'another key' } }));
     });
     const here = connectCoordinator(url, 'token');
-    await expect(here.fetchRelease('busy')).rejects.toMatchObject({ code: 'RIV_SYNC_UNREACHABLE', askedMs: 7000 });
+    await expect(here.fetchRelease('busy')).rejects.toMatchObject({ code: 'RIV_SYNC_UNREACHABLE' });
+    expect(here.retryWindow()).toEqual({ fromMs: 7000, toMs: 14_000 });
     await expect(here.fetchRelease('x')).rejects.toMatchObject({ code: 'RIV_GATEWAY_KEY', retry: false });
   });
 
@@ -155,12 +186,12 @@ describe('calls to the coordinator', () => {
 
 describe('the decision when to try again', () => {
   const table: [Parameters<typeof nextAttemptMs>[0], number][] = [
-    [{ failures: 0, everyMs: 1000, askedMs: null, random: 0.5 }, 1000],
-    [{ failures: 0, everyMs: 1000, askedMs: 5000, random: 0.5 }, 5000],
-    [{ failures: 1, everyMs: 1000, askedMs: null, random: 0 }, 500],
-    [{ failures: 4, everyMs: 1000, askedMs: null, random: 1 }, 8000],
-    [{ failures: 400, everyMs: 1000, askedMs: null, random: 1 }, 300_000],
-    [{ failures: 1, everyMs: 1000, askedMs: 1e12, random: 1 }, 3_600_000],
+    [{ failures: 0, everyMs: 1000, window: null, random: 0.5 }, 1000],
+    [{ failures: 0, everyMs: 1000, window: { fromMs: 4000, toMs: 6000 }, random: 0.5 }, 5000],
+    [{ failures: 1, everyMs: 1000, window: null, random: 0 }, 500],
+    [{ failures: 4, everyMs: 1000, window: null, random: 1 }, 8000],
+    [{ failures: 400, everyMs: 1000, window: null, random: 1 }, 300_000],
+    [{ failures: 1, everyMs: 1000, window: { fromMs: 1e12, toMs: 1e12 }, random: 1 }, 3_600_000],
   ];
   it.each(table)('%o', (facts, waitMs) => {
     expect(nextAttemptMs(facts)).toBeCloseTo(waitMs, 6);

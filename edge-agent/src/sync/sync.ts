@@ -16,6 +16,7 @@ import {
   type Identity,
   makeDirectory,
   RivuletError,
+  readTls,
   releaseHash,
   replaceFile,
   toRivuletError,
@@ -48,6 +49,8 @@ export interface SyncContext {
   notice(error: RivuletError): void;
   /** The last call went well: whatever was noticed about sync before is over. */
   well(): void;
+  /** A delta was taken in: this gateway is not one of two. */
+  accepted(): void;
 }
 
 export interface Sync {
@@ -56,8 +59,11 @@ export interface Sync {
 
 export async function startSync(target: NonNullable<Config['sync']>, context: SyncContext): Promise<Sync> {
   const { identity, directory } = context;
-  const incarnation = identity.incarnation.toString('hex');
-  const coordinator = connectCoordinator(target.url, target.token);
+  const incarnation = (): string => identity.incarnation.toString('hex');
+  const { tls } = target;
+  const readFiles =
+    tls === null ? null : () => readTls(tls, (file) => `sync.${file}`, 'RIV_SYNC_TLS', context.wallMs());
+  const coordinator = connectCoordinator(target.url, target.token, readFiles);
   const outbox = await openOutbox(join(directory, 'outbox'), incarnation, (content) =>
     encodeEnvelope(content, identity.sign),
   );
@@ -66,6 +72,9 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   const pin = join(directory, 'identity', PIN_FILE);
   /** Release hashes that were refused: not fetched again. */
   const refused = new Set<string>();
+
+  /** Per task the release in our panel that the coordinator does not know: no delta goes on from it. */
+  const basesGone = new Map<string, string>();
 
   let coordinatorKey: string | null = null;
   let failures = 0;
@@ -76,13 +85,41 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
 
   async function round(): Promise<void> {
     if (context.wallMs() >= deltasDueMs) {
-      await collect(outbox, context);
-      const interval = { failures: 0, everyMs: target.everyMs, askedMs: null, random: context.random() };
+      await collect(outbox, basesGone, context);
+      const interval = { failures: 0, everyMs: target.everyMs, window: null, random: context.random() };
       deltasDueMs = context.wallMs() + nextAttemptMs(interval);
     }
-    coordinatorKey ??= await enrol(coordinator, context, incarnation, pin);
-    await handIn(outbox, coordinator, coordinatorKey, context, takeReleases);
-    await takeReleases(await coordinator.sendReport(context.status(), identity.sign));
+    coordinatorKey ??= await enrol(coordinator, context, incarnation(), pin);
+    await handIn(outbox, coordinator, coordinatorKey, context, { takeReleases, baseGone, beginAnew });
+    const { heads, held } = await coordinator.sendReport(
+      { ...context.status(), incarnation: incarnation() },
+      identity.sign,
+    );
+    if (held?.some((entry) => entry.incarnation === incarnation() && entry.seq > outbox.seq())) {
+      await beginAnew();
+    } else if (held !== null && (await outbox.compare(held)) > 0) {
+      deltasDueMs = 0;
+    }
+    await takeReleases(heads);
+  }
+
+  /** Our own state is from a backup, or runs a second time elsewhere: numbers we give were given before. */
+  async function beginAnew(): Promise<void> {
+    const found = 'the coordinator knows later deltas of this state: it was restored from a backup, or runs twice';
+    await identity.renew();
+    await outbox.clear();
+    deltasDueMs = 0;
+    context.notice(new RivuletError('RIV_NUMBER_REUSED', { found, todo: 'Sync goes on as a new incarnation.' }));
+  }
+
+  /** The coordinator lost the release we go on from: take the one it names, and say all once more. */
+  async function baseGone({ task, release, schema }: Head): Promise<void> {
+    const base = context.status().tasks.find((candidate) => candidate.name === task)?.release ?? null;
+    if (base !== null) {
+      basesGone.set(task, base);
+    }
+    deltasDueMs = 0;
+    await takeReleases([{ task, schema, release }]);
   }
 
   async function takeReleases(heads: Head[]): Promise<void> {
@@ -113,14 +150,12 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   }
 
   async function attempt(): Promise<void> {
-    let askedMs: number | null = null;
     try {
       await round();
       failures = 0;
       context.well();
     } catch (error) {
       failures += 1;
-      askedMs = error instanceof CallFailed ? error.askedMs : null;
       if (error instanceof RivuletError && error.code === 'RIV_GATEWAY_UNKNOWN') {
         coordinatorKey = null; // The coordinator lost its state, or is a new one: enrol again.
       }
@@ -130,7 +165,8 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     }
     if (!stopped) {
       const everyMs = Math.min(REPORT_MS, target.everyMs);
-      const waitMs = nextAttemptMs({ failures, everyMs, askedMs, random: context.random() });
+      const window = coordinator.retryWindow();
+      const waitMs = nextAttemptMs({ failures, everyMs, window, random: context.random() });
       timer = setTimeout(() => {
         running = attempt();
       }, waitMs);
@@ -194,7 +230,7 @@ async function enrol(
 }
 
 /** Statistics of every task that has enough rows become envelopes. */
-async function collect(outbox: Outbox, context: SyncContext): Promise<void> {
+async function collect(outbox: Outbox, basesGone: ReadonlyMap<string, string>, context: SyncContext): Promise<void> {
   const status = context.status();
   for (const section of await context.deltas()) {
     const task = context.config.tasks[section.task];
@@ -207,7 +243,7 @@ async function collect(outbox: Outbox, context: SyncContext): Promise<void> {
       incarnation: context.identity.incarnation,
       wallMs: context.wallMs(),
       task: task.name,
-      baseRelease: base === null ? NO_RELEASE : Buffer.from(base, 'hex'),
+      baseRelease: base === null || base === basesGone.get(task.name) ? NO_RELEASE : Buffer.from(base, 'hex'),
       kernelHash: context.core.kernelHash,
       schema: section.schema,
       payload: section.statistics,
@@ -221,18 +257,28 @@ async function handIn(
   coordinator: Coordinator,
   key: string,
   context: SyncContext,
-  takeReleases: (heads: Head[]) => Promise<void>,
+  act: { takeReleases(heads: Head[]): Promise<void>; baseGone(from: Head): Promise<void>; beginAnew(): Promise<void> },
 ): Promise<void> {
   for (const envelope of outbox.waiting()) {
-    const answer = await coordinator.sendDelta(envelope.bytes, key).catch((error: unknown) => {
+    let answer: Awaited<ReturnType<Coordinator['sendDelta']>>;
+    try {
+      answer = await coordinator.sendDelta(envelope.bytes, key, {
+        gateway: context.config.gateway,
+        sign: context.identity.sign,
+      });
+    } catch (error) {
       const refusal = toRivuletError(error);
-      if (refusal.code !== 'RIV_GATEWAY_FORGOTTEN') throw error;
-      return refusal;
-    });
-    if (answer instanceof RivuletError) {
-      // Its operator took this gateway out of the fleet: the delta is not wanted, but its reports and releases are.
-      await outbox.refused(envelope.seq);
-      context.notice(answer);
+      if (refusal.code === 'RIV_GATEWAY_FORGOTTEN') {
+        // Its operator took this gateway out of the fleet: the delta is not wanted, but its reports and releases are.
+        await outbox.refused(envelope.seq);
+        context.notice(refusal);
+        continue;
+      }
+      if (!(error instanceof CallFailed) || error.code !== 'RIV_BASE_GONE') {
+        throw error;
+      }
+      await outbox.drop(envelope);
+      await act.baseGone(error.resync ?? { task: envelope.task, schema: envelope.schema, release: null });
       continue;
     }
     if (answer.receipt.gateway !== context.config.gateway || !(await outbox.signedFor(answer.receipt))) {
@@ -240,11 +286,19 @@ async function handIn(
         found: `a receipt for another delta (number ${answer.receipt.seq})`,
       });
     }
+    if (answer.receipt.code === 'RIV_NUMBER_REUSED') {
+      await act.beginAnew();
+      return;
+    }
     if (answer.receipt.outcome === 'quarantined') {
       const found = `the coordinator quarantined a delta of "${envelope.task}": ${answer.receipt.reason ?? 'no reason given'}`;
-      context.notice(new RivuletError('RIV_SYNC_REFUSED', { found }));
+      const cloned = answer.receipt.code === 'RIV_GATEWAY_CLONED';
+      context.notice(new RivuletError(cloned ? 'RIV_GATEWAY_CLONED' : 'RIV_SYNC_REFUSED', { found }));
     }
-    await takeReleases(answer.heads);
+    if (answer.receipt.outcome === 'accepted') {
+      context.accepted();
+    }
+    await act.takeReleases(answer.heads);
   }
 }
 

@@ -50,8 +50,11 @@ export interface Solved extends Omit<Measured, 'removable'> {
 }
 
 export interface Merge {
-  /** Takes a gateway's statistics in, in place of its earlier ones. Throws a coded error when the core refuses them. */
-  put(gateway: string, statistics: Uint8Array): void;
+  /**
+   * Takes a gateway's statistics in, in place of its earlier ones; false when their logistic was left out, because it does not
+   * know its own class means. Throws a coded error when the core refuses them.
+   */
+  put(gateway: string, statistics: Uint8Array): boolean;
   /** Takes a gateway out: what is left is the merge of a fleet that never had it. */
   remove(gateway: string): void;
   /** `removable`: without what was learned on top of releases. */
@@ -71,8 +74,10 @@ export function mergesBy(core: Core): OpenMerge {
     const engine = core.newEngine();
     engine.merge(writeBytes([{ u8: OPERATION.open }, { bytes: Buffer.from(schemaText) }, { u8: form }]));
     return {
-      put: (gateway, statistics) =>
-        void engine.merge(writeBytes([{ u8: OPERATION.put }, { raw: leafOf(gateway) }, { bytes: statistics }])),
+      put(gateway, statistics) {
+        const input = writeBytes([{ u8: OPERATION.put }, { raw: leafOf(gateway) }, { bytes: statistics }]);
+        return engine.merge(input)[0] === 1;
+      },
       remove: (gateway) => void engine.merge(writeBytes([{ u8: OPERATION.remove }, { raw: leafOf(gateway) }])),
       solve(removable = false) {
         const reader = byteReader(

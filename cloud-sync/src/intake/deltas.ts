@@ -165,8 +165,9 @@ function carryOut(
 
 function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: DeltaParts): ReceiptView {
   const { store, models, roster } = parts;
+  let partly: boolean;
   try {
-    models.put(delta, delta.gateway, delta.statistics);
+    partly = models.put(delta, delta.gateway, delta.statistics);
   } catch (error) {
     if (!(error instanceof RivuletError)) throw error;
     return quarantine(delta, envelope, error.code, error.message, bytes, parts);
@@ -177,6 +178,7 @@ function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: Delta
       const offset = store.deltas.append(delta, 'accepted', null);
       moveHead(delta, offset, store);
       store.count('deltas');
+      if (partly) keepEvidence(delta, bytes, parts);
       roster.heard(delta.gateway);
     });
   } catch (error) {
@@ -184,6 +186,12 @@ function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: Delta
     throw error;
   }
   return receiptFor(envelope, 'accepted', null);
+}
+
+/** The rest of it is in the model; what was left out is no silent drop. */
+function keepEvidence(delta: Delta, bytes: Uint8Array, { store, clock }: DeltaParts): void {
+  const reason = `its logistic for ${delta.task} does not know its own class means and is left out; counts and class means are in`;
+  store.quarantine.add({ atMs: clock.wallMs(), gateway: delta.gateway, code: 'RIV_SUSPECT', reason, bytes });
 }
 
 /** A model's head before its first release. */

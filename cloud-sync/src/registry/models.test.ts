@@ -15,7 +15,7 @@ beforeEach(() => {
 
 afterEach(() => store.close());
 
-/** Statistics are a word; "trap" kills the instance, "bad" is refused, the model is all words in gateway order. */
+/** Statistics are a word; "trap" kills the instance, "bad" is refused, "partly" has a part left out, the model is all words in gateway order. */
 const merges: OpenMerge = () => {
   opened++;
   const parts = new Map<string, string>();
@@ -25,6 +25,7 @@ const merges: OpenMerge = () => {
       if (word === 'trap') throw new RivuletError('RIV_CORE_TRAPPED', 'the core trapped');
       if (word === 'bad') throw new RivuletError('RIV_CORE_BAD_NUMBERS', 'numbers that do not add up');
       parts.set(gateway, word);
+      return word !== 'partly';
     },
     remove: (gateway) => void parts.delete(gateway),
     judge: () => ({ oneWorld: false, suspects: [] }),
@@ -94,6 +95,12 @@ describe('the live models', () => {
     );
     expect(models.solve(MODEL).model.toString()).toBe('one');
     expect(opened).toBe(2);
+  });
+
+  it('tell of a part left out once, and again after it was whole', () => {
+    const models = open();
+    const told = ['one', 'partly', 'partly', 'two', 'partly'].map((word) => models.put(MODEL, 'b', Buffer.from(word)));
+    expect(told).toEqual([false, true, false, false, true]);
   });
 
   it('forget what did not reach the disk', () => {

@@ -10,8 +10,11 @@ import type { Judgement, Measured, Merge, OpenMerge, Solved } from '../merge.ts'
 const LIVE_MAX = 64;
 
 export interface Models {
-  /** Takes a gateway's statistics in. Throws the core's refusal; the model is then as it was before. */
-  put(model: ModelSource, gateway: string, statistics: Uint8Array): void;
+  /**
+   * Takes a gateway's statistics in; true when a part of them was left out for the first time since it was whole. Throws the
+   * core's refusal; the model is then as it was before.
+   */
+  put(model: ModelSource, gateway: string, statistics: Uint8Array): boolean;
   solve(model: ModelSource): Solved;
   measure(model: ModelSource): Measured;
   judge(model: ModelSource): Judgement;
@@ -35,6 +38,8 @@ export interface ModelSource {
 
 export function openModels(store: Store, open: OpenMerge, wallMs: () => number): Models {
   const live = new Map<string, Merge>();
+  /** Contributions of which a part was left out, as schema and gateway. */
+  const partial = new Set<string>();
 
   function get(model: ModelSource): Merge {
     const merge = live.get(model.schema) ?? build(model);
@@ -56,13 +61,22 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   function filled(merge: Merge, model: ModelSource): boolean {
     for (const contribution of store.deltas.contributions(model.schema)) {
       try {
-        merge.put(contribution.gateway, contribution.statistics);
+        note(contribution, contribution.gateway, merge.put(contribution.gateway, contribution.statistics));
       } catch (error) {
         withdraw(contribution, error);
         if (isTrap(error)) return false;
       }
     }
     return true;
+  }
+
+  /** True when a part is left out now and was not before. */
+  function note({ schema }: { schema: string }, gateway: string, whole: boolean): boolean {
+    const name = `${schema} ${gateway}`;
+    if (whole) partial.delete(name);
+    const news = !whole && !partial.has(name);
+    if (news) partial.add(name);
+    return news;
   }
 
   function withdraw(contribution: Contribution, error: unknown): void {
@@ -92,7 +106,12 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   }
 
   return {
-    put: (model, gateway, statistics) => guarded(model, (merge) => merge.put(gateway, statistics)),
+    put: (model, gateway, statistics) =>
+      note(
+        model,
+        gateway,
+        guarded(model, (merge) => merge.put(gateway, statistics)),
+      ),
     solve: (model) => guarded(model, (merge) => merge.solve()),
     measure: (model) => guarded(model, (merge) => merge.measure()),
     remove: (model, gateway) => guarded(model, (merge) => merge.remove(gateway)),

@@ -45,7 +45,7 @@ impl Merge {
         Self::default()
     }
 
-    /// Carries out one operation; only *solve*, *measure* and *judge* write to `out`. A refused operation changes nothing.
+    /// Carries out one operation; *put*, *solve*, *measure* and *judge* write to `out`. A refused operation changes nothing.
     ///
     /// # Errors
     /// `NotOpen` before *open*; `Foreign` for an unknown operation or form; the errors of decoding; for *put*
@@ -54,7 +54,7 @@ impl Merge {
         let mut reader = Reader::new(input);
         match reader.u8()? {
             OPEN => self.open(reader),
-            PUT => self.open_fleet()?.put(reader),
+            PUT => self.open_fleet()?.put(reader, out),
             REMOVE => self.open_fleet()?.remove(reader),
             SOLVE => self.open_fleet()?.solve(reader, out),
             JUDGE => self.open_fleet()?.judge(&reader, out),
@@ -84,7 +84,7 @@ impl Merge {
 }
 
 impl Fleet {
-    fn put(&mut self, mut reader: Reader) -> Result<()> {
+    fn put(&mut self, mut reader: Reader, out: &mut Writer) -> Result<()> {
         let gateway = gateway(&mut reader)?;
         let statistics = Statistics::decode(reader.bytes()?)?;
         reader.finish()?;
@@ -92,13 +92,15 @@ impl Fleet {
             return Err(CoreError::SchemaMismatch);
         }
         statistics.check()?;
-        let fitting = match &statistics {
+        let (fitting, whole) = match &statistics {
             Statistics::Classes(classes) if !consistent::consistent(classes) => {
-                Statistics::Classes(classes.with_logistic(None, None))
+                (Statistics::Classes(classes.with_logistic(None, None)), false)
             }
-            _ => statistics,
+            _ => (statistics, true),
         };
-        self.tree.put(gateway, fitting)
+        self.tree.put(gateway, fitting)?;
+        out.bool(whole);
+        Ok(())
     }
 
     fn remove(&mut self, mut reader: Reader) -> Result<()> {

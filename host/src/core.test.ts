@@ -128,7 +128,7 @@ describe.skipIf(!built)('the built core', () => {
     const statistics = writeBytes([{ ascii: 'RVST' }, { u16: 1 }, { u8: 1 }, { u8: 0 }, { u32: 1 }, ...moments]);
     for (const gateway of [1, 2])
       engine.merge(writeBytes([{ u8: 2 }, { raw: Buffer.alloc(32, gateway) }, { bytes: statistics }]));
-    const answer = byteReader(engine.merge(writeBytes([{ u8: 4 }, { f64: 1e-6 }])), 'the answer');
+    const answer = byteReader(engine.merge(writeBytes([{ u8: 4 }, { f64: 1e-6 }, { u8: 0 }])), 'the answer');
     expect([answer.u32(), answer.f64()]).toEqual([2, 200]);
     const model = byteReader(answer.bytes(1000), 'a model');
     expect(model.raw(12).toString('hex')).toBe('5256524d' + '0100' + '01' + '00' + '01000000');

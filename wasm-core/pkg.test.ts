@@ -10,7 +10,7 @@ const pkg = join(import.meta.dirname, 'pkg');
 /** Every function export with its parameters and result. Changing this list is changing the boundary: raise `abi_version`. */
 const FUNCTIONS = {
   abi_version: '() -> i32',
-  checkpoint: '() -> i32',
+  checkpoint: '(i32) -> i32',
   delta: '() -> i32',
   ingest: '(i32) -> i32',
   input_reserve: '(i32) -> i32',

@@ -263,6 +263,14 @@ export interface TaskConfig {
   toleranceMs: number;
   /** Alarm score of an anomaly task; 0 otherwise. */
   threshold: number;
+  /** What its panel of experts may cost; absent: the core's default. */
+  budget?: BudgetConfig;
+}
+
+/** What a panel of experts may cost: nominal CPU per example to serve and learn, and memory. */
+export interface BudgetConfig {
+  perExampleNs: number;
+  memoryBytes: number;
 }
 
 /** How a message is published. */

@@ -4,7 +4,7 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument } from 'yaml';
 import { type ErrorCode, RivuletError } from './errors.ts';
 import { nearestName } from './nearest.ts';
-import { parseBytes, parseDuration } from './units.ts';
+import { parseBytes, parseDuration, parseNanoseconds } from './units.ts';
 
 /** Longest configuration: some thousands of tasks. */
 const CONFIG_BYTES_MAX = 1024 * 1024;
@@ -34,6 +34,8 @@ export interface ConfigNode {
   integer(minimum: number, maximum: number): number;
   durationMs(minimum: number): number;
   bytes(): number;
+  /** CPU time such as `1us`. */
+  nanoseconds(): number;
   list(maximum?: number): ConfigNode[];
   /** A map of which every key must be among `keys`. */
   map<Key extends string>(keys: readonly Key[]): ConfigMap<Key>;
@@ -132,6 +134,11 @@ export function readConfigFile(yaml: string, fileName: string): ConfigNode {
         const text = typeof found === 'number' ? String(found) : found;
         const bytes = typeof text === 'string' ? orNull(() => parseBytes(text)) : null;
         return bytes ?? wrong('a size such as 64KB, 16MiB or 2GB');
+      },
+      nanoseconds() {
+        const found = scalar();
+        const ns = typeof found === 'string' ? orNull(() => parseNanoseconds(found)) : null;
+        return ns ?? wrong('a time such as 50ns, 1us or 0.5ms, at most 1s');
       },
       list(maximum = LIST_LENGTH_MAX) {
         if (!isSeq(value)) return wrong('a list');

@@ -97,6 +97,20 @@ sync: { url: https://coordinator:8787, every: 5m }
     });
   });
 
+  test('a_budget_is_a_time_or_a_map_and_what_is_left_out_is_the_default', () => {
+    const budget = (text: string) =>
+      parseConfig(`sources: [{ topic: a, fields: { t: t } }]\ntasks: [{ name: a, anomaly: t${text} }]`, 'b.yaml')
+        .tasks[0]?.budget;
+    expect(budget('')).toBeUndefined();
+    expect(budget(', budget: 1us')).toEqual({ perExampleNs: 1000, memoryBytes: 16 * 2 ** 20 });
+    expect(budget(', budget: { memory: 2MB }')).toEqual({ perExampleNs: 8000, memoryBytes: 2e6 });
+    for (const wrong of ['1', '0us', '5m', '{ memory: 1B }', '{ ns: 5 }']) {
+      expect(() => budget(`, budget: ${wrong}`)).toThrow(
+        expect.objectContaining({ code: expect.stringMatching('RIV_CONFIG_') }),
+      );
+    }
+  });
+
   test('a_window_is_what_its_keys_say', () => {
     const windows = (text: string) =>
       parseConfig(`sources: [{ topic: "a/{b}" }]\nwindows: [${text}]`, 'w.yaml').windows;

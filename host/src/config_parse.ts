@@ -12,6 +12,7 @@ import type {
   TaskConfig,
   WindowConfig,
 } from './config.ts';
+import { parseBudget } from './config_budget.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
 import { parseDelivery, parseForward, parseHomeAssistant, publishTopic } from './config_forward.ts';
@@ -148,6 +149,7 @@ const TASK_KEYS = [
   'wait',
   'tolerance',
   'threshold',
+  'budget',
 ] as const;
 type TaskMap = ConfigMap<(typeof TASK_KEYS)[number]>;
 
@@ -177,6 +179,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
   const base = {
     name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
     ...parseTaskFeatures(map.get('features'), scope.featureSets, scope),
+    ...parseBudget(map.get('budget')),
   };
   switch (kind) {
     case 'forecast':
@@ -200,7 +203,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
   }
 }
 
-type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets'>;
+type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets' | 'budget'>;
 
 function parseForecast(map: TaskMap, base: TaskBase, fields: string[] | null, limits: LimitsConfig): TaskConfig {
   refuseKeys(map, ['wait', 'threshold'], 'a forecast waits for horizon and tolerance');

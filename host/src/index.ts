@@ -18,6 +18,7 @@ export { type Clock, systemClock } from './capabilities.ts';
 export type {
   BrokerDoor,
   BrokerUser,
+  BudgetConfig,
   Config,
   DeliveryConfig,
   Door,
@@ -112,6 +113,7 @@ export type {
   EngineReport,
   EvaluationReport,
   ExpertStatus,
+  LeaderStatus,
   Ledger,
   SourceStatus,
   TaskKind,
@@ -120,5 +122,5 @@ export type {
 } from './status.ts';
 export type { Storage, StorageFile } from './storage.ts';
 export { readPem, readTls, type TlsFailure, type TlsFiles, type TlsMaterial, tlsFailure } from './tls.ts';
-export { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
+export { formatBytes, formatDuration, parseBytes, parseDuration, parseNanoseconds } from './units.ts';
 export { windowStatistics } from './window_statistics.ts';

@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import type {
+  BudgetConfig,
   Config,
   ForwardConfig,
   LabelConfig,
@@ -49,6 +50,8 @@ export interface EvaluationSpec {
   classes: number;
   /** What watches the error for drift. */
   drift?: { detector: DriftDetector; runLength: number } | undefined;
+  /** What the panel may cost; absent: the default. */
+  budget?: BudgetConfig;
 }
 
 /** The drift detectors of the core. */
@@ -74,6 +77,7 @@ export function planForEvaluation(spec: EvaluationSpec): Buffer {
       ...(spec.drift === undefined
         ? {}
         : { drift: { detector: spec.drift.detector, run_length: spec.drift.runLength } }),
+      ...budgetOf(spec.budget),
     },
   });
 }
@@ -170,6 +174,7 @@ function task(config: TaskConfig) {
     wait_ms: config.waitMs,
     tolerance_ms: config.toleranceMs,
     threshold: config.threshold,
+    ...budgetOf(config.budget),
   };
 }
 
@@ -188,6 +193,11 @@ function rule(config: ForwardConfig) {
 function labelPlan({ topic, key, path, time, seq }: LabelConfig) {
   // Left out when there is none, as it was before labels had numbers: the plans of then stay as they are.
   return { topic, key, path, time, ...(seq === null ? {} : { seq }) };
+}
+
+// Absent where the default will do, as in plans from before.
+function budgetOf(budget: BudgetConfig | undefined) {
+  return budget === undefined ? {} : { budget: { ns: budget.perExampleNs, bytes: budget.memoryBytes } };
 }
 
 /** JSON.stringify keeps the order in which the literals above name their keys. */

@@ -29,8 +29,17 @@ export interface SourceStatus extends Ledger {
 export interface ExpertStatus {
   expert: string;
   weight: number;
+  /** Labels of rows that it was asked about; null for the stack, which has no score of its own. */
+  labels: number | null;
   /** Running mean loss; null before the first label. */
   error: number | null;
+}
+
+/** Who weighs most in a panel, since which label, of how many. */
+export interface LeaderStatus {
+  expert: string;
+  since: number;
+  labels: number;
 }
 
 /** The core's account of one task. The error sums are over matured predictions. */
@@ -55,6 +64,8 @@ export interface TaskReport {
   release: string | null;
   releases: number;
   panel: ExpertStatus[];
+  /** Null until the features are known. */
+  leader: LeaderStatus | null;
 }
 
 /** What a task predicts. */
@@ -84,6 +95,7 @@ export interface EvaluationReport {
   panel: ExpertStatus[];
   /** Alarms of the drift detector, and after how many scored rows (of the first thousand); only when there is one. */
   drift?: { alarms: number; rows: number[] };
+  leader: LeaderStatus;
 }
 
 /** A task with its mean errors; null until a prediction has matured. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatBytes, formatDuration, parseBytes, parseDuration } from './units.ts';
+import { formatBytes, formatDuration, parseBytes, parseDuration, parseNanoseconds } from './units.ts';
 
 test.each([
   ['250ms', 250],
@@ -34,6 +34,19 @@ test.each([
 
 test.each(['', '-1', '1PB', '1 kB', 'GB', '1e9', '9999999TB'])('the_size_%j_is_refused', (text) => {
   expect(() => parseBytes(text)).toThrow(expect.objectContaining({ code: 'RIV_UNIT' }));
+});
+
+test.each([
+  ['50ns', 50],
+  ['1us', 1000],
+  ['0.5 ms', 500_000],
+  ['8µs', 8000],
+])('the_time_%j_is_%d_ns', (text, ns) => {
+  expect(parseNanoseconds(text)).toBe(ns);
+});
+
+test.each(['', '1', '0ns', '1s', '-1us', '2000ms', 'us'])('the_time_%j_is_refused', (text) => {
+  expect(() => parseNanoseconds(text)).toThrow(expect.objectContaining({ code: 'RIV_UNIT' }));
 });
 
 test('a_formatted_duration_reads_back_exactly', () => {

@@ -17,6 +17,8 @@ const BYTE_UNITS = {
 
 /** Longest duration: a hundred years, so that sums of times stay exact. */
 const DURATION_MS_MAX = 100 * 366 * 86_400_000;
+/** Longest CPU time of one thing. */
+const NANOSECONDS_MAX = 1e9;
 /** Largest size. */
 const BYTES_MAX = 2 ** 50;
 
@@ -41,6 +43,22 @@ export function parseDuration(text: string): number {
   if (total > DURATION_MS_MAX)
     throw new RivuletError('RIV_UNIT', { found: `the duration ${quote(text)}`, expected: 'at most 100 years' });
   return Math.round(total);
+}
+
+/**
+ * Nanoseconds of `50ns`, `1us` (or `1µs`), `0.5ms`: CPU time for one thing of many.
+ * @throws RIV_UNIT
+ */
+export function parseNanoseconds(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms)\s*$/.exec(text);
+  const factor = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6 }[match?.[2] as 'ns' | 'us' | 'µs' | 'ms'];
+  const ns = Math.round(Number(match?.[1]) * factor);
+  if (!(ns >= 1 && ns <= NANOSECONDS_MAX))
+    throw new RivuletError('RIV_UNIT', {
+      found: `the time ${quote(text)}`,
+      expected: 'such as 50ns, 1us or 0.5ms, at most 1s',
+    });
+  return ns;
 }
 
 /**

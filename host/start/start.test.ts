@@ -41,6 +41,7 @@ function task(over: Partial<TaskStatus>): TaskStatus {
     release: null,
     releases: 0,
     panel: [],
+    leader: null,
     error: null,
     error_last_value: null,
     ...over,

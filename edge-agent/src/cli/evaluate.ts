@@ -3,7 +3,7 @@
  * learning curves into a file when asked to.
  */
 import { parseArgs } from 'node:util';
-import { DRIFT_DETECTORS, loadCore, RivuletError, RUN_LENGTHS } from '@rivulet/host';
+import { DRIFT_DETECTORS, loadCore, parseNanoseconds, RivuletError, RUN_LENGTHS } from '@rivulet/host';
 import { type EvaluationResult, evaluate } from '../evaluate/evaluation.ts';
 import { type ReportedData, reportFile } from '../evaluate/report/file.ts';
 import { textOf } from '../evaluate/text.ts';
@@ -30,11 +30,14 @@ Features are all columns but the target: numbers as they are, text as categories
                      first appearance)
   --drift DETECTOR   watch the error for drift: ${DRIFT_DETECTORS.join(', ')}
   --run-length N     rows between two false alarms of the detector (default 100000)
+  --budget TIME      what the panel may cost per row, nominally: 1us, 500ns (default 8us); the worst experts go
   --limit N          take the first N rows only
   --positive CLASS   the class that F1 is about (default: the rarer of two)
   --core BUILD       auto, scalar or simd (default auto)
   --json             print one JSON object (an array with several label delays or --each)`;
 
+/** Memory of a panel whose time is bounded: the core's default. */
+const BUDGET_BYTES = 16 * 2 ** 20;
 /** Longest label delay and horizon in rows: what waits for its label is kept with its features. */
 const ROWS_AHEAD_MAX = 65_536;
 
@@ -53,6 +56,7 @@ export async function run(argv: string[]): Promise<number> {
       'label-delay': { type: 'string', default: '0' },
       classes: { type: 'string' },
       limit: { type: 'string' },
+      budget: { type: 'string' },
       positive: { type: 'string' },
       core: { type: 'string', default: 'auto' },
       each: { type: 'boolean', default: false },
@@ -88,6 +92,9 @@ export async function run(argv: string[]): Promise<number> {
             detector: oneOf(values.drift, '--drift', DRIFT_DETECTORS),
             runLength: count(values['run-length'], '--run-length', ...RUN_LENGTHS),
           },
+    ...(values.budget !== undefined && {
+      budget: { perExampleNs: parseNanoseconds(values.budget), memoryBytes: BUDGET_BYTES },
+    }),
   };
   const delays = listed(values['label-delay']).map((text) => count(text, '--label-delay', 0, ROWS_AHEAD_MAX));
   required(delays.length > 0 ? 'given' : undefined, 'the number of --label-delay');

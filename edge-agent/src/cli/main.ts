@@ -31,6 +31,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     summary: 'list, show and draw features; export what was served, and prove it',
     load: () => import('./features.ts'),
   },
+  panel: {
+    summary: 'which experts the tasks listen to, and who leads since when',
+    load: () => import('./panel.ts'),
+  },
   quarantine: {
     summary: 'list, show and try again what could not be used',
     load: () => import('./quarantine.ts'),

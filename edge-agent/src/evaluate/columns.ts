@@ -2,7 +2,7 @@
  * Which columns of a table an evaluation uses and how each is coded as numbers: numbers as they are, text by the order of
  * first appearance, missing as NaN. The target is coded the same way for regression and forecast, as a class otherwise.
  */
-import { type EvaluationSpec, RivuletError } from '@rivulet/host';
+import { type BudgetConfig, type EvaluationSpec, RivuletError } from '@rivulet/host';
 import { isMissing, numberIn } from '../table/cells.ts';
 import type { ColumnProfile } from '../table/profile.ts';
 
@@ -21,6 +21,8 @@ export interface EvaluationRequest {
   readonly drop: readonly string[];
   readonly horizon: number;
   readonly labelDelay: number;
+  /** What the panel may cost; absent: the default. */
+  readonly budget?: BudgetConfig;
   /** Classes known beforehand, in order: the first is what is predicted before any label. Others follow as they appear. */
   readonly classes: readonly string[];
   /** What watches the error for drift. */
@@ -88,6 +90,7 @@ export function columnsFor(
       target: target.name,
       horizon: request.task === 'forecast' ? request.horizon : 0,
       labelDelay: request.labelDelay,
+      ...(request.budget !== undefined && { budget: request.budget }),
       classes: classification ? classesOf(target, request.classes) : 0,
       drift: request.drift,
     },

@@ -3,7 +3,7 @@
  * file twice, first for the types of its columns; the engine sees one row at a time, in file order.
  */
 import { createHash } from 'node:crypto';
-import { type Core, type EvaluationReport, type ExpertStatus, planForEvaluation, RivuletError } from '@rivulet/host';
+import { type Core, type EvaluationReport, type ExpertStatus, type LeaderStatus, planForEvaluation, RivuletError } from '@rivulet/host';
 import { profileOf } from '../table/profile.ts';
 import type { Table, TableRow } from '../table/table.ts';
 import { columnsFor, type EvaluationRequest } from './columns.ts';
@@ -21,6 +21,8 @@ export interface EvaluationResult {
   rows: number;
   metrics: Record<string, number | null>;
   panel: ExpertStatus[];
+  /** Who weighs most at the end, since which label, of how many. */
+  leader: LeaderStatus;
   /** CPU microseconds in the engine per row, its code being warm (`pace.ts`). */
   us_per_row: number;
   /** CPU microseconds of the whole process per row, its code cold: engine, compiler, reading and coding the rows, garbage. */
@@ -100,6 +102,7 @@ export async function evaluate(
     rows: report.rows,
     metrics,
     panel: report.panel,
+    leader: report.leader,
     us_per_row: pace.usPerRow(),
     process_us_per_row: (spent.user + spent.system) / done,
     digest: createHash('sha256').update(engine.checkpoint()).digest('hex'),

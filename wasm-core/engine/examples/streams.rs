@@ -7,6 +7,7 @@ use std::process::Command;
 
 use rivulet_engine::evaluate::{Evaluation, EvaluationKind, EvaluationSpec};
 use rivulet_engine::learner::Column;
+use rivulet_engine::panel::budget::Budget;
 
 /// A forecast counts as bad when its error is above the last value's by more than this.
 const WORSE: f64 = 1.02;
@@ -178,6 +179,7 @@ fn run(values: &[f64], horizon: usize, rich: bool) -> (f64, f64) {
         label_delay: 0,
         classes_max: 0,
         drift: None,
+        budget: Budget::default(),
     };
     let mut evaluation = Evaluation::new(spec).expect("the specification is valid");
     evaluation.rows(&bytes).expect("the rows are valid");

@@ -1,6 +1,7 @@
 //! Runs the learner over CSV tables, prequentially, natively: what a change of the panel does, in a minute.
 //!
-//! `cargo run --release --example tables -- [--delay 0,100] [--panel] [--limit ROWS] TABLE_OR_DIRECTORY…` in
+//! `cargo run --release --example tables -- [--delay 0,100] [--budget-ns NS] [--panel]
+//! [--limit ROWS] TABLE_OR_DIRECTORY…` in
 //! `wasm-core/engine`. A table is `name.csv` with the label in its last column; `name.json` beside it may say
 //! `"kind":"regression"` or `"classification"`, else labels that are few whole numbers are classes. `npm run bench --
 //! learn` leaves such tables in its cache. Per table: accuracy and log loss, or mean absolute error and that of the last
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rivulet_engine::evaluate::{Evaluation, EvaluationKind, EvaluationSpec};
 use rivulet_engine::learner::Column;
+use rivulet_engine::panel::budget::Budget;
 
 /// Distinct whole labels up to which a table without a note is taken to be of classes.
 const CLASSES_GUESSED_MAX: usize = 12;
@@ -110,12 +112,21 @@ fn main() {
     };
     let delays = option("--delay").unwrap_or_else(|| "0,100".to_owned());
     let limit = option("--limit").map_or(usize::MAX, |text| text.parse().expect("a number of rows"));
+    let mut budget = Budget::default();
+    if let Some(text) = option("--budget-ns") {
+        budget.ns = text.parse().expect("a number of nanoseconds");
+    }
     let panel = arguments.iter().any(|argument| argument == "--panel");
     arguments.retain(|argument| argument != "--panel");
     for path in tables(&arguments) {
         let table = read(&path, limit);
         for delay in delays.split(',') {
-            run(&table, delay.parse().expect("a delay is a number of rows"), panel);
+            run(
+                &table,
+                delay.parse().expect("a delay is a number of rows"),
+                budget,
+                panel,
+            );
         }
     }
 }
@@ -129,7 +140,7 @@ fn cpu_ns() -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-fn run(table: &Table, label_delay: usize, panel: bool) {
+fn run(table: &Table, label_delay: usize, budget: Budget, panel: bool) {
     let mut evaluation = Evaluation::new(EvaluationSpec {
         kind: if table.classes > 0 {
             EvaluationKind::Classification
@@ -142,6 +153,7 @@ fn run(table: &Table, label_delay: usize, panel: bool) {
         label_delay,
         classes_max: table.classes.max(2),
         drift: None,
+        budget,
     })
     .expect("the specification is valid");
     let start = cpu_ns();

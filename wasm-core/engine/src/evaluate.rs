@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
+use crate::panel::budget::Budget;
 use tally::{Answer, Tally};
 pub use watch::DriftSpec;
 use watch::Watch;
@@ -59,6 +60,8 @@ pub struct EvaluationSpec {
     pub classes_max: usize,
     /// What watches the error for drift, if anything does.
     pub drift: Option<DriftSpec>,
+    /// What the panel may cost.
+    pub budget: Budget,
 }
 
 /// A running evaluation.
@@ -112,6 +115,7 @@ impl Evaluation {
             classes_max: spec.classes_max,
             pending_max: PENDING_MAX,
             keys_max: KEYS_MAX,
+            budget: spec.budget,
         });
         Ok(Self {
             watch: spec.drift.map(Watch::new),
@@ -291,6 +295,7 @@ mod tests {
             label_delay: 0,
             classes_max: 2,
             drift: None,
+            budget: Budget::default(),
         })
         .expect("the plan is valid");
         let mut rows = Writer::new();

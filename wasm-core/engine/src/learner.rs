@@ -68,6 +68,8 @@ pub struct ExpertReport {
     pub name: String,
     /// Its share of the prediction, from 0 to 1.
     pub weight: f64,
+    /// Labels of rows that it was asked about.
+    pub labels: f64,
     /// Mean loss of its served predictions: absolute error, or 0 or 1 for classes.
     pub error: f64,
 }
@@ -118,11 +120,11 @@ impl Learner {
         );
         let (panel, statistics) = match spec.kind {
             LearnerKind::Regression => (
-                Panel::Numbers(Regressor::new(&inputs, d, spec.residual)),
+                Panel::Numbers(Regressor::new(&inputs, d, spec.residual, spec.budget)),
                 Statistics::CoMoments(CoMoments::new(d)),
             ),
             LearnerKind::Classification => (
-                Panel::Classes(Classifier::new(&inputs, spec.classes_max)),
+                Panel::Classes(Classifier::new(&inputs, spec.classes_max, spec.budget)),
                 Statistics::Classes(ClassStatistics::new(d)),
             ),
         };
@@ -179,12 +181,12 @@ impl Learner {
         row.x
             .extend(query.x.iter().map(|&x| if x.is_finite() { x } else { f64::NAN }));
         row.panel.serial = self.serial;
-        let typed_now = self.inputs.serve(query.key, &row.x, &mut row.panel.inputs);
+        if self.inputs.serve(query.key, &row.x, &mut row.panel.inputs) {
+            self.typed();
+        }
+        let row = &mut self.rows[slot as usize];
         match &mut self.panel {
             Panel::Numbers(panel) => {
-                if typed_now {
-                    panel.typed(&self.inputs);
-                }
                 let [labels, last, ..] = self.inputs.key_labels(query.key);
                 row.panel.last = if labels > 0.0 { last } else { f64::NAN };
                 let base = if self.spec.residual && row.base.is_finite() {
@@ -211,9 +213,6 @@ impl Learner {
                 })
             }
             Panel::Classes(panel) => {
-                if typed_now {
-                    panel.typed(&self.inputs);
-                }
                 let last = self
                     .last_class
                     .get(query.key as usize)
@@ -285,8 +284,37 @@ impl Learner {
                 }
             }
         }
+        let kept = match &mut self.panel {
+            Panel::Numbers(panel) => panel.halve(&self.inputs),
+            Panel::Classes(panel) => panel.halve(&self.inputs),
+        };
         self.discard(slot);
+        self.keep(kept);
         score
+    }
+
+    /// The columns have just been typed, by the row that is being served: experts on typed inputs begin.
+    fn typed(&mut self) {
+        let kept = match &mut self.panel {
+            Panel::Numbers(panel) => {
+                panel.typed(&self.inputs, self.serial - 1);
+                panel.admit(&self.inputs)
+            }
+            Panel::Classes(panel) => {
+                panel.typed(&self.inputs, self.serial - 1);
+                panel.admit(&self.inputs)
+            }
+        };
+        self.keep(kept);
+    }
+
+    /// Experts have gone: rows that wait forget what those said.
+    fn keep(&mut self, kept: Option<Vec<bool>>) {
+        if let Some(kept) = kept {
+            for row in self.rows.iter_mut().filter(|row| row.taken) {
+                row.panel.keep(&kept);
+            }
+        }
     }
 
     /// How the row in `slot` compares with a label, without learning.
@@ -411,14 +439,24 @@ impl Learner {
         }
     }
 
+    /// Who weighs most in the panel, since which label, of how many.
+    #[must_use]
+    pub fn leader(&self) -> (&str, u64, u64) {
+        match &self.panel {
+            Panel::Numbers(panel) => panel.leader(),
+            Panel::Classes(panel) => panel.leader(),
+        }
+    }
+
     /// The panel, with today's weights.
     #[must_use]
     pub fn experts(&self) -> Vec<ExpertReport> {
         let mut lines = Vec::new();
-        let line = |name: &str, weight: f64, error: f64| {
+        let line = |name: &str, weight: f64, labels: f64, error: f64| {
             lines.push(ExpertReport {
                 name: name.to_owned(),
                 weight,
+                labels,
                 error,
             });
         };
@@ -441,5 +479,7 @@ fn likeliest(served: &[f64]) -> usize {
     best
 }
 
+#[cfg(test)]
+mod input_laws;
 #[cfg(test)]
 mod laws;

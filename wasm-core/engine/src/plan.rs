@@ -10,6 +10,7 @@ use crate::expression::Expression;
 use crate::forward::Rule;
 use crate::json::{self, Value};
 use crate::learner::Column;
+use crate::panel::budget::Budget;
 use crate::route::{Pattern, Template};
 use crate::window::Window;
 use crate::zone::Zone;
@@ -278,6 +279,8 @@ pub struct TaskPlan {
     pub tolerance_ms: f64,
     /// Errors of this many scales are an alarm (anomaly).
     pub threshold: f64,
+    /// What its panel may cost.
+    pub budget: Budget,
 }
 
 impl Plan {
@@ -384,6 +387,7 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
         label_delay: index(value, "label_delay", 1 << 20)?,
         classes_max: index(value, "classes", 1 << 20)?,
         drift: value.get("drift").map(drift).transpose()?,
+        budget: budget(value)?,
     }))
 }
 
@@ -596,6 +600,7 @@ impl TaskPlan {
             wait_ms: duration(value, "wait_ms")?,
             tolerance_ms: duration(value, "tolerance_ms")?,
             threshold: number(value, "threshold")?,
+            budget: budget(value)?,
         };
         let complete = match task.kind {
             TaskKind::Forecast => task.target.is_some() && task.label.is_none() && task.horizon_ms > 0.0,
@@ -727,6 +732,17 @@ fn optional_strings(value: &Value, name: &str) -> Result<Vec<String>> {
 /// The member `name`; absent: none.
 fn optional_number(value: &Value, name: &str) -> Result<Option<f64>> {
     value.get(name).map(|_| number(value, name)).transpose()
+}
+
+/// The member `budget`; absent: the default.
+fn budget(value: &Value) -> Result<Budget> {
+    let Some(value) = value.get("budget") else {
+        return Ok(Budget::default());
+    };
+    Ok(Budget {
+        ns: u32::try_from(count(value, "ns", 1 << 30)?).map_err(|_| CoreError::BadPlan)?,
+        bytes: u32::try_from(count(value, "bytes", 1 << 30)?).map_err(|_| CoreError::BadPlan)?,
+    })
 }
 
 fn path(value: &Value, name: &str) -> Result<Path> {

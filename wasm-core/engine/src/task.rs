@@ -287,6 +287,7 @@ impl Task {
             classes_max: plan.limits.classes,
             pending_max: PENDING_MAX,
             keys_max: plan.limits.keys,
+            budget: self.definition.budget,
         });
         self.learning = Some(Learning::new(&self.definition, names, learner, plan, table));
         self.gathering = Gathering::default();

@@ -103,11 +103,24 @@ fn write_task(out: &mut String, task: &Task) {
         write_str(out, &expert.name);
         out.push_str(",\"weight\":");
         write_f64(out, expert.weight);
+        out.push_str(",\"labels\":");
+        write_f64(out, expert.labels);
         out.push_str(",\"error\":");
         write_f64(out, expert.error);
         out.push('}');
     }
-    out.push_str("]}");
+    out.push_str("],\"leader\":");
+    match task.learner().map(|learner| learner.leader()) {
+        Some((leader, since, labels)) => {
+            out.push_str("{\"expert\":");
+            write_str(out, leader);
+            out.push(',');
+            write_numbers(out, &[("since", since), ("labels", labels)]);
+            out.push('}');
+        }
+        None => out.push_str("null"),
+    }
+    out.push('}');
 }
 
 fn write_numbers(out: &mut String, numbers: &[(&str, u64)]) {

@@ -56,12 +56,17 @@ impl Evaluation {
         for (place, expert) in self.learner.experts().iter().enumerate() {
             let comma = if place > 0 { "," } else { "" };
             let (name, weight, error) = (&expert.name, number(expert.weight), number(expert.error));
+            let labels = number(expert.labels);
             let _ = write!(
                 text,
-                "{comma}{{\"expert\":\"{name}\",\"weight\":{weight},\"error\":{error}}}"
+                "{comma}{{\"expert\":\"{name}\",\"weight\":{weight},\"labels\":{labels},\"error\":{error}}}"
             );
         }
-        text.push(']');
+        let (leader, since, labels) = self.learner.leader();
+        let _ = write!(
+            text,
+            "],\"leader\":{{\"expert\":\"{leader}\",\"since\":{since},\"labels\":{labels}}}"
+        );
         if let Some(watch) = &self.watch {
             watch.report(&mut text);
         }

@@ -3,10 +3,11 @@
 
 use super::*;
 use crate::codec::{Reader, Writer};
+use crate::panel::budget::Budget;
 use crate::release::{ClassHeads, Descent, ReleaseModel};
 
 /// A small reproducible source of numbers (splitmix64).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
     fn next(&mut self) -> f64 {
@@ -18,13 +19,13 @@ impl Random {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Kind {
-    classes: usize,
-    residual: bool,
-    columns: usize,
+pub(super) struct Kind {
+    pub(super) classes: usize,
+    pub(super) residual: bool,
+    pub(super) columns: usize,
 }
 
-const KINDS: [Kind; 7] = [
+pub(super) const KINDS: [Kind; 7] = [
     Kind {
         classes: 0,
         residual: false,
@@ -62,7 +63,7 @@ const KINDS: [Kind; 7] = [
     },
 ];
 
-fn spec(kind: Kind) -> LearnerSpec {
+pub(super) fn spec(kind: Kind) -> LearnerSpec {
     LearnerSpec {
         kind: if kind.classes > 0 {
             LearnerKind::Classification
@@ -79,11 +80,12 @@ fn spec(kind: Kind) -> LearnerSpec {
         classes_max: 8,
         pending_max: 32,
         keys_max: 4,
+        budget: Budget::default(),
     }
 }
 
 /// One row: key, features (column 1 has few values, 2 is constant, 3 a category, some are missing), base, label.
-fn row(kind: Kind, random: &mut Random, at: usize) -> (u32, Vec<f64>, f64, f64) {
+pub(super) fn row(kind: Kind, random: &mut Random, at: usize) -> (u32, Vec<f64>, f64, f64) {
     let mut x: Vec<f64> = (0..kind.columns).map(|_| random.next() * 4.0 - 2.0).collect();
     x[1] = (random.next() * 4.0).floor();
     x[2] = 7.5;
@@ -101,13 +103,13 @@ fn row(kind: Kind, random: &mut Random, at: usize) -> (u32, Vec<f64>, f64, f64) 
     (key, x, 20.0, label)
 }
 
-fn digest(learner: &Learner) -> Vec<u8> {
+pub(super) fn digest(learner: &Learner) -> Vec<u8> {
     let mut writer = Writer::new();
     learner.save(&mut writer);
     writer.into_vec()
 }
 
-fn restored(learner: &Learner) -> Learner {
+pub(super) fn restored(learner: &Learner) -> Learner {
     let bytes = digest(learner);
     let mut reader = Reader::new(&bytes);
     let restored = Learner::load(&mut reader).expect("what was saved can be loaded");
@@ -117,7 +119,14 @@ fn restored(learner: &Learner) -> Learner {
 }
 
 /// Serves and learns rows `from..to`, with labels that come `delay` rows late (and some never).
-fn fold(learner: &mut Learner, kind: Kind, pending: &mut Vec<(u32, f64)>, from: usize, to: usize, delay: usize) -> f64 {
+pub(super) fn fold(
+    learner: &mut Learner,
+    kind: Kind,
+    pending: &mut Vec<(u32, f64)>,
+    from: usize,
+    to: usize,
+    delay: usize,
+) -> f64 {
     let mut error = 0.0;
     for at in from..to {
         let (key, x, base, label) = row(kind, &mut Random(at as u64), at);

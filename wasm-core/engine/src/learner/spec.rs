@@ -2,6 +2,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::panel::budget::Budget;
 
 /// What is predicted: a number or one of several classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct LearnerSpec {
     pub pending_max: usize,
     /// Most keys with a memory of their own; keys beyond it are served from what is shared.
     pub keys_max: usize,
+    /// What its panel may cost.
+    pub budget: Budget,
 }
 
 impl LearnerSpec {
@@ -51,6 +54,8 @@ impl LearnerSpec {
         writer.u64(self.classes_max as u64);
         writer.u64(self.pending_max as u64);
         writer.u64(self.keys_max as u64);
+        writer.u32(self.budget.ns);
+        writer.u32(self.budget.bytes);
     }
 
     /// Reads what `save` wrote.
@@ -74,6 +79,10 @@ impl LearnerSpec {
             classes_max: limit(reader.u64()?)?,
             pending_max: limit(reader.u64()?)?,
             keys_max: limit(reader.u64()?)?,
+            budget: Budget {
+                ns: reader.u32()?,
+                bytes: reader.u32()?,
+            },
         })
     }
 }

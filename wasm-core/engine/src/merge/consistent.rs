@@ -57,6 +57,7 @@ mod tests {
             classes_max: 8,
             pending_max: 8,
             keys_max: 8,
+            budget: crate::panel::budget::Budget::default(),
         })
     }
 

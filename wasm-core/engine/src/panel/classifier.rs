@@ -9,22 +9,27 @@ mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::{Budget, Candidate};
 use crate::panel::experts::prior::Prior;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Truth, inputs_of, outputs};
 use crate::panel::inputs::Inputs;
 use crate::panel::number::{hold, ln};
+use crate::panel::roster::Roster;
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
 use crate::statistics::Logistic;
 use mixing::{MIXES, Mixing, PROBABILITY_MIN};
+
+/// What is exchanged with the fleet: the logistic that is told, the models of the release, and what goes on from them.
+const FLEET: usize = 3;
 
 /// The experts for classes and their weights.
 #[derive(Debug)]
 pub struct Classifier {
     classes: usize,
     classes_max: usize,
-    experts: Vec<Box<dyn ClassExpert>>,
-    names: Vec<String>,
+    budget: Budget,
+    roster: Roster<dyn ClassExpert>,
     prior: Prior,
     mixing: Mixing,
     /// Working memory, never state.
@@ -34,21 +39,45 @@ pub struct Classifier {
 impl Classifier {
     /// A panel over these inputs that has seen no label.
     #[must_use]
-    pub fn new(inputs: &Inputs, classes_max: usize) -> Self {
-        let experts = roster::roster(inputs);
-        let started = experts
-            .iter()
-            .flat_map(|expert| vec![expert.started(); expert.width()])
-            .collect();
-        Self {
+    pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget) -> Self {
+        let roster = Roster::new(roster::experts(inputs), [1, FLEET]);
+        let mut panel = Self {
             classes: 2,
             classes_max,
-            names: experts.iter().flat_map(|expert| expert.names()).collect(),
+            budget,
             prior: Prior::new(2),
-            mixing: Mixing::new(started),
-            experts,
+            mixing: Mixing::new(roster.started()),
+            roster,
             gathered: Vec::new(),
+        };
+        panel.admit(inputs);
+        panel
+    }
+
+    fn candidates(&self, inputs: &Inputs) -> Vec<Candidate> {
+        let losses = self.mixing.standings().recent();
+        self.roster.candidates(inputs, outputs(self.classes), losses)
+    }
+
+    /// The trial may not cost more than the budget allows: what stays of the predictions, if some go.
+    pub fn admit(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
+        let kept = self.budget.admit(&self.candidates(inputs))?;
+        Some(self.keep(&kept))
+    }
+
+    /// At every rung the worst experts go until the rest is within the budget: what stays of the predictions, if some go.
+    pub fn halve(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
+        if !Budget::rung(self.prior.n() as u64) {
+            return None;
         }
+        let kept = self.budget.halve(&self.candidates(inputs))?;
+        Some(self.keep(&kept))
+    }
+
+    fn keep(&mut self, kept: &[bool]) -> Vec<bool> {
+        let places = self.roster.keep(kept);
+        self.mixing.keep(&places);
+        places
     }
 
     /// Makes room for a class that was first seen.
@@ -58,29 +87,23 @@ impl Classifier {
         }
         self.classes = classes;
         self.prior.grow(classes);
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             expert.grow(classes);
         }
     }
 
-    /// The columns have just been typed: experts on typed inputs begin.
-    pub fn typed(&mut self, inputs: &Inputs) {
-        let mut first = 0;
-        for expert in &mut self.experts {
-            let places = first..first + expert.width();
-            first = places.end;
-            if expert.begin(inputs, outputs(self.classes)) {
-                places.for_each(|place| self.mixing.join(place));
-            }
-        }
+    /// The columns have just been typed, for rows after this one: experts on typed inputs begin.
+    pub fn typed(&mut self, inputs: &Inputs, serial: u64) {
+        let Self { roster, mixing, .. } = self;
+        roster.begin(inputs, outputs(self.classes), |place| mixing.join(place, serial));
     }
 
     /// A release has come. One of a line that is new here enters with the weight of an expert among the others for each of
     /// its models, and rows up to `serial` were served without it and say nothing about its error; one that continues a
     /// line keeps what that has earned. The fork begins anew in either case, with the weight of the model it goes on from.
     pub fn install(&mut self, release: &ReleaseModel, known: &[u32], serial: u64, continues: bool) {
-        let at = self.experts.len() - 1;
-        let (before, fork) = self.experts.split_at_mut(at);
+        let at = self.roster.experts.len() - 1;
+        let (before, fork) = self.roster.experts.split_at_mut(at);
         let own = before[at - 2].information();
         fork[0].install(release, known, self.classes, own);
         self.mixing.install(serial, continues);
@@ -88,7 +111,7 @@ impl Classifier {
 
     /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
     pub fn forget_release(&self, row: &mut PanelRow) {
-        let experts = self.names.len();
+        let experts = self.roster.names().len();
         for (class, &served) in row.served.iter().enumerate() {
             for place in self.mixing.fleet() {
                 let at = class * experts + place;
@@ -100,7 +123,7 @@ impl Classifier {
 
     /// Begins anew with what is told to the fleet.
     pub fn forget_information(&mut self) {
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             expert.forget_information();
         }
     }
@@ -108,7 +131,7 @@ impl Classifier {
     /// What this gateway tells the fleet of these classes: without any release, and on top of releases.
     #[must_use]
     pub fn logistic(&self, classes: &[usize]) -> [Option<Logistic>; 2] {
-        let [.., own, _, fork] = &self.experts[..] else {
+        let [.., own, _, fork] = &self.roster.experts[..] else {
             return [None, None];
         };
         [own, fork].map(|expert| expert.information().map(|information| information.of_classes(classes)))
@@ -122,7 +145,7 @@ impl Classifier {
         let known = row.last.is_nan() || (0.0..self.classes as f64).contains(&row.last);
         known
             && (2..=self.classes).contains(&classes)
-            && lengths == [classes, classes * self.names.len(), classes * (MIXES + 1)]
+            && lengths == [classes, classes * self.roster.names().len(), classes * (MIXES + 1)]
             && inputs.fits(&row.inputs)
     }
 
@@ -135,13 +158,13 @@ impl Classifier {
     /// Predicts: fills the row's predictions, mixes and served probabilities from its inputs. `release` comes with the
     /// class index of each of its labels (`u32::MAX`: a class not known here).
     pub fn serve(&mut self, row: &mut PanelRow, x: &[f64], inputs: &Inputs, release: Option<(&ReleaseModel, &[u32])>) {
-        let (classes, count) = (self.classes, self.names.len());
+        let (classes, count) = (self.classes, self.roster.names().len());
         row.outputs = classes;
         let mut predictions = std::mem::take(&mut row.predictions);
         predictions.clear();
         predictions.resize(classes * count, 0.0);
         let mut first = 0;
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             let mut cells = Cells::new(&mut predictions, count, first, classes);
             let seen = inputs_of(expert.map(), row, inputs, &mut self.gathered).map(|z| ClassRow {
                 z,
@@ -189,8 +212,8 @@ impl Classifier {
             classes: self.classes,
         };
         self.mixing.widen(row, truth.classes);
-        self.mixing.learn(row, truth, self.prior.n());
-        for expert in &mut self.experts {
+        self.mixing.learn(row, truth);
+        for expert in &mut self.roster.experts {
             if let Some(z) = inputs_of(expert.map(), row, inputs, &mut self.gathered) {
                 let seen = ClassRow {
                     z,
@@ -207,17 +230,38 @@ impl Classifier {
         self.prior.learn(last_class(row), class);
     }
 
-    /// Name, weight in what is served, and share of wrong answers, per expert and stack.
-    pub fn report(&self, line: impl FnMut(&str, f64, f64)) {
-        self.mixing.report(&self.names, line);
+    /// Name, weight in what is served, labels and share of wrong answers, per expert that takes part, and per stack.
+    pub fn report(&self, mut line: impl FnMut(&str, f64, f64, f64)) {
+        let names = self.roster.names();
+        let mut place = 0;
+        self.mixing.report(|weight, labels, loss| {
+            match names.get(place) {
+                Some(name) if self.mixing.started(place) => line(name, weight, labels, loss),
+                Some(_) => {}
+                None => line("stack", weight, labels, loss),
+            }
+            place += 1;
+        });
+    }
+
+    /// Who weighs most, since which label, of how many.
+    #[must_use]
+    pub fn leader(&self) -> (&str, u64, u64) {
+        let (place, since, labels) = self.mixing.standings().leader();
+        (
+            self.roster.names().get(place).map_or("stack", String::as_str),
+            since,
+            labels,
+        )
     }
 
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
+        self.roster.save(writer);
         writer.u32(self.classes as u32);
         self.prior.save(writer);
         self.mixing.save(writer);
-        for expert in &self.experts {
+        for expert in &self.roster.experts {
             expert.save(writer);
         }
     }
@@ -227,15 +271,17 @@ impl Classifier {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(&mut self, inputs: &Inputs, known: usize, reader: &mut Reader) -> Result<()> {
+        let kept = self.roster.load(reader)?;
+        self.keep(&kept);
         let classes = reader.u32()? as usize;
         if classes > known.max(2) {
             return Err(crate::error::CoreError::Corrupt);
         }
-        self.typed(inputs);
+        self.typed(inputs, 0);
         self.grow(classes);
         self.prior.load(reader)?;
         self.mixing.load(reader)?;
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             expert.load(reader)?;
         }
         Ok(())

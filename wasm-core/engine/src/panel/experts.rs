@@ -20,6 +20,7 @@ use std::fmt::Debug;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::inputs::{Inputs, Map, VALUE_ABS_MAX};
 use crate::panel::number::{exp, hold, sigmoid};
 use crate::panel::row::{PanelRow, gather};
@@ -52,6 +53,9 @@ pub trait Expert: Debug {
         let _ = (inputs, outputs);
         false
     }
+
+    /// What a row takes with models of so many outputs; nothing while it sleeps.
+    fn cost(&self, outputs: usize) -> Cost;
 
     /// Writes the state.
     fn save(&self, writer: &mut Writer) {
@@ -141,8 +145,8 @@ pub trait NumberExpert: Expert {
     /// Fills in its predictions, one per name; they come as NaN, which says "no opinion".
     fn predict(&mut self, row: &NumberRow, out: &mut [f64]);
 
-    /// Learns the label of a row from the inputs as served. `errors[i][0]` is the recent mean error of prediction i.
-    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[[f64; 2]]) {
+    /// Learns the label of a row from the inputs as served. `errors[i]` is the recent mean error of prediction i.
+    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[f64]) {
         let _ = (row, label, errors);
     }
 }

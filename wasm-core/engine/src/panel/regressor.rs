@@ -9,9 +9,11 @@ mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::{Budget, Candidate};
 use crate::panel::experts::column::Columns;
 use crate::panel::experts::{NumberExpert, NumberRow, inputs_of};
 use crate::panel::inputs::Inputs;
+use crate::panel::roster::Roster;
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
 use mixing::{Mixing, OFFSET, PANEL};
@@ -22,6 +24,8 @@ pub(super) const LAST: usize = 1;
 /// Zero change for a residual learner, else the best column plus its offset.
 pub(super) const NEAR: usize = 2;
 pub(super) const MEMORY: usize = 3;
+/// How many there are; they are the first experts too.
+const BASES: usize = 4;
 /// Most bases that one expert starts from.
 pub(super) const BASES_MAX: usize = 3;
 
@@ -61,8 +65,8 @@ impl Held {
 #[derive(Debug)]
 pub struct Regressor {
     residual: bool,
-    experts: Vec<Box<dyn NumberExpert>>,
-    names: Vec<String>,
+    budget: Budget,
+    roster: Roster<dyn NumberExpert>,
     columns: Columns,
     held: Held,
     mixing: Mixing,
@@ -73,48 +77,65 @@ pub struct Regressor {
 impl Regressor {
     /// A panel over these inputs that has seen no label.
     #[must_use]
-    pub fn new(inputs: &Inputs, columns: usize, residual: bool) -> Self {
-        let experts = roster::roster(inputs, residual);
-        let started = experts
-            .iter()
-            .flat_map(|expert| vec![expert.started(); expert.width()])
-            .collect();
+    pub fn new(inputs: &Inputs, columns: usize, residual: bool, budget: Budget) -> Self {
+        let roster = Roster::new(roster::experts(inputs, residual), [BASES, 1]);
         let baseline = if residual { NEAR } else { LAST };
-        Self {
+        let mut panel = Self {
             residual,
-            names: experts.iter().flat_map(|expert| expert.names()).collect(),
+            budget,
             columns: Columns::new(columns),
             held: Held {
                 n: 0.0,
                 range: [f64::INFINITY, f64::NEG_INFINITY],
             },
-            mixing: Mixing::new(started, baseline, residual),
-            experts,
+            mixing: Mixing::new(roster.started(), baseline, residual),
+            roster,
             gathered: Vec::new(),
-        }
+        };
+        panel.admit(inputs);
+        panel
     }
 
-    /// The columns have just been typed: experts on typed inputs begin.
-    pub fn typed(&mut self, inputs: &Inputs) {
-        let mut first = 0;
-        for expert in &mut self.experts {
-            let places = first..first + expert.width();
-            first = places.end;
-            if expert.begin(inputs, 1) {
-                places.for_each(|place| self.mixing.join(place));
-            }
+    fn candidates(&self, inputs: &Inputs) -> Vec<Candidate> {
+        self.roster.candidates(inputs, 1, self.mixing.standings().recent())
+    }
+
+    /// The trial may not cost more than the budget allows: what stays of the predictions, if some go.
+    pub fn admit(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
+        let kept = self.budget.admit(&self.candidates(inputs))?;
+        Some(self.keep(&kept))
+    }
+
+    /// At every rung the worst experts go until the rest is within the budget: what stays of the predictions, if some go.
+    pub fn halve(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
+        if !Budget::rung(self.held.n as u64) {
+            return None;
         }
+        let kept = self.budget.halve(&self.candidates(inputs))?;
+        Some(self.keep(&kept))
+    }
+
+    fn keep(&mut self, kept: &[bool]) -> Vec<bool> {
+        let places = self.roster.keep(kept);
+        self.mixing.keep(&places);
+        places
+    }
+
+    /// The columns have just been typed, for rows after this one: experts on typed inputs begin.
+    pub fn typed(&mut self, inputs: &Inputs, serial: u64) {
+        let Self { roster, mixing, .. } = self;
+        roster.begin(inputs, 1, |place| mixing.join(place, serial));
     }
 
     /// A release of a line that is new here has come, with the weight of one expert among the others. Rows up to
     /// `serial` were served without it and say nothing about its error.
     pub fn install(&mut self, serial: u64) {
-        self.mixing.install(serial);
+        self.mixing.join(self.roster.names().len() - 1, serial);
     }
 
     /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
     pub fn forget_release(&self, row: &mut PanelRow) {
-        let release = self.names.len() - 1;
+        let release = self.roster.names().len() - 1;
         row.predictions[release] = row.mixes[OFFSET];
     }
 
@@ -122,7 +143,7 @@ impl Regressor {
     #[must_use]
     pub fn fits(&self, row: &PanelRow, inputs: &Inputs) -> bool {
         let lengths = [row.outputs, row.served.len(), row.predictions.len(), row.mixes.len()];
-        lengths == [1, 1, self.names.len(), PANEL + 1] && inputs.fits(&row.inputs)
+        lengths == [1, 1, self.roster.names().len(), PANEL + 1] && inputs.fits(&row.inputs)
     }
 
     /// Predicts: fills the row's bases, predictions, mixes and served value from its inputs.
@@ -139,9 +160,9 @@ impl Regressor {
         ];
         let mut predictions = std::mem::take(&mut row.predictions);
         predictions.clear();
-        predictions.resize(self.names.len(), f64::NAN);
+        predictions.resize(self.roster.names().len(), f64::NAN);
         let mut first = 0;
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             let places = first..first + expert.width();
             first = places.end;
             if let Some(z) = inputs_of(expert.map(), row, inputs, &mut self.gathered) {
@@ -181,7 +202,7 @@ impl Regressor {
         self.held.n += 1.0;
         self.mixing.learn(row, y, delay, self.held.n);
         let mut first = 0;
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             let places = first..first + expert.width();
             first = places.end;
             if let Some(z) = inputs_of(expert.map(), row, inputs, &mut self.gathered) {
@@ -195,7 +216,7 @@ impl Regressor {
                     inputs,
                     release: None,
                 };
-                expert.learn(&seen, y, &self.mixing.errors()[places]);
+                expert.learn(&seen, y, &self.mixing.standings().recent()[places]);
             }
         }
         if !self.residual {
@@ -204,19 +225,40 @@ impl Regressor {
         self.held.learn(y);
     }
 
-    /// Name, weight in what is served, and mean error, per expert and stack.
-    pub fn report(&self, line: impl FnMut(&str, f64, f64)) {
-        self.mixing.report(&self.names, line);
+    /// Name, weight in what is served, labels and mean error, per expert that takes part, and per stack.
+    pub fn report(&self, mut line: impl FnMut(&str, f64, f64, f64)) {
+        let names = self.roster.names();
+        let mut place = 0;
+        self.mixing.report(|weight, labels, loss| {
+            match names.get(place) {
+                Some(name) if self.mixing.started(place) => line(name, weight, labels, loss),
+                Some(_) => {}
+                None => line("stack", weight, labels, loss),
+            }
+            place += 1;
+        });
+    }
+
+    /// Who weighs most, since which label, of how many.
+    #[must_use]
+    pub fn leader(&self) -> (&str, u64, u64) {
+        let (place, since, labels) = self.mixing.standings().leader();
+        (
+            self.roster.names().get(place).map_or("stack", String::as_str),
+            since,
+            labels,
+        )
     }
 
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
+        self.roster.save(writer);
         for number in [self.held.n, self.held.range[0], self.held.range[1]] {
             writer.f64(number);
         }
         self.columns.save(writer);
         self.mixing.save(writer);
-        for expert in &self.experts {
+        for expert in &self.roster.experts {
             expert.save(writer);
         }
     }
@@ -226,14 +268,16 @@ impl Regressor {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(&mut self, inputs: &Inputs, reader: &mut Reader) -> Result<()> {
-        self.typed(inputs);
+        let kept = self.roster.load(reader)?;
+        self.keep(&kept);
+        self.typed(inputs, 0);
         self.held.n = reader.f64()?;
         for bound in &mut self.held.range {
             *bound = reader.f64()?;
         }
         self.columns.load(reader)?;
         self.mixing.load(reader)?;
-        for expert in &mut self.experts {
+        for expert in &mut self.roster.experts {
             expert.load(reader)?;
         }
         Ok(())

@@ -7,41 +7,6 @@ use crate::panel::number::ln;
 /// Bounds of a saved row's vectors, far above what the panel makes.
 const NUMBERS_MAX: usize = 1 << 24;
 
-/// The line of releases in a panel: since which row it is there and how many labels of such rows have come.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Line {
-    /// Number of the newest row that was served without it.
-    pub serial: u64,
-    /// Labels of rows served with it.
-    pub labels: f64,
-}
-
-impl Line {
-    /// Counts the label of a row; false when the row was served without the line.
-    pub fn counts(&mut self, row: &PanelRow) -> bool {
-        let served = row.serial > self.serial;
-        self.labels += f64::from(u8::from(served));
-        served
-    }
-
-    /// Writes the state.
-    pub fn save(&self, writer: &mut Writer) {
-        writer.u64(self.serial);
-        writer.f64(self.labels);
-    }
-
-    /// Reads what `save` wrote.
-    ///
-    /// # Errors
-    /// `Truncated`.
-    pub fn load(reader: &mut Reader) -> Result<Self> {
-        Ok(Self {
-            serial: reader.u64()?,
-            labels: reader.f64()?,
-        })
-    }
-}
-
 /// What was seen and served.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PanelRow {
@@ -66,6 +31,17 @@ pub struct PanelRow {
 }
 
 impl PanelRow {
+    /// Only these experts stay.
+    pub fn keep(&mut self, kept: &[bool]) {
+        for numbers in [&mut self.predictions, &mut self.logs] {
+            let mut place = 0;
+            numbers.retain(|_| {
+                place += 1;
+                kept[(place - 1) % kept.len()]
+            });
+        }
+    }
+
     /// Writes the row.
     pub fn save(&self, writer: &mut Writer) {
         writer.u64(self.serial);

@@ -10,6 +10,8 @@ use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::linear::{load_numbers, save_numbers};
+use crate::panel::number::normalise;
+use crate::panel::standing::retain;
 
 /// Least weight of an expert, so that none is lost to underflow between two sharings.
 const WEIGHT_MIN: f64 = 1e-12;
@@ -82,6 +84,20 @@ impl Shares {
             let scale = 1.0 / (rest + weight);
             lane.iter_mut().for_each(|weight| *weight *= scale);
         }
+    }
+
+    /// Only these experts stay; what the others weighed is shared out in proportion.
+    pub fn keep(&mut self, kept: &[bool]) {
+        let mut weights = Vec::new();
+        for lane in self.weights.chunks_exact(self.experts) {
+            let mut lane = lane.to_vec();
+            retain(&mut lane, kept);
+            normalise(&mut lane);
+            weights.extend(lane);
+        }
+        retain(&mut self.started, kept);
+        (self.experts, self.weights) = (self.started.len(), weights);
+        self.count = self.started.iter().sum();
     }
 
     /// Weighs the experts of one lane anew; `likelihood` is in (0, 1] per expert, the lane's rate already in it.

@@ -10,10 +10,10 @@ use crate::panel::experts::Truth;
 use crate::panel::experts::fleet::FROZEN;
 use crate::panel::experts::logistic::WIDTH;
 use crate::panel::experts::second_order::SecondOrder;
-use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{exp_each, hold, ln, ln_each, normalise, sigmoid, soften, tenth_power_each};
-use crate::panel::row::{Line, PanelRow};
+use crate::panel::row::PanelRow;
 use crate::panel::shares::Shares;
+use crate::panel::standing::Standings;
 use crate::panel::top::Top;
 
 /// No expert's probability leaves [1e-6, 1 - 1e-6].
@@ -49,8 +49,7 @@ pub(super) struct Mixing {
     shares: Shares,
     stacks: Vec<SecondOrder>,
     top: Top,
-    losses: Vec<f64>,
-    line: Line,
+    standings: Standings,
     scratch: Scratch,
 }
 
@@ -69,20 +68,17 @@ impl Mixing {
         Self {
             experts,
             shares: Shares::new(started, &LANE_SHARES),
-            stacks: STACK_PRIORS
-                .iter()
-                .map(|&p| SecondOrder::new(experts + 1, 1, p, STACK_FORGETTING))
-                .collect(),
+            stacks: stacks(experts),
             top: Top::new(MIXES),
-            losses: vec![0.0; experts],
-            line: Line::default(),
+            standings: Standings::new(experts),
             scratch: Scratch::default(),
         }
     }
 
-    /// An expert joins.
-    pub(super) fn join(&mut self, expert: usize) {
+    /// An expert joins, or joins anew, after the row of this number.
+    pub(super) fn join(&mut self, expert: usize, serial: u64) {
         self.shares.join(expert);
+        self.standings.begin(expert, serial);
     }
 
     /// Places of what comes from the fleet: the models of the release, then its fork.
@@ -95,14 +91,25 @@ impl Mixing {
         let fleet = self.fleet();
         if !continues {
             for place in fleet.clone() {
-                self.shares.join(place);
-                self.losses[place] = 0.0;
+                self.join(place, serial);
             }
-            self.line = Line { serial, labels: 0.0 };
         }
         for (frozen, fork) in FROZEN.zip(FLEET - WIDTH..FLEET) {
             self.shares.match_weight(fleet.start + frozen, fleet.start + fork);
         }
+    }
+
+    /// Only these experts stay; the stacks begin anew.
+    pub(super) fn keep(&mut self, kept: &[bool]) {
+        self.shares.keep(kept);
+        self.standings.keep(kept);
+        self.experts = kept.iter().filter(|&&kept| kept).count();
+        self.stacks = stacks(self.experts);
+    }
+
+    /// How the experts have done.
+    pub(super) fn standings(&self) -> &Standings {
+        &self.standings
     }
 
     /// From a row's predictions to its mixes and what is served; `labels` is how many have come so far.
@@ -185,26 +192,21 @@ impl Mixing {
         row.outputs = classes;
     }
 
-    /// Learns from a row who was right; `labels` is how many had come before.
-    pub(super) fn learn(&mut self, row: &PanelRow, truth: Truth, labels: f64) {
+    /// Learns from a row who was right.
+    pub(super) fn learn(&mut self, row: &PanelRow, truth: Truth) {
         let Truth { class, classes } = truth;
         let experts = self.experts;
-        let counted = 1.0 / (labels + 1.0);
-        let fleet = self.fleet();
-        let with_release = self.line.counts(row);
-        for (expert, loss) in self.losses.iter_mut().enumerate() {
-            if fleet.contains(&expert) && !with_release {
-                continue;
-            }
-            let counted = if fleet.contains(&expert) {
-                1.0 / self.line.labels
-            } else {
-                counted
-            };
-            let truth = row.predictions[class * experts + expert];
-            let beaten = (0..classes).any(|other| other != class && row.predictions[other * experts + expert] >= truth);
-            *loss += (f64::from(u8::from(beaten)) - *loss) * counted;
+        for expert in 0..experts {
+            let at = |class: usize| row.predictions[class * experts + expert];
+            let truth = at(class);
+            // Of equals the first class is the answer.
+            let wrong = (0..classes).any(|other| at(other) > truth || (other < class && at(other) >= truth));
+            let loss = f64::from(u8::from(wrong));
+            self.standings
+                .learn(expert, row.serial, loss, -row.logs[class * experts + expert]);
         }
+        let (top, shares) = (self.top.weights(), &self.shares);
+        self.standings.look(weights(top, shares, experts));
         let likelihood = &mut self.scratch.likelihood;
         likelihood.clear();
         likelihood.extend(
@@ -257,28 +259,28 @@ impl Mixing {
         }
     }
 
-    /// Name, weight in what is served, and share of wrong answers, per expert and stack.
-    pub(super) fn report(&self, names: &[String], mut line: impl FnMut(&str, f64, f64)) {
-        let top = self.top.weights();
-        for (expert, name) in names.iter().enumerate() {
-            if self.shares.started(expert) {
-                let weight = (0..LANE_COUNT)
-                    .map(|lane| top[lane] * self.shares.lane(lane)[expert])
-                    .sum();
-                line(name, weight, self.losses[expert]);
-            }
+    /// Weight, labels and share of wrong answers of every expert, then of every stack.
+    pub(super) fn report(&self, mut line: impl FnMut(f64, f64, f64)) {
+        for (expert, weight) in weights(self.top.weights(), &self.shares, self.experts).enumerate() {
+            let (labels, loss) = if expert < self.experts {
+                self.standings.record(expert)
+            } else {
+                (f64::NAN, f64::NAN)
+            };
+            line(weight, labels, loss);
         }
-        for (stack, prior) in STACK_PRIORS.iter().enumerate() {
-            line(&format!("stack {prior}"), top[LANE_COUNT + stack], f64::NAN);
-        }
+    }
+
+    /// True once an expert takes part.
+    pub(super) fn started(&self, expert: usize) -> bool {
+        self.shares.started(expert)
     }
 
     /// Writes the state.
     pub(super) fn save(&self, writer: &mut Writer) {
         self.shares.save(writer);
         self.top.save(writer);
-        save_numbers(&self.losses, writer);
-        self.line.save(writer);
+        self.standings.save(writer);
         for stack in &self.stacks {
             stack.save(writer);
         }
@@ -288,13 +290,23 @@ impl Mixing {
     pub(super) fn load(&mut self, reader: &mut Reader) -> Result<()> {
         self.shares.load(reader)?;
         self.top.load(reader)?;
-        load_numbers(&mut self.losses, reader)?;
-        self.line = Line::load(reader)?;
+        self.standings.load(reader)?;
         for stack in &mut self.stacks {
             stack.load(reader)?;
         }
         Ok(())
     }
+}
+
+fn stacks(experts: usize) -> Vec<SecondOrder> {
+    let stack = |&prior: &f64| SecondOrder::new(experts + 1, 1, prior, STACK_FORGETTING);
+    STACK_PRIORS.iter().map(stack).collect()
+}
+
+/// The weight of every expert in what is served, then of every stack.
+fn weights(top: &[f64], shares: &Shares, experts: usize) -> impl Iterator<Item = f64> {
+    let of = move |expert: usize| (0..LANE_COUNT).map(|lane| top[lane] * shares.lane(lane)[expert]).sum();
+    (0..experts).map(of).chain(top[LANE_COUNT..].iter().copied())
 }
 
 /// A stack's features for one class: every expert's held logit (two classes: half the logit, with the sign of the

@@ -14,7 +14,7 @@ use crate::panel::experts::tiles::{self, TileClasses};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
-pub(super) fn roster(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
+pub(super) fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     let mut experts: Vec<Box<dyn ClassExpert>> = vec![
         Box::new(Share),
         Box::new(LastClass),

@@ -1,5 +1,6 @@
 //! Experts that need no learning of their own: the bases, said as they are, and the short mean of the key's labels.
 
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Expert, NumberExpert, NumberRow};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::regressor::{MEMORY, base_name};
@@ -20,6 +21,10 @@ impl Base {
 }
 
 impl Expert for Base {
+    fn cost(&self, _: usize) -> Cost {
+        Cost { ns: 5.0, bytes: 0.0 }
+    }
+
     fn names(&self) -> Vec<String> {
         vec![base_name(self.place, self.residual).to_owned()]
     }
@@ -44,6 +49,10 @@ impl NumberExpert for Base {
 pub struct ShortMean;
 
 impl Expert for ShortMean {
+    fn cost(&self, _: usize) -> Cost {
+        Cost { ns: 5.0, bytes: 0.0 }
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["short mean".to_owned()]
     }

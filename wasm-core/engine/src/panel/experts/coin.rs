@@ -8,6 +8,7 @@
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
@@ -36,6 +37,14 @@ impl Bettors {
             m,
             stakes: vec![[0.0; 4]; m * outputs],
             weights: vec![0.0; m * outputs],
+        }
+    }
+
+    fn cost(&self, outputs: usize) -> Cost {
+        let weights = (self.m * outputs) as f64;
+        Cost {
+            ns: 50.0 * outputs as f64 + 10.0 * weights,
+            bytes: 40.0 * weights,
         }
     }
 
@@ -128,6 +137,10 @@ impl CoinClasses {
 }
 
 impl Expert for CoinClasses {
+    fn cost(&self, outputs: usize) -> Cost {
+        self.bettors.cost(outputs)
+    }
+
     fn names(&self) -> Vec<String> {
         vec![format!("coin {}", self.map.name())]
     }
@@ -198,6 +211,10 @@ impl CoinNumbers {
 }
 
 impl Expert for CoinNumbers {
+    fn cost(&self, _: usize) -> Cost {
+        self.bettors.cost(1)
+    }
+
     fn names(&self) -> Vec<String> {
         vec![format!(
             "coin {} from {}",
@@ -229,7 +246,7 @@ impl NumberExpert for CoinNumbers {
         out[0] = from_base(row.bases[self.base], score, row.range);
     }
 
-    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[[f64; 2]]) {
+    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[f64]) {
         let distance = label - row.bases[self.base];
         if !distance.is_finite() {
             return;
@@ -237,7 +254,7 @@ impl NumberExpert for CoinNumbers {
         self.n += 1.0;
         let rate = 1.0 / if self.n < 1000.0 { self.n } else { 1000.0 };
         self.unit += (distance.abs() - self.unit) * rate;
-        let most = HUBER * errors[0][0];
+        let most = HUBER * errors[0];
         if most > 1e-120 {
             let miss = self.bettors.score(0, row.z) * self.unit - distance;
             self.bettors.learn(0, row.z, hold(miss / most, -1.0, 1.0));

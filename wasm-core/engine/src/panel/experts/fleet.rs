@@ -3,6 +3,7 @@
 //! Cost: 2 d flops per class and model. Memory: kept by the learner.
 
 use crate::cholesky::dot;
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::experts::logistic::{DOUBT, TEMPERATURES, WIDTH};
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert};
 use crate::release::ClassHeads;
@@ -27,6 +28,13 @@ pub struct Fleet {
 pub const FROZEN: std::ops::Range<usize> = FORKED..FORKED + WIDTH;
 
 impl Expert for Fleet {
+    fn cost(&self, outputs: usize) -> Cost {
+        Cost {
+            ns: 8.0 * FLOP_NS * (self.x.len() * (outputs + 1)) as f64,
+            bytes: 0.0,
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         let forked = TEMPERATURES.iter().map(|t| format!("release forked ×{t}"));
         ["release", "release bayes", "release logistic"]

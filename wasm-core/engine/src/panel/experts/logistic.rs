@@ -18,6 +18,7 @@ use frame::Frame;
 pub use information::Information;
 pub use own::Own;
 
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::experts::Cells;
 
 /// How far scores are trusted: each temperature is a prediction of its own.
@@ -38,5 +39,14 @@ fn names(of: &str) -> Vec<String> {
 fn fill(scores: &[f64], cells: &mut Cells) {
     for (place, temperature) in TEMPERATURES.into_iter().enumerate() {
         cells.fill_softmax(place, temperature, DOUBT, scores);
+    }
+}
+
+/// What a row takes with filters of their own for every class, and the information beside them.
+fn cost(d: usize, outputs: usize) -> Cost {
+    let (m, classes) = ((d + 1) as f64, (outputs + 1) as f64);
+    Cost {
+        ns: classes * (40.0 + 4.0 * FLOP_NS * m * m),
+        bytes: classes * 8.0 * m * (m + 2.0),
     }
 }

@@ -7,6 +7,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth};
 use crate::panel::inputs::{Inputs, LABEL_INPUTS, Map};
 
@@ -177,6 +178,13 @@ impl Nearest {
 }
 
 impl Expert for Nearest {
+    fn cost(&self, _: usize) -> Cost {
+        Cost {
+            ns: 700.0 + 2.0 * FLOP_NS * (self.window.room * self.window.d) as f64,
+            bytes: 4.0 * (self.window.room * (self.window.d + 2)) as f64,
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         NEIGHBOURS.iter().map(|count| format!("nearest {count}")).collect()
     }
@@ -227,7 +235,7 @@ impl NumberExpert for Nearest {
         }
     }
 
-    fn learn(&mut self, row: &NumberRow, label: f64, _: &[[f64; 2]]) {
+    fn learn(&mut self, row: &NumberRow, label: f64, _: &[f64]) {
         self.window.learn(row.z, label);
     }
 }

@@ -8,6 +8,7 @@
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth, outputs};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{add_scaled, load_numbers, save_numbers};
@@ -73,6 +74,14 @@ impl PassiveAggressive {
 }
 
 impl Expert for PassiveAggressive {
+    fn cost(&self, outputs: usize) -> Cost {
+        let weights = (self.m * outputs) as f64;
+        Cost {
+            ns: 15.0 * outputs as f64 + 6.0 * FLOP_NS * weights,
+            bytes: 8.0 * weights,
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         vec![format!("passive-aggressive {}", self.map.name())]
     }

@@ -5,6 +5,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert};
 use crate::panel::linear::{load_numbers, save_numbers};
 
@@ -85,6 +86,10 @@ impl Prior {
 pub struct Share;
 
 impl Expert for Share {
+    fn cost(&self, _: usize) -> Cost {
+        Cost { ns: 5.0, bytes: 0.0 }
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["share of classes".to_owned()]
     }
@@ -102,6 +107,10 @@ impl ClassExpert for Share {
 pub struct LastClass;
 
 impl Expert for LastClass {
+    fn cost(&self, _: usize) -> Cost {
+        Cost { ns: 5.0, bytes: 0.0 }
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["last class".to_owned()]
     }

@@ -1,6 +1,7 @@
 //! The fleet's model for numbers, once one is installed: a ridge. It is frozen here; the
 //! next release takes its place. Cost: 2 d flops per output. Memory: 8 d bytes per output, kept by the learner.
 
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::experts::{Expert, NumberExpert, NumberRow};
 use crate::panel::inputs::{Inputs, VALUE_ABS_MAX};
 use crate::panel::number::hold;
@@ -26,6 +27,13 @@ impl Release {
 }
 
 impl Expert for Release {
+    fn cost(&self, outputs: usize) -> Cost {
+        Cost {
+            ns: 2.0 * FLOP_NS * (self.x.len() * outputs) as f64,
+            bytes: 0.0,
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         vec!["release".to_owned()]
     }

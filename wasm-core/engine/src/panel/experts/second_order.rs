@@ -13,6 +13,7 @@ mod numbers;
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::linear::{add_scaled, load_numbers, save_numbers, symmetric_times, symmetric_update, triangle_len};
 pub use classes::SecondOrderClasses;
 pub use numbers::SecondOrderNumbers;
@@ -78,6 +79,16 @@ impl SecondOrder {
             self.weights = halves.iter().map(|w| -w).chain(halves.iter().copied()).collect();
         }
         self.weights.resize(self.m * outputs, 0.0);
+    }
+
+    /// What a row takes: twice P x and once the update of P, and the outputs.
+    #[must_use]
+    pub fn cost(&self, outputs: usize) -> Cost {
+        let (m, outputs) = (self.m as f64, outputs as f64);
+        Cost {
+            ns: 60.0 + FLOP_NS * m * (5.0 * m + 6.0 * outputs) + 30.0 * outputs,
+            bytes: 4.0 * m * (m + 1.0) + 8.0 * m * (outputs + 1.0),
+        }
     }
 
     /// Number of inputs.

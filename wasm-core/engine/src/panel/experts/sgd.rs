@@ -8,6 +8,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::{Cost, FLOP_NS};
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
@@ -163,6 +164,15 @@ impl Sgd {
 }
 
 impl Expert for Sgd {
+    fn cost(&self, outputs: usize) -> Cost {
+        let outputs = outputs as f64;
+        let m = self.lanes.m as f64;
+        Cost {
+            ns: outputs * (150.0 + 32.0 * FLOP_NS * m),
+            bytes: 64.0 * m * outputs,
+        }
+    }
+
     fn names(&self) -> Vec<String> {
         (0..LANES)
             .map(|lane| format!("sgd {} {lane}", self.map.name()))
@@ -211,7 +221,7 @@ impl NumberExpert for Sgd {
         }
     }
 
-    fn learn(&mut self, row: &NumberRow, label: f64, _: &[[f64; 2]]) {
+    fn learn(&mut self, row: &NumberRow, label: f64, _: &[f64]) {
         let base = row.bases[self.base];
         if base.is_finite() {
             let square = self.lanes.begin(row.z);

@@ -9,6 +9,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
 use crate::panel::inputs::{Inputs, LABEL_INPUTS, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
@@ -17,6 +18,8 @@ use crate::panel::regressor::{base_name, huber};
 
 /// Most columns, with the last label: 78 cells per row, 4,900 in all.
 const COLUMNS_MAX: usize = 13;
+/// Most outputs: the weights of the widest tables then take 1.3 MB.
+const OUTPUTS_MAX: usize = 32;
 /// Borders of the ranges of a column, in deviations: finer where most values are. Pairs take every other one.
 const BORDERS: [f64; 15] = [
     -1.6, -1.25, -1.0, -0.8, -0.6, -0.38, -0.19, 0.0, 0.19, 0.38, 0.6, 0.8, 1.0, 1.25, 1.6,
@@ -56,6 +59,17 @@ impl Table {
         }
     }
 
+    fn cost(&self, outputs: usize) -> Cost {
+        if self.silent() {
+            return Cost::default();
+        }
+        let touched = (self.columns * (self.columns + 1) / 2) as f64;
+        Cost {
+            ns: 60.0 + touched * (5.0 + 3.0 * outputs as f64),
+            bytes: (8 * self.variances.len() * (outputs + 1)) as f64,
+        }
+    }
+
     /// Finds the cells of a row; `z` is labels, bias and columns, and the key's last label is a column too (its last
     /// class, where there is one, is a category). Returns the sum of their variances.
     fn look(&mut self, z: &[f64], x: &[f64], last: Option<usize>) -> f64 {
@@ -87,6 +101,10 @@ impl Table {
         self.cells.iter().map(|&cell| self.variances[cell as usize]).sum()
     }
 
+    fn silent(&self) -> bool {
+        self.weights.is_empty()
+    }
+
     /// The score of the cells found last.
     fn score(&self, output: usize) -> f64 {
         let weights = &self.weights[output * self.variances.len()..];
@@ -110,7 +128,12 @@ impl Table {
         }
     }
 
+    /// Makes room for more outputs; with too many the tables fall silent and give their memory back.
     fn grow(&mut self, outputs: usize) {
+        if outputs > OUTPUTS_MAX {
+            (self.outputs, self.weights) = (outputs, Vec::new());
+            return;
+        }
         if self.outputs == 1 && outputs > 1 {
             let halves: Vec<f64> = self.weights.iter().map(|w| w * 0.5).collect();
             self.weights = halves.iter().map(|w| -w).chain(halves.iter().copied()).collect();
@@ -165,6 +188,10 @@ impl TileClasses {
 }
 
 impl Expert for TileClasses {
+    fn cost(&self, outputs: usize) -> Cost {
+        self.table.cost(outputs)
+    }
+
     fn names(&self) -> Vec<String> {
         vec![format!("tiles {}", self.table.forgetting)]
     }
@@ -188,6 +215,9 @@ impl ClassExpert for TileClasses {
     }
 
     fn predict(&mut self, row: &ClassRow, cells: &mut Cells) -> bool {
+        if self.table.silent() {
+            return false;
+        }
         self.table.look(row.z, row.x, row.last);
         cells.fill_scores(|output| self.table.score(output));
         true
@@ -195,6 +225,9 @@ impl ClassExpert for TileClasses {
 
     fn learn(&mut self, row: &ClassRow, truth: Truth) {
         let Self { table, scores } = self;
+        if table.silent() {
+            return;
+        }
         let total = table.look(row.z, row.x, row.last);
         scores.clear();
         scores.extend((0..truth.outputs()).map(|output| table.score(output)));
@@ -233,6 +266,10 @@ impl TileNumbers {
 }
 
 impl Expert for TileNumbers {
+    fn cost(&self, _: usize) -> Cost {
+        self.table.cost(1)
+    }
+
     fn names(&self) -> Vec<String> {
         vec![format!(
             "tiles {} from {}",
@@ -260,14 +297,14 @@ impl NumberExpert for TileNumbers {
         out[0] = from_base(row.bases[self.base], self.table.score(0), row.range);
     }
 
-    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[[f64; 2]]) {
+    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[f64]) {
         let base = row.bases[self.base];
         if !base.is_finite() {
             return;
         }
         let total = self.table.look(row.z, row.x, None);
         let residual = label - base - self.table.score(0);
-        let weight = huber(residual, errors[0][0]);
+        let weight = huber(residual, errors[0]);
         self.table.learn(total, weight, std::iter::once(weight * residual));
     }
 }

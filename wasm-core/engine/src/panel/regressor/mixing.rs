@@ -7,10 +7,10 @@ use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::experts::second_order::SecondOrder;
 use crate::panel::guard::Guard;
-use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::{exp_each, hold, tenth_power_each};
-use crate::panel::row::{Line, PanelRow};
+use crate::panel::row::PanelRow;
 use crate::panel::shares::Shares;
+use crate::panel::standing::Standings;
 use crate::panel::top::Top;
 
 /// How each lane weighs, averages (mean, then two by weighted median) and shares. A lane's rate is the slowest one times
@@ -46,12 +46,10 @@ pub(super) struct Mixing {
     stacks: Vec<SecondOrder>,
     top: Top,
     guard: Guard,
-    /// Per expert: recent mean error, mean error of all rows.
-    errors: Vec<[f64; 2]>,
+    standings: Standings,
     /// Recent mean errors of the stacks' offset and of what is served.
     offset_error: f64,
     served_error: f64,
-    line: Line,
     scratch: Scratch,
 }
 
@@ -70,36 +68,33 @@ impl Mixing {
         Self {
             baseline,
             shares: Shares::new(started, &LANE_SHARES),
-            stacks: STACK_PRIORS
-                .iter()
-                .map(|&p| SecondOrder::new(experts, 1, p, STACK_FORGETTING))
-                .collect(),
+            stacks: stacks(experts),
             top: Top::new(MIXES),
             guard: Guard::new(residual),
-            errors: vec![[0.0; 2]; experts],
+            standings: Standings::new(experts),
             offset_error: 0.0,
             served_error: 0.0,
-            line: Line::default(),
             scratch: Scratch::default(),
         }
     }
 
-    /// An expert joins.
-    pub(super) fn join(&mut self, expert: usize) {
+    /// An expert joins, or joins anew, after the row of this number.
+    pub(super) fn join(&mut self, expert: usize, serial: u64) {
         self.shares.join(expert);
+        self.standings.begin(expert, serial);
     }
 
-    /// The release, which is the last expert, joins anew.
-    pub(super) fn install(&mut self, serial: u64) {
-        let release = self.errors.len() - 1;
-        self.shares.join(release);
-        self.errors[release] = [0.0; 2];
-        self.line = Line { serial, labels: 0.0 };
+    /// Only these experts stay; the stacks begin anew.
+    pub(super) fn keep(&mut self, kept: &[bool]) {
+        self.shares.keep(kept);
+        self.standings.keep(kept);
+        self.stacks = stacks(kept.iter().filter(|&&kept| kept).count());
+        self.scratch.order.clear();
     }
 
-    /// Recent mean error and mean error of all rows, per expert.
-    pub(super) fn errors(&self) -> &[[f64; 2]] {
-        &self.errors
+    /// How the experts have done.
+    pub(super) fn standings(&self) -> &Standings {
+        &self.standings
     }
 
     /// From a row's predictions to its mixes and what is served; `held` is what labels have come so far.
@@ -149,26 +144,18 @@ impl Mixing {
     pub(super) fn learn(&mut self, row: &PanelRow, y: f64, delay: f64, n: f64) {
         self.guard.learn(row.bases[self.baseline], row.mixes[PANEL], y, delay);
         let recent = if ERROR_RATE > 1.0 / n { ERROR_RATE } else { 1.0 / n };
-        let release = self.errors.len() - 1;
-        let with_release = self.line.counts(row);
         let mut least = f64::INFINITY;
-        for (expert, (error, prediction)) in self.errors.iter_mut().zip(&row.predictions).enumerate() {
+        for (expert, prediction) in row.predictions.iter().enumerate() {
             let miss = (y - prediction).abs();
-            if expert != release {
-                error[0] += (miss - error[0]) * recent;
-                error[1] += (miss - error[1]) / n;
-            } else if with_release {
-                // Over its own labels: a mean that begins at 0 would pass for the least error of all for a hundred labels.
-                let share = 1.0 / self.line.labels;
-                error[0] += (miss - error[0]) * if share > ERROR_RATE { share } else { ERROR_RATE };
-                error[1] += (miss - error[1]) * share;
-            } else {
-                continue;
-            }
-            if self.shares.started(expert) && error[0] < least {
-                least = error[0];
+            self.standings.learn(expert, row.serial, miss, miss);
+            let (labels, _) = self.standings.record(expert);
+            let error = self.standings.recent()[expert];
+            if self.shares.started(expert) && labels > 0.0 && error < least {
+                least = error;
             }
         }
+        let weights = weights(self.top.weights(), &self.shares, self.guard.share(), self.baseline);
+        self.standings.look(weights);
         let unit = 1.0 / if least > ERROR_MIN { least } else { ERROR_MIN };
         let likelihood = &mut self.scratch.likelihood;
         likelihood.clear();
@@ -220,21 +207,23 @@ impl Mixing {
         self.offset_error += ((y - offset).abs() - self.offset_error) * recent;
     }
 
-    /// Name, weight in what is served, and mean error, per expert and stack.
-    pub(super) fn report(&self, names: &[String], mut line: impl FnMut(&str, f64, f64)) {
-        let (top, share) = (self.top.weights(), self.guard.share());
-        for (expert, name) in names.iter().enumerate() {
-            if self.shares.started(expert) {
-                let weight: f64 = (0..LANE_COUNT)
-                    .map(|lane| top[lane] * self.shares.lane(lane)[expert])
-                    .sum();
-                let kept = if expert == self.baseline { 1.0 - share } else { 0.0 };
-                line(name, share * weight + kept, self.errors[expert][1]);
-            }
+    /// Weight, labels and mean error of every expert, then of every stack.
+    pub(super) fn report(&self, mut line: impl FnMut(f64, f64, f64)) {
+        let weights = weights(self.top.weights(), &self.shares, self.guard.share(), self.baseline);
+        let experts = self.standings.recent().len();
+        for (expert, weight) in weights.enumerate() {
+            let (labels, loss) = if expert < experts {
+                self.standings.record(expert)
+            } else {
+                (f64::NAN, f64::NAN)
+            };
+            line(weight, labels, loss);
         }
-        for (stack, prior) in STACK_PRIORS.iter().enumerate() {
-            line(&format!("stack {prior}"), share * top[LANE_COUNT + stack], f64::NAN);
-        }
+    }
+
+    /// True once an expert takes part.
+    pub(super) fn started(&self, expert: usize) -> bool {
+        self.shares.started(expert)
     }
 
     /// Writes the state.
@@ -244,8 +233,7 @@ impl Mixing {
         self.shares.save(writer);
         self.top.save(writer);
         self.guard.save(writer);
-        save_numbers(self.errors.as_flattened(), writer);
-        self.line.save(writer);
+        self.standings.save(writer);
         for stack in &self.stacks {
             stack.save(writer);
         }
@@ -258,13 +246,27 @@ impl Mixing {
         self.shares.load(reader)?;
         self.top.load(reader)?;
         self.guard.load(reader)?;
-        load_numbers(self.errors.as_flattened_mut(), reader)?;
-        self.line = Line::load(reader)?;
+        self.standings.load(reader)?;
         for stack in &mut self.stacks {
             stack.load(reader)?;
         }
         Ok(())
     }
+}
+
+fn stacks(experts: usize) -> Vec<SecondOrder> {
+    let stack = |&prior: &f64| SecondOrder::new(experts, 1, prior, STACK_FORGETTING);
+    STACK_PRIORS.iter().map(stack).collect()
+}
+
+/// The weight of every expert in what is served (the guard's part is the baseline's), then of every stack.
+fn weights(top: &[f64], shares: &Shares, share: f64, baseline: usize) -> impl Iterator<Item = f64> {
+    let of = move |expert: usize| {
+        let weight: f64 = (0..LANE_COUNT).map(|lane| top[lane] * shares.lane(lane)[expert]).sum();
+        share * weight + if expert == baseline { 1.0 - share } else { 0.0 }
+    };
+    let stacks = top[LANE_COUNT..].iter().map(move |weight| share * weight);
+    (0..shares.lane(0).len()).map(of).chain(stacks)
 }
 
 /// Sorts expert numbers by prediction, then number; quick when they are nearly in order, as they are from the last row.

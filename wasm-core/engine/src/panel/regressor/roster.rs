@@ -12,7 +12,7 @@ use crate::panel::experts::tiles::{self, TileNumbers};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
-pub(super) fn roster(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
+pub(super) fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
     let mut experts: Vec<Box<dyn NumberExpert>> = vec![
         Box::new(Base::new(MEAN, residual)),
         Box::new(Base::new(LAST, residual)),

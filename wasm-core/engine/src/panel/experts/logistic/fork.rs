@@ -4,10 +4,11 @@
 use crate::cholesky::packed_length;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth};
 use crate::release::{Reference, ReleaseModel};
 
-use super::{Filters, Information, NUMBERS_MAX, WIDTH, fill, names};
+use super::{Filters, Information, NUMBERS_MAX, WIDTH, cost, fill, names};
 
 /// Should a covariance have to begin anew: as narrow as one release knows.
 const PRIOR: f64 = 0.01;
@@ -36,6 +37,12 @@ impl Fork {
 }
 
 impl Expert for Fork {
+    fn cost(&self, outputs: usize) -> Cost {
+        self.learning
+            .as_ref()
+            .map_or(Cost::default(), |_| cost(self.d, outputs))
+    }
+
     fn names(&self) -> Vec<String> {
         names("release, learning on")
     }

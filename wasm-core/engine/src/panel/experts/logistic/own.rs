@@ -4,10 +4,11 @@
 use crate::cholesky::packed_length;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth};
 use crate::panel::inputs::{Inputs, Map};
 
-use super::{Filters, Frame, Information, NUMBERS_MAX, WIDTH, fill, names};
+use super::{Filters, Frame, Information, NUMBERS_MAX, WIDTH, cost, fill, names};
 
 /// Prior variance of a row's score, spread over the features: a wide row must not be certain of everything before it has
 /// learned anything, since certain rows say nothing to the fleet.
@@ -52,6 +53,12 @@ impl Own {
 }
 
 impl Expert for Own {
+    fn cost(&self, outputs: usize) -> Cost {
+        self.learning
+            .as_ref()
+            .map_or(Cost::default(), |_| cost(self.d, outputs))
+    }
+
     fn names(&self) -> Vec<String> {
         names("logistic")
     }

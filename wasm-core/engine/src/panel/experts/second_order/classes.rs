@@ -3,6 +3,7 @@
 use super::SecondOrder;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth, outputs};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::number::{sigmoid, soften};
@@ -34,6 +35,10 @@ impl SecondOrderClasses {
 }
 
 impl Expert for SecondOrderClasses {
+    fn cost(&self, outputs: usize) -> Cost {
+        self.model.as_ref().map_or(Cost::default(), |model| model.cost(outputs))
+    }
+
     fn names(&self) -> Vec<String> {
         vec![format!("second order {} {}", self.map.name(), self.forgetting)]
     }

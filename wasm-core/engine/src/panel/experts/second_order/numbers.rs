@@ -4,6 +4,7 @@
 use super::SecondOrder;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Expert, NumberExpert, NumberRow, from_base};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::regressor::{BASES_MAX, base_name, huber};
@@ -44,6 +45,11 @@ impl SecondOrderNumbers {
 }
 
 impl Expert for SecondOrderNumbers {
+    fn cost(&self, _: usize) -> Cost {
+        let outputs = self.bases.len();
+        self.model.as_ref().map_or(Cost::default(), |model| model.cost(outputs))
+    }
+
     fn names(&self) -> Vec<String> {
         let (map, forgetting) = (self.map.name(), self.forgetting);
         let name = |&base: &usize| {
@@ -93,7 +99,7 @@ impl NumberExpert for SecondOrderNumbers {
         }
     }
 
-    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[[f64; 2]]) {
+    fn learn(&mut self, row: &NumberRow, label: f64, errors: &[f64]) {
         let Some(model) = &mut self.model else { return };
         if self.bases.iter().all(|&base| !row.bases[base].is_finite()) {
             return;
@@ -104,10 +110,10 @@ impl NumberExpert for SecondOrderNumbers {
         for (output, &base) in self.bases.iter().enumerate() {
             if row.bases[base].is_finite() {
                 let residual = label - row.bases[base] - model.score(output, row.z);
-                let weight = huber(residual, errors[output][0]);
+                let weight = huber(residual, errors[output]);
                 residuals[output] = weight * residual;
-                if errors[output][0] < least {
-                    least = errors[output][0];
+                if errors[output] < least {
+                    least = errors[output];
                     curvature = weight;
                 }
             }

@@ -1,0 +1,49 @@
+import type { TaskReport } from '@rivulet/host';
+import { expect, test } from 'vitest';
+import { panelText, run } from './panel.ts';
+
+const TASK: TaskReport = {
+  name: 'temp_in_30m',
+  kind: 'forecast',
+  predictions: 90,
+  matured: 80,
+  expired: 0,
+  pending: 10,
+  unmatched: 0,
+  alarms: 0,
+  error_sum: 8,
+  baseline_sum: 16,
+  schema: null,
+  features: [],
+  missing: [],
+  rows: 80,
+  release: null,
+  releases: 0,
+  panel: [
+    { expert: 'no change', weight: 0.25, labels: 80, error: 0.2 },
+    { expert: 'tiles 0.0003 from mean', weight: 0.7, labels: 80, error: 0.123456 },
+    { expert: 'stack', weight: 0.05, labels: null, error: null },
+  ],
+  leader: { expert: 'tiles 0.0003 from mean', since: 48, labels: 80 },
+};
+
+test('a_panel_says_who_leads_since_when_and_how_each_has_done', () => {
+  expect(panelText(TASK, 2).split('\n')).toEqual([
+    'temp_in_30m (forecast): tiles 0.0003 from mean leads since label 48 of 80',
+    '  expert                  weight   error  labels',
+    '  tiles 0.0003 from mean  70.0 %  0.1235      80',
+    '  no change               25.0 %     0.2      80',
+    '  … and 1 more (--top 0 shows all)',
+  ]);
+});
+
+test('a_task_without_labels_or_features_says_so', () => {
+  expect(panelText({ ...TASK, leader: { expert: 'mean', since: 0, labels: 0 } }, 1)).toMatch(/no label yet/);
+  expect(panelText({ ...TASK, leader: null, panel: [] }, 1)).toMatch(/no panel yet/);
+});
+
+test('wrong_words_are_refused_with_a_code', async () => {
+  await expect(run(['list', '/tmp'])).rejects.toMatchObject({ code: 'RIV_USAGE' });
+  await expect(run(['show'])).rejects.toMatchObject({ code: 'RIV_USAGE' });
+  await expect(run(['show', '/tmp', '--top', 'all'])).rejects.toMatchObject({ code: 'RIV_USAGE' });
+});

@@ -3,7 +3,14 @@
  * file twice, first for the types of its columns; the engine sees one row at a time, in file order.
  */
 import { createHash } from 'node:crypto';
-import { type Core, type EvaluationReport, type ExpertStatus, type LeaderStatus, planForEvaluation, RivuletError } from '@rivulet/host';
+import {
+  type Core,
+  type EvaluationReport,
+  type ExpertStatus,
+  type LeaderStatus,
+  planForEvaluation,
+  RivuletError,
+} from '@rivulet/host';
 import { profileOf } from '../table/profile.ts';
 import type { Table, TableRow } from '../table/table.ts';
 import { columnsFor, type EvaluationRequest } from './columns.ts';

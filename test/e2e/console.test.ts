@@ -248,7 +248,9 @@ describe.skipIf(absent)('console', () => {
     expect(await page.getByText('was up').count()).toBe(fleet.length);
     expect(await axe(page)).toEqual([]);
     coordinator = await startCoordinator(state, port);
-    await page.getByRole('button', { name: 'Try now' }).click();
+    // On a slow machine it has tried by itself before the button is reached, and the button is gone.
+    const tryNow = page.getByRole('button', { name: 'Try now' });
+    await tryNow.click({ timeout: 3000 }).catch(() => undefined);
     await page.getByText('Live').waitFor();
     await expect.poll(() => page.getByText('The coordinator does not answer.').count()).toBe(0);
   });

@@ -95,8 +95,6 @@ it('two gateways that live with one key are both quarantined, with an alarm, unt
   expect(cloud.store.quarantine.list(1)[0]?.code).toBe('RIV_GATEWAY_CLONED');
 
   await pair[1].agent.stop();
-  // Its last words may still be on their way; heard after the operator's they would rightly raise the alarm again.
-  await new Promise((resume) => setTimeout(resume, 1000));
   cloud.coordinator.operate({ do: 'forget', gateway: 'one', allowReturn: true });
   await publish(pair[0].brokerPort, 480, 500);
   await until(held, 'the one that is left');

@@ -29,10 +29,15 @@ export function openClones({ directory, clones }: Pick<Store, 'directory' | 'clo
       const rank = seen.indexOf(incarnation);
       if (rank < 0 && seen.length >= INCARNATIONS_MAX) return false;
       if (rank < 0) directory.seeIncarnation(gateway, incarnation);
+      if (clones.since(gateway) !== null) {
+        // Known already. Once an operator has seen to it, counting begins anew: the one that is left is no return.
+        last.delete(gateway);
+        return false;
+      }
       const older = rank >= 0 && before !== undefined && rank < seen.indexOf(before.incarnation);
       const returns = rank < 0 ? 0 : (before?.returns ?? 0) + (older ? 1 : 0);
       last.set(gateway, { incarnation, returns });
-      if (returns < RETURNS_MIN || clones.since(gateway) !== null) return false;
+      if (returns < RETURNS_MIN) return false;
       clones.add(gateway, clock.wallMs());
       last.delete(gateway);
       return true;

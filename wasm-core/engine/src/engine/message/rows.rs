@@ -1,0 +1,213 @@
+//! What a payload says: rows of readings, each of one key at one time.
+
+use super::super::State;
+use crate::decode::sparkplug::Payload;
+use crate::decode::{self, Decoded, Format, Found};
+use crate::error::{CoreError, Result};
+use crate::names::NONE;
+use crate::plan::{Clocks, Field};
+use crate::repeat::device_number;
+use crate::route::{SourceRoute, Template};
+use crate::time::event_time_ms;
+use crate::wire::{Block, Publish};
+
+/// A device whose clock says an earlier time (the year 2000) has not set it: it counts from 1970 or from its start.
+const CLOCK_SET_FROM_MS: f64 = 946_684_800_000.0;
+/// Bytes of a key or field name that a payload says; names that topics say are bounded by MQTT.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// One number of a message.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::engine) struct Reading {
+    /// Position of the field in the source; afterwards the series.
+    pub(in crate::engine) place: u32,
+    pub(in crate::engine) value: f64,
+    pub(in crate::engine) late: bool,
+}
+
+/// What a message says about one key at one time.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Row {
+    /// Its instance in what was decoded.
+    instance: usize,
+    pub(in crate::engine) key: u32,
+    /// The event time, and whether the device gave it.
+    pub(in crate::engine) time_ms: f64,
+    pub(super) own_time: bool,
+    /// The device's number.
+    pub(super) number: Option<u64>,
+    /// Its readings.
+    pub(in crate::engine) from: usize,
+    pub(in crate::engine) to: usize,
+}
+
+impl Row {
+    pub(super) fn own_time_ms(&self) -> Option<f64> {
+        self.own_time.then_some(self.time_ms)
+    }
+}
+
+impl State {
+    /// Fills `rows` and `readings` with what a payload says, readings by the position of their field.
+    pub(super) fn decode<'a>(
+        &mut self,
+        source_index: usize,
+        block: &Block,
+        publish: &Publish<'a>,
+        decoded: &mut Decoded<'a>,
+    ) -> Result<()> {
+        let source = &self.plan.sources[source_index];
+        let mapping = &source.mapping;
+        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+        let wall_ms = block.wall_ms as f64;
+        if source.format == Format::Sparkplug {
+            let announced = self.nodes.announced(publish.topic);
+            Payload::parse(publish.payload)?.read(announced, &mapping.selection, decoded)?;
+        } else {
+            decode::decode(&source.format, publish.payload, wall_ms, &mapping.selection, decoded)?;
+        }
+        let rows = &decoded.rows;
+        self.rows.clear();
+        self.readings.clear();
+        for instance in 0..rows.len() {
+            let from = self.readings.len();
+            let mut push = |field: usize, value: f64| {
+                self.readings.push(Reading {
+                    place: u32::try_from(field).expect("at most PATHS_MAX"),
+                    value,
+                    late: false,
+                });
+            };
+            let (mut found_any, mut absent_any) = (false, false);
+            for &field in mapping.fields(rows, instance) {
+                let Field {
+                    absent, except, sense, ..
+                } = &source.fields[field];
+                if except.iter().any(|name| rows.lies_in(instance, name)) {
+                    continue;
+                }
+                let found = rows.value(&mapping.selection, instance, field);
+                let reading = match sense {
+                    Some(sense) => sense.reading(&found)?,
+                    None => found.reading()?,
+                };
+                if let Some(value) = reading {
+                    push(field, value);
+                    found_any = true;
+                }
+                absent_any |= found == Found::Absent && absent.is_some();
+            }
+            if !found_any {
+                continue;
+            }
+            if absent_any {
+                for &field in mapping.fields(rows, instance) {
+                    if let Some(value) = source.fields[field].absent
+                        && rows.value(&mapping.selection, instance, field) == Found::Absent
+                    {
+                        push(field, value);
+                    }
+                }
+            }
+            let nothing = |found: &Found| matches!(found, Found::Absent | Found::Other);
+            let time = mapping.time(rows, instance);
+            let may_lack = source.time_absent || source.format.time_is_optional();
+            let time = time.filter(|found| !may_lack || !nothing(found));
+            let own_ms = match &time {
+                Some(found) => Some(event_time_ms(found, &source.zone, wall_ms).ok_or(CoreError::BadTime)?),
+                None => None,
+            };
+            let own_ms = own_ms.filter(|&time_ms| !source.time_absent || time_ms >= CLOCK_SET_FROM_MS);
+            let time_ms = own_ms.unwrap_or(wall_ms);
+            let off_ms = match source.clock {
+                Clocks::Ahead => time_ms - wall_ms,
+                Clocks::Quarantine => (time_ms - wall_ms).abs(),
+                Clocks::Correct => 0.0,
+            };
+            if source.clock_skew_max_ms > 0.0 && off_ms > source.clock_skew_max_ms {
+                return Err(CoreError::BadTime);
+            }
+            let number = mapping.counter(rows, instance).map(|found| match source.seq_absent {
+                Some(number) if nothing(&found) => Found::Number(number),
+                _ => found,
+            });
+            self.rows.push(Row {
+                instance,
+                key: NONE,
+                time_ms,
+                own_time: own_ms.is_some(),
+                number: number.and_then(|found| device_number(found.number())),
+                from,
+                to: self.readings.len(),
+            });
+        }
+        if self.rows.is_empty() {
+            return Err(CoreError::NoReading);
+        }
+        Ok(())
+    }
+
+    /// Puts the key in every row and the series in the place of the fields, making them if they are new. A row for which the
+    /// payload does not say all that its key and field names are made of is none.
+    pub(super) fn resolve(&mut self, route: &mut SourceRoute, decoded: &Decoded) -> Result<()> {
+        let mut rows = core::mem::take(&mut self.rows);
+        let mut failed = None;
+        rows.retain_mut(|row| {
+            failed.is_none()
+                && self.resolve_row(route, decoded, row).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    false
+                })
+        });
+        self.rows = rows;
+        match failed {
+            Some(error) => Err(error),
+            None if self.rows.is_empty() => Err(CoreError::NoReading),
+            None => Ok(()),
+        }
+    }
+
+    fn resolve_row(&mut self, route: &mut SourceRoute, decoded: &Decoded, row: &mut Row) -> Result<bool> {
+        let source = &self.plan.sources[route.source];
+        let name = |template: &Template, out: &mut String| {
+            out.clear();
+            let capture = |capture: usize, out: &mut String| {
+                let announced = |index| self.nodes.name(index);
+                let (mapping, rows) = (&source.mapping, &decoded.rows);
+                mapping.append_capture(rows, row.instance, capture, announced, out)
+            };
+            match template.append(&route.captured, capture, out)? {
+                true if out.len() > NAME_BYTES_MAX => Err(CoreError::Limit),
+                there => Ok(there),
+            }
+        };
+        row.key = match &route.key_name {
+            Some(_) if route.key != NONE => route.key,
+            Some(key_name) => self.table.key(key_name, &self.plan)?,
+            None if name(&source.key, &mut self.name)? => self.table.key(&self.name, &self.plan)?,
+            None => return Ok(false),
+        };
+        let same_key = route.key_name.is_some();
+        if same_key {
+            route.key = row.key;
+        }
+        for reading in &mut self.readings[row.from..row.to] {
+            let place = reading.place as usize;
+            reading.place = match &route.field_names[place] {
+                Some(_) if same_key && route.series[place] != NONE => route.series[place],
+                Some(field_name) => {
+                    let series = self.table.series(row.key, field_name, &self.plan)?;
+                    if same_key {
+                        route.series[place] = series;
+                    }
+                    series
+                }
+                None if name(&source.fields[place].name, &mut self.name)? => {
+                    self.table.series(row.key, &self.name, &self.plan)?
+                }
+                None => return Ok(false),
+            };
+        }
+        Ok(true)
+    }
+}

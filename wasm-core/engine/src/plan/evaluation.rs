@@ -1,0 +1,55 @@
+//! The plan of `rivulet evaluate`: a table instead of a gateway.
+
+use super::value::{budget, index, list, number, string, versioned};
+use crate::drift::{Kind, RUN_LENGTHS};
+use crate::error::{CoreError, Result};
+use crate::evaluate::{DriftSpec, EvaluationKind, EvaluationSpec};
+use crate::json::Value;
+use crate::learner::Column;
+
+/// Reads an evaluation plan; `None` when `text` is the plan of a gateway.
+///
+/// # Errors
+/// `BadPlan`; `TooNew` for another version.
+pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
+    let value = versioned(text)?;
+    let Some(value) = value.get("evaluate") else {
+        return Ok(None);
+    };
+    let columns = list(value, "columns", 65_536)?.iter().map(|column| {
+        let categorical = match string(column, "type")?.as_str() {
+            "number" => false,
+            "category" => true,
+            _ => return Err(CoreError::BadPlan),
+        };
+        Ok(Column {
+            name: string(column, "name")?,
+            categorical,
+        })
+    });
+    Ok(Some(EvaluationSpec {
+        kind: match string(value, "kind")?.as_str() {
+            "regression" => EvaluationKind::Regression,
+            "classification" => EvaluationKind::Classification,
+            "forecast" => EvaluationKind::Forecast,
+            _ => return Err(CoreError::BadPlan),
+        },
+        columns: columns.collect::<Result<_>>()?,
+        target: string(value, "target")?,
+        horizon: index(value, "horizon", 1 << 20)?,
+        label_delay: index(value, "label_delay", 1 << 20)?,
+        classes_max: index(value, "classes", 1 << 20)?,
+        drift: value.get("drift").map(drift).transpose()?,
+        budget: budget(value)?,
+    }))
+}
+
+fn drift(value: &Value) -> Result<DriftSpec> {
+    let kind = Kind::named(&string(value, "detector")?).ok_or(CoreError::BadPlan)?;
+    let run_length = number(value, "run_length")?;
+    if (RUN_LENGTHS[0]..=RUN_LENGTHS[1]).contains(&run_length) {
+        Ok(DriftSpec { kind, run_length })
+    } else {
+        Err(CoreError::BadPlan)
+    }
+}

@@ -1,0 +1,149 @@
+//! One thing to predict, and where its labels come from.
+
+use super::value::{budget, duration, member, number, optional_path, path, string, strings};
+use crate::decode::{Path, Selection};
+use crate::error::{CoreError, Result};
+use crate::json::Value;
+use crate::panel::budget::Budget;
+use crate::route::{Pattern, Template};
+
+/// Features of a task: the cost of the panel's second-order experts grows with their square.
+pub const FEATURES_MAX: usize = 256;
+
+/// What kind of truth a task predicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskKind {
+    /// A field's value some time ahead.
+    Forecast,
+    /// A number that comes on a label topic.
+    Regression,
+    /// A class that comes on a label topic.
+    Classification,
+    /// A field's next value, to tell the unusual.
+    Anomaly,
+}
+
+impl TaskKind {
+    /// Its word in plans, schemas and reports.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Forecast => "forecast",
+            Self::Regression => "regression",
+            Self::Classification => "classification",
+            Self::Anomaly => "anomaly",
+        }
+    }
+}
+
+/// Where a task's labels come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LabelPlan {
+    /// Topics.
+    pub topic: Pattern,
+    /// The key a label is for.
+    pub key: Template,
+    /// Where the label stands, then the time it is for if it has one (else it is for the latest prediction), then the
+    /// number of its sender if it has one.
+    pub selection: Selection,
+    /// True when the label has a time.
+    pub has_time: bool,
+    /// True when whoever labels numbers the labels of a topic.
+    pub has_number: bool,
+    /// True when the payload is the label.
+    pub is_whole: bool,
+    /// The path of the label as written: the target's name in the schema.
+    pub path_text: String,
+}
+
+/// One thing to predict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskPlan {
+    /// Its name.
+    pub name: String,
+    /// What kind of truth.
+    pub kind: TaskKind,
+    /// The field that is its own label (forecast, anomaly).
+    pub target: Option<String>,
+    /// How far ahead (forecast), else 0.
+    pub horizon_ms: f64,
+    /// The label topic (regression, classification).
+    pub label: Option<LabelPlan>,
+    /// Names of the features; empty: automatic.
+    pub features: Vec<String>,
+    /// Least event time between two predictions of a key.
+    pub every_ms: f64,
+    /// How long a prediction waits for its label.
+    pub wait_ms: f64,
+    /// How far from the time asked for a label may be.
+    pub tolerance_ms: f64,
+    /// Errors of this many scales are an alarm (anomaly).
+    pub threshold: f64,
+    /// What its panel may cost.
+    pub budget: Budget,
+}
+
+impl TaskPlan {
+    pub(super) fn parse(value: &Value) -> Result<Self> {
+        let target = member(value, "target")?;
+        let label = member(value, "label")?;
+        let task = Self {
+            name: string(value, "name")?,
+            kind: match string(value, "kind")?.as_str() {
+                "forecast" => TaskKind::Forecast,
+                "regression" => TaskKind::Regression,
+                "classification" => TaskKind::Classification,
+                "anomaly" => TaskKind::Anomaly,
+                _ => return Err(CoreError::BadPlan),
+            },
+            target: if target.is_null() {
+                None
+            } else {
+                Some(string(value, "target")?)
+            },
+            horizon_ms: duration(value, "horizon_ms")?,
+            label: if label.is_null() {
+                None
+            } else {
+                Some(LabelPlan::parse(label)?)
+            },
+            features: strings(value, "features", FEATURES_MAX)?,
+            every_ms: duration(value, "every_ms")?,
+            wait_ms: duration(value, "wait_ms")?,
+            tolerance_ms: duration(value, "tolerance_ms")?,
+            threshold: number(value, "threshold")?,
+            budget: budget(value)?,
+        };
+        let complete = match task.kind {
+            TaskKind::Forecast => task.target.is_some() && task.label.is_none() && task.horizon_ms > 0.0,
+            TaskKind::Anomaly => task.target.is_some() && task.label.is_none() && task.threshold > 0.0,
+            TaskKind::Regression | TaskKind::Classification => task.label.is_some(),
+        };
+        if complete { Ok(task) } else { Err(CoreError::BadPlan) }
+    }
+}
+
+impl LabelPlan {
+    fn parse(value: &Value) -> Result<Self> {
+        let topic = Pattern::parse(&string(value, "topic")?)?;
+        let (label, time) = (path(value, "path")?, optional_path(value, "time")?);
+        let number = match value.get("seq") {
+            Some(_) => Some(path(value, "seq")?),
+            None => None,
+        };
+        let (has_time, has_number, is_whole) = (time.is_some(), number.is_some(), label.is_whole());
+        let paths: Vec<Path> = core::iter::once(label).chain(time).chain(number).collect();
+        if !paths.iter().all(Path::is_single) {
+            return Err(CoreError::BadPlan);
+        }
+        Ok(Self {
+            key: Template::parse(&string(value, "key")?, &Template::names(&topic, [].into_iter())?)?,
+            selection: Selection::new(&paths)?,
+            has_time,
+            has_number,
+            is_whole,
+            path_text: string(value, "path")?,
+            topic,
+        })
+    }
+}

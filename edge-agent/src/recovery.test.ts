@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { decideRecovery, type RecoveryFacts } from './recovery.ts';
 
-const slot = { nextSequence: 50, sameKernel: true, refusal: null };
+const slot = { nextSequence: 50, sameKernel: true };
 
 describe('the decision where the fold begins', () => {
   const findings = { present: false, why: 'a.rvcp: not there' };
-  const table: [string, Omit<RecoveryFacts, 'findings'> & Partial<RecoveryFacts>, object][] = [
+  type Facts = Omit<RecoveryFacts, 'findings'> & { findings?: Partial<RecoveryFacts['findings']> };
+  const table: [string, Facts, object][] = [
     ['an empty log begins', { slot: null, oldestSequence: 0, nextSequence: 0 }, { kind: 'begin' }],
     [
       'a checkpoint is resumed from',
@@ -43,13 +44,13 @@ describe('the decision where the fold begins', () => {
       { kind: 'refuse' },
     ],
     [
-      'a checkpoint that this core does not open is passed over when the log is whole',
-      { slot: { ...slot, refusal: 'RIV_CORE_TOO_NEW' }, oldestSequence: 0, nextSequence: 60 },
-      { kind: 'refold', why: 'this core does not open the checkpoint (RIV_CORE_TOO_NEW)' },
+      'checkpoints that this core does not open are passed over when the log is whole',
+      { slot: null, oldestSequence: 0, nextSequence: 60, findings: { why: 'b.rvcp: of next year' } },
+      { kind: 'refold', why: 'there is no checkpoint that opens (b.rvcp: of next year)' },
     ],
     [
-      'and refused when it is not: nothing is left out silently',
-      { slot: { ...slot, refusal: 'RIV_CORE_TOO_NEW' }, oldestSequence: 20, nextSequence: 60 },
+      'a log that ends before a checkpoint which does not open has lost data as well',
+      { slot, oldestSequence: 0, nextSequence: 60, findings: { furthestSequence: 61 } },
       { kind: 'refuse' },
     ],
     [
@@ -60,6 +61,8 @@ describe('the decision where the fold begins', () => {
     ['a gap between checkpoint and log is refused', { slot, oldestSequence: 55, nextSequence: 60 }, { kind: 'refuse' }],
   ];
   it.each(table)('%s', (_, facts, expected) => {
-    expect(decideRecovery({ findings, ...facts })).toMatchObject(expected);
+    const furthestSequence = facts.slot?.nextSequence ?? 0;
+    const found = { ...findings, furthestSequence, ...facts.findings };
+    expect(decideRecovery({ ...facts, findings: found })).toMatchObject(expected);
   });
 });

@@ -12,6 +12,7 @@ import {
   type Output,
   planHash,
   RivuletError,
+  type SlotFindings,
   type Slots,
   toRivuletError,
 } from '@rivulet/host';
@@ -20,10 +21,10 @@ import { openBlock } from './packets.ts';
 import { type Aside, blocksOf, readSetAside, writeSetAside } from './set_aside.ts';
 
 export interface RecoveryFacts {
-  /** The newest slot that verifies; null: none. `refusal`: why the core does not open its state, null when it does. */
-  slot: { nextSequence: number; sameKernel: boolean; refusal: string | null } | null;
-  /** Whether there are slot files at all, and what they are. */
-  findings: { present: boolean; why: string };
+  /** The newest slot that verifies and that the core opens; null: none. */
+  slot: { nextSequence: number; sameKernel: boolean } | null;
+  /** Whether there are slot files at all, what they are, and how far those that verify go. */
+  findings: SlotFindings;
   /** Sequence of the oldest block that is kept, and of the next one. */
   oldestSequence: number;
   nextSequence: number;
@@ -40,8 +41,8 @@ export type Recovery =
   | { kind: 'refuse'; why: string };
 
 export function decideRecovery({ slot, findings, oldestSequence, nextSequence }: RecoveryFacts): Recovery {
-  if (slot !== null && slot.nextSequence > nextSequence) {
-    const why = `the checkpoint is at block ${slot.nextSequence}, but the log ends at block ${nextSequence}`;
+  if (findings.furthestSequence > nextSequence) {
+    const why = `the checkpoint is at block ${findings.furthestSequence}, but the log ends at block ${nextSequence}`;
     return { kind: 'refuse', why };
   }
   if (nextSequence === 0) {
@@ -51,11 +52,8 @@ export function decideRecovery({ slot, findings, oldestSequence, nextSequence }:
       : { kind: 'begin' };
   }
   const whole = oldestSequence === 0;
-  if (slot === null || slot.refusal !== null) {
-    const why =
-      slot === null
-        ? `there is no checkpoint (${findings.why})`
-        : `this core does not open the checkpoint (${slot.refusal})`;
+  if (slot === null) {
+    const why = `there is no checkpoint that opens (${findings.why})`;
     return whole
       ? { kind: 'refold', why }
       : { kind: 'refuse', why: `${why}, and the log begins at block ${oldestSequence}` };
@@ -109,12 +107,13 @@ const UNPUBLISHED_MAX = 10_000;
  */
 export async function recover(context: RecoverContext): Promise<Recovered> {
   const { core, plan, log, slots, quarantine } = context;
-  const slot = await slots.load();
+  const slot = await slots.load((state) => refusalOf(core, state));
+  const findings = slots.findings();
   const sameKernel = slot !== null && core.kernelHash.equals(slot.kernelHash);
   const samePlan = slot !== null && planHash(plan).equals(slot.planHash);
   const decision = decideRecovery({
-    slot: slot === null ? null : { nextSequence: slot.nextSequence, sameKernel, refusal: refusalOf(core, slot.state) },
-    findings: slots.findings(),
+    slot: slot === null ? null : { nextSequence: slot.nextSequence, sameKernel },
+    findings,
     oldestSequence: log.oldestSequence,
     nextSequence: log.nextSequence,
   });
@@ -125,7 +124,7 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   const newlyAside: Recovered['setAside'] = [];
   const current = encodePlanPayload(core.kernelHash, plan);
   const resumed = decision.kind === 'resume' ? (slot as LoadedSlot) : null;
-  const publishedTo = context.publishedTo ?? slot?.nextSequence ?? 0;
+  const publishedTo = context.publishedTo ?? findings.furthestSequence;
   let unpublished: Output[] = [];
   let lastPlan: Buffer | null = null;
   const engine = await foldLog({
@@ -168,7 +167,7 @@ function refusalOf(core: Core, state: Uint8Array): string | null {
     core.newEngine().restore(state);
     return null;
   } catch (error) {
-    return toRivuletError(error).code;
+    return `but this core does not open it (${toRivuletError(error).code})`;
   }
 }
 

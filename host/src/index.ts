@@ -105,7 +105,7 @@ export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
 export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';
 export type { Snapshot } from './slot_parts.ts';
-export { type LoadedSlot, openSlots, readSlots, type Slot, type Slots } from './slots.ts';
+export { type LoadedSlot, openSlots, readSlots, type Slot, type SlotFindings, type Slots } from './slots.ts';
 export type {
   AgentEvent,
   AgentStatus,

@@ -39,6 +39,20 @@ describe('checkpoint slots', () => {
     expect(again?.why).toContain('b.rvcp is older');
   });
 
+  test('a_slot_whose_state_is_refused_gives_way_to_the_older_one_and_is_the_first_to_be_written_over', async () => {
+    const slots = await openSlots(directory);
+    await slots.save(slot(3));
+    await slots.save(slot(5, 'odd'));
+    const refusal = (state: Uint8Array) => (Buffer.from(state).toString() === 'odd' ? 'but it is odd' : null);
+    const why = 'b.rvcp: goes up to block 5, but it is odd';
+    expect(await slots.load(refusal)).toMatchObject({ ...slot(3), file: 'a.rvcp', why });
+    expect(slots.findings()).toEqual({ present: true, why: `a.rvcp: verified; ${why}`, furthestSequence: 5 });
+    await slots.save(slot(4));
+    expect(await slots.load(refusal)).toMatchObject({ ...slot(4), file: 'b.rvcp' });
+    expect(await slots.load(() => 'but nothing opens')).toBeNull();
+    expect(slots.findings()).toMatchObject({ present: true, furthestSequence: 4 });
+  });
+
   test('a_state_of_many_slices_verifies_and_others_have_turns_while_it_is_hashed', async () => {
     const state = 'many slices '.repeat(100_000);
     let turns = 0;

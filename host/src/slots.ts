@@ -57,12 +57,26 @@ export interface LoadedSlot extends Slot {
   why: string;
 }
 
+/** What was found in a directory of slots. */
+export interface SlotFindings {
+  /** Whether there is any file. */
+  present: boolean;
+  /** What each file is. */
+  why: string;
+  /** The furthest place of the log that a slot which verifies goes up to, opened or not; 0 without any. */
+  furthestSequence: number;
+}
+
 /** The two slots of a directory. */
 export interface Slots {
-  /** The newest slot that verifies; null when there is none. */
-  load(): Promise<LoadedSlot | null>;
-  /** What the last `load` found: whether there is any file, and what each is, for people. */
-  findings(): { present: boolean; why: string };
+  /**
+   * The newest slot that verifies and that the core opens; null when there is none. A slot that is passed over is the first
+   * to be written over.
+   * @param refusal why the core does not open a state; null when it does. Default: it opens all
+   */
+  load(refusal?: (state: Uint8Array) => string | null): Promise<LoadedSlot | null>;
+  /** What the last `load` found, for people: why each slot was taken or not. */
+  findings(): SlotFindings;
   /**
    * Writes over the older slot (or one that does not verify) and syncs; answers the digest of the state.
    * @throws RIV_LOG_FULL, RIV_LOG_WRITE, RIV_TOO_LARGE
@@ -106,16 +120,26 @@ export async function openSlots(directory: string, storage: Storage = diskStorag
   let newest: SlotFile | null = null;
   /** It was written by a process before this one, which may have been killed before its sync: the system's cache may have it, the disk not. */
   let unproven = true;
-  let findings = { present: false, why: '' };
+  let findings: SlotFindings = { present: false, why: '', furthestSequence: 0 };
 
-  async function load(): Promise<LoadedSlot | null> {
-    const first = await read(storage, directory, SLOT_FILES[0]);
-    const second = await read(storage, directory, SLOT_FILES[1]);
+  async function load(refusal: (state: Uint8Array) => string | null = () => null): Promise<LoadedSlot | null> {
+    let first = await read(storage, directory, SLOT_FILES[0]);
+    let second = await read(storage, directory, SLOT_FILES[1]);
+    const furthestSequence = Math.max(first.slot?.nextSequence ?? 0, second.slot?.nextSequence ?? 0);
+    let decision = choose(first, second);
+    // The older one is opened only when the newer one is not.
+    for (let why: string | null; decision !== null; decision = choose(first, second)) {
+      why = refusal(decision.state);
+      if (why === null) break;
+      const refused = { file: decision.file, slot: null, why: `goes up to block ${decision.nextSequence}, ${why}` };
+      if (decision.file === first.file) first = refused;
+      else second = refused;
+    }
     findings = {
       present: first.why !== NOT_THERE || second.why !== NOT_THERE,
       why: `${first.file}: ${first.why}; ${second.file}: ${second.why}`,
+      furthestSequence,
     };
-    const decision = choose(first, second);
     newest = decision?.file ?? null;
     return decision;
   }

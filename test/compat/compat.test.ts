@@ -68,13 +68,15 @@ function fromNextYear(bytes: Buffer): Buffer {
 }
 
 /** Starts on the state and answers where the fold began; everything in the log has been counted. */
-async function beganWith(version: string): Promise<string> {
+async function beganWith(version: string, { whole = true } = {}): Promise<string> {
   const agent = start(version);
   await agent.ready();
   const ready = agent.events.find(({ event }) => event === 'ready');
   const stopped = await agent.stop();
   expect(stopped.ledger).toMatchObject({ received: MESSAGES, used: MESSAGES });
-  expect(JSON.parse((await runRivulet('replay', state, '--json')).out)).toMatchObject({ digest: stopped.digest });
+  if (whole) {
+    expect(JSON.parse((await runRivulet('replay', state, '--json')).out)).toMatchObject({ digest: stopped.digest });
+  }
   return ready?.event === 'ready' ? ready.recovery : '';
 }
 
@@ -148,8 +150,8 @@ describe('a start whose checkpoint does not open', () => {
     30_000,
   );
 
-  it('folds the log again when the core does not open the state, though the file is sound', async () => {
-    take(version);
+  /** A newer checkpoint beside the good one, whose file is sound and whose state the core does not open. */
+  async function withOddState(): Promise<{ good: string; goodTo: number; odd: string }> {
     const slots = await openSlots(join(state, 'checkpoint'));
     const slot = await slots.load();
     if (slot === null) {
@@ -158,7 +160,28 @@ describe('a start whose checkpoint does not open', () => {
     const odd = Buffer.from(slot.state);
     odd.fill(0xee, 4, 12);
     await slots.save({ ...slot, wallMs: slot.wallMs + 1, state: odd });
-    expect(await beganWith(version)).toMatch(/^the log from block 0 on: this core does not open the checkpoint \(RIV_/);
+    return { good: slot.file, goodTo: slot.nextSequence, odd: slot.file === 'a.rvcp' ? 'b.rvcp' : 'a.rvcp' };
+  }
+
+  it('takes the older one when the core does not open the newer, also when the log is no longer whole', async () => {
+    take(version);
+    await beganWith(version); // leaves a checkpoint of this core
+    const { good, goodTo, odd } = await withOddState();
+    await cutLog();
+    const first = await beganWith(version, { whole: false });
+    expect(first).toContain(`checkpoint ${good} (`);
+    expect(first).toContain(`${odd}: goes up to block ${goodTo}, but this core does not open it (RIV_`);
+    // The clean stop wrote over the one that does not open.
+    expect(await beganWith(version, { whole: false })).toContain(`checkpoint ${odd} (`);
+  }, 60_000);
+
+  it('folds the log again when the core opens neither, though the files are sound', async () => {
+    take(version);
+    const { good } = await withOddState();
+    change(join(state, 'checkpoint', good), () => Buffer.alloc(0));
+    expect(await beganWith(version)).toMatch(
+      /^the log from block 0 on: there is no checkpoint that opens \(.*this core does not open it \(RIV_/,
+    );
   }, 30_000);
 
   it('ends with a code when the log does not reach back: nothing is left out silently', async () => {
@@ -168,7 +191,7 @@ describe('a start whose checkpoint does not open', () => {
       change(file, fromNextYear);
     });
     expect(await refusal(version)).toMatch(
-      /^RIV_CHECKPOINT_LOST: there is no checkpoint \(.*version.*log begins at block 5/m,
+      /^RIV_CHECKPOINT_LOST: there is no checkpoint that opens \(.*version.*log begins at block 5/m,
     );
   }, 30_000);
 });

@@ -148,14 +148,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const beat = createBeat({
       log,
       intervalMs: config.log.commitMs,
-      now: () => performance.now(),
       fold(blocks) {
         takenBytes += messageBytes(blocks);
         const folded = supervisor.fold(blocks);
-        return async () => {
-          const outputs = await folded();
+        const leave = (outputs: readonly Output[]): void => {
           quarantine.keep(outputs, blocks);
           publish(outputs);
+        };
+        return () => {
+          const outputs = folded();
+          return outputs instanceof Promise ? outputs.then(leave) : leave(outputs);
         };
       },
       settled() {

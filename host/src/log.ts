@@ -59,10 +59,12 @@ export interface Log extends LogReader {
   /** What opening it had to cut off: a torn last write, never anything that `durable` had resolved for. */
   readonly cut: { bytes: number; why: string } | null;
   /**
-   * Encodes blocks and starts to write them. Appends are written one after the other, each with one write.
+   * Encodes blocks and starts to write them: where no other write is under way, theirs is when this returns. Appends are
+   * written one after the other, each with one write.
+   * @param into where the blocks are laid down, if they fit; it belongs to the log until `durable` has settled
    * @throws RIV_TOO_LARGE, RIV_LOG_BACKLOG, and the error that ended the log
    */
-  append(drafts: readonly BlockDraft[]): Appended;
+  append(drafts: readonly BlockDraft[], into?: Buffer): Appended;
   /**
    * Recovery needs nothing before `sequence`: whole segments before it go while the log is above `keepBytes`, or while all of
    * the oldest one arrived more than `keepMs` before `nowMs`.
@@ -74,6 +76,15 @@ export interface Log extends LogReader {
    * again by the next call: nothing hangs on it)
    */
   compress(): Promise<void>;
+}
+
+/** An append whose write has not ended. */
+interface Waiting {
+  segment: Segment;
+  position: number;
+  bytes: Buffer;
+  resolve(): void;
+  reject(error: unknown): void;
 }
 
 /** How a log is opened. */
@@ -106,7 +117,9 @@ export async function openLog(options: LogOptions): Promise<Log> {
   let nextOffset = end.offset;
   let backlog = 0;
   let ended: RivuletError | null = null;
-  let tail: Promise<void> = Promise.resolve();
+  /** Writes that wait for the one under way, and the promise that all of them are done. */
+  const waiting: Waiting[] = [];
+  let tail: Promise<void> | null = null;
   let stopWaiting = (): void => {};
   let writing: { segment: Segment; handle: StorageFile } | null = null;
   let cut: Log['cut'] = null;
@@ -142,7 +155,23 @@ export async function openLog(options: LogOptions): Promise<Log> {
     return segment;
   }
 
-  async function write(segment: Segment, position: number, bytes: Buffer): Promise<void> {
+  /** One write after the other; the first begins before this returns. After a failure nothing is written any more. */
+  async function writeWaiting(): Promise<void> {
+    let failure: { error: unknown } | null = null;
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      try {
+        if (failure !== null) throw failure.error;
+        await write(next);
+        next.resolve();
+      } catch (error) {
+        failure = { error };
+        next.reject(error);
+      }
+    }
+    tail = null;
+  }
+
+  async function write({ segment, position, bytes }: Waiting): Promise<void> {
     for (let waited = false; ; waited = true) {
       try {
         await writeOnce(segment, position, bytes);
@@ -205,7 +234,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     },
     cut,
 
-    append(drafts) {
+    append(drafts, into) {
       if (ended !== null) throw ended;
       const length = drafts.reduce((sum, draft) => sum + BLOCK_HEADER_BYTES + payloadLength(draft), 0);
       if (backlog > 0 && backlog + length > BACKLOG_BYTES_MAX)
@@ -215,7 +244,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
           where: directory,
         });
       const segment = segmentFor(length);
-      const bytes = Buffer.allocUnsafe(length);
+      const bytes = into !== undefined && into.length >= length ? into.subarray(0, length) : Buffer.allocUnsafe(length);
       const firstOffsets: number[] = [];
       let at = 0;
       for (const draft of drafts) {
@@ -231,8 +260,11 @@ export async function openLog(options: LogOptions): Promise<Log> {
       const position = segment.size;
       segment.size += length;
       backlog += length;
-      tail = tail.then(() => write(segment, position, bytes));
-      return { bytes, firstOffsets, durable: tail };
+      const durable = new Promise<void>((resolve, reject) => {
+        waiting.push({ segment, position, bytes, resolve, reject });
+      });
+      tail ??= writeWaiting();
+      return { bytes, firstOffsets, durable };
     },
 
     read: (fromSequence) => readLog(storage, segments, nextDurable(segments, nextSequence), fromSequence),
@@ -244,7 +276,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     async close() {
       ended ??= new RivuletError('RIV_LOG_WRITE', { found: 'an append after the log was closed', where: directory });
       stopWaiting();
-      await tail.catch(() => {}); // whoever awaits `durable` has been told
+      await tail; // whoever awaits `durable` has been told what failed
       await tidier.end();
       await writing?.handle.close();
       writing = null;

@@ -63,7 +63,7 @@ async function divert(bytes: Buffer, protocol: 4 | 5, sizes: number[]) {
       answered.push(id);
       return false;
     },
-    diverted: (batch) => taken.push(batch),
+    diverted: (batch) => taken.push({ ...batch, payload: batch.payload.map((part) => Buffer.from(part)) }),
   });
   diverter.stream.on('data', (part: Buffer) => passed.push(part));
   // The buffer of a read is used again for the next, as `onread` does.

@@ -114,7 +114,6 @@ export function setUp() {
     log,
     fold: () => () => undefined,
     intervalMs: 5,
-    now: () => performance.now(),
     failed: (error) => failures.push(error),
   });
   let epoch = 0;

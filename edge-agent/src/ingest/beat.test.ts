@@ -32,7 +32,6 @@ function setUp() {
       return () => events.push('released');
     },
     intervalMs: 10,
-    now: () => performance.now(),
     failed: (error) => events.push(`failed: ${(error as Error).message}`),
   });
   const entry = (name: string): Entry => ({

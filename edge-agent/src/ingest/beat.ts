@@ -13,6 +13,9 @@
  */
 import type { BlockDraft } from '@rivulet/host';
 
+/** What a beat is laid down in is used again up to this much; a larger one is given back. */
+const REUSED_BYTES_MAX = 1024 * 1024;
+
 /** Above this much in one beat the receive window is the limit, not the disk: do not wait for the next beat. */
 const FULL_BEAT_BYTES = 65_536;
 
@@ -41,20 +44,18 @@ export interface Entry {
 
 /** What the beat needs of the log: one durable write of several blocks. */
 export interface BeatLog {
-  append(drafts: readonly BlockDraft[]): { bytes: Buffer; firstOffsets: number[]; durable: Promise<void> };
+  append(drafts: readonly BlockDraft[], into?: Buffer): { bytes: Buffer; durable: Promise<void> };
 }
 
 export interface BeatOptions {
   log: BeatLog;
   /**
    * Folds the blocks just handed to the log, while they are being written; returns what may be done once they are
-   * durable (sending outputs). The next commit waits for what that returns.
+   * durable (sending outputs). The next commit waits for a promise that this returns, and then uses `bytes` again.
    */
   fold(bytes: Buffer): () => unknown;
   /** The longest a beat may be, the user's `log.commit`. */
   intervalMs: number;
-  /** Monotonic milliseconds. */
-  now(): number;
   /** Called once, when the log could not be written or the fold could not go on; the beat is dead then. */
   failed(error: unknown): void;
   /** Called after each durable commit, when everything folded so far is durable: the place for checkpoints. */
@@ -97,7 +98,16 @@ export function beatLength(history: BeatHistory, intervalMs: number): number {
 export function createBeat(options: BeatOptions): Beat {
   const { log, intervalMs } = options;
   let pending: Entry[] = [];
-  let state: 'idle' | 'due' | 'writing' | 'dead' = 'idle';
+  /** `settled`: all is durable and the beat's time is not over; `due`: the next commit comes in this turn or the next. */
+  let state: 'idle' | 'due' | 'writing' | 'settled' | 'dead' = 'idle';
+  /** Entries of the last commit, whose doors wait for the next beat. */
+  let held: Entry[] = [];
+  /** Blocks are laid down here, commit after commit. */
+  let buffer: Buffer = Buffer.alloc(0);
+  /** One timer for all beats of a length: making one costs more than setting it again. */
+  let timer: NodeJS.Timeout | null = null;
+  let timerMs = 0;
+  let timeIsOver = true;
   let failure: unknown;
   let ended = false;
   let commits = 0;
@@ -128,21 +138,26 @@ export function createBeat(options: BeatOptions): Beat {
     const entries = pending;
     pending = [];
     state = 'writing';
-    const started = options.now();
     try {
       const drafts = entries.map((entry) => entry.seal());
-      const { bytes, durable } = log.append(drafts);
+      // Begins the write: the disk is at work while the core is.
+      const { bytes, durable } = log.append(drafts, buffer);
+      if (bytes.length > buffer.length && bytes.length <= REUSED_BYTES_MAX) {
+        buffer = bytes;
+      }
       // A rejection while the fold runs below must not count as unhandled.
       durable.catch(() => undefined);
       remember(bytes.length, drafts, entries);
+      begin(beatLength(history, intervalMs));
       const release = options.fold(bytes);
-      durable.then(() => written(entries, release, started)).catch(die);
+      durable.then(() => written(entries, release)).catch(die);
     } catch (error) {
       die(error);
     }
   }
 
-  async function written(entries: Entry[], release: () => unknown, started: number): Promise<void> {
+  /** The commit is on disk. What it answers is waited for. */
+  function written(entries: Entry[], release: () => unknown): unknown {
     if (state === 'dead') {
       return;
     }
@@ -150,22 +165,52 @@ export function createBeat(options: BeatOptions): Beat {
     for (const entry of entries) {
       entry.durable?.();
     }
-    await release();
-    state = 'due';
+    const released = release();
+    return released instanceof Promise ? released.then(() => settle(entries)) : settle(entries);
+  }
+
+  function settle(entries: Entry[]): void {
+    state = 'settled';
+    held = entries;
     options.settled?.();
-    const wait = started + beatLength(history, intervalMs) - options.now();
-    const next = (): void => {
-      for (const entry of entries) {
-        entry.proceed?.();
-      }
-      // What the doors read in this turn joins what they had read before.
-      setImmediate(commit);
-    };
-    if (waiters.length > 0 || wait <= 0) {
+    if (timeIsOver || waiters.length > 0) {
+      state = 'due';
       setImmediate(next);
-    } else {
-      setTimeout(next, Math.ceil(wait));
     }
+  }
+
+  /** Of this beat's time. */
+  function begin(lengthMs: number): void {
+    timeIsOver = lengthMs === 0;
+    if (timeIsOver) {
+      return;
+    }
+    if (timer !== null && timerMs === lengthMs) {
+      timer.refresh();
+      return;
+    }
+    clearTimeout(timer ?? undefined);
+    timerMs = lengthMs;
+    timer = setTimeout(() => {
+      timeIsOver = true;
+      if (state === 'settled') {
+        next();
+      }
+    }, lengthMs);
+  }
+
+  /** The next beat: doors read again. */
+  function next(): void {
+    if (state === 'dead') {
+      return;
+    }
+    state = 'due';
+    for (const entry of held) {
+      entry.proceed?.();
+    }
+    held = [];
+    // What the doors read in this turn joins what they had read before.
+    setImmediate(commit);
   }
 
   function remember(bytes: number, drafts: BlockDraft[], entries: Entry[]): void {
@@ -185,6 +230,8 @@ export function createBeat(options: BeatOptions): Beat {
     state = 'dead';
     failure = error;
     pending = [];
+    held = [];
+    clearTimeout(timer ?? undefined);
     for (const waiter of waiters) {
       waiter.reject(error);
     }
@@ -218,6 +265,6 @@ export function createBeat(options: BeatOptions): Beat {
       return drained();
     },
     commits: () => commits,
-    settled: () => state === 'idle' || state === 'due',
+    settled: () => state === 'idle' || state === 'settled' || state === 'due',
   };
 }

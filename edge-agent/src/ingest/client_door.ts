@@ -92,7 +92,6 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   const session = `${clientId} ${config.url}`;
   let credentials = readCredentials(config, context.clock.wallMs());
   const freshness = createFreshness(config.staleAfterMs);
-  const readBuffer = Buffer.allocUnsafeSlow(READ_BYTES);
   const outbound = createOutbound();
   let connection: Connection | null = null;
   let gathered: Gathered | null = null;
@@ -126,14 +125,17 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     const protocol = options.protocolVersion === 4 ? 4 : 5;
     const received = (length: number, bytes: Uint8Array): boolean => {
       const read = Buffer.from(bytes.buffer, bytes.byteOffset, length);
-      const more = opened.diverter.received(read);
+      // Without TLS nothing is read over these bytes before their block is written and reading goes on.
+      const more = opened.diverter.received(config.tls === null ? read : Buffer.from(read));
       const goOn = more || (opened.taking && config.tls !== null);
       if (!goOn) {
         opened.heldSinceMs ??= performance.now();
       }
       return goOn && !quiet;
     };
-    const socket = openSocket(config, credentials, { buffer: readBuffer, callback: received });
+    // One for each connection: blocks of the one before may still wait for a disk.
+    const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+    const socket = openSocket(config, credentials, { buffer, callback: received });
     const diverter = createDiverter(socket, {
       protocol,
       packetBytesMax: Math.min(context.payloadBytesMax + PACKET_OVERHEAD_BYTES, BROKER_PACKET_BYTES_MAX),

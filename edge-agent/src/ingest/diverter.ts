@@ -16,7 +16,7 @@ import { createAckWriter, PACKET_TYPE, publishPacketId, publishQos, withoutPaylo
 
 /** Messages taken out of one read. */
 export interface Diverted {
-  /** Whole packets in the order they came; the bytes are the taker's own. */
+  /** Whole packets in the order they came: views of what was received. */
   payload: Buffer[];
   /** PUBLISH packets in it (PUBREL are not counted). */
   count: number;
@@ -43,8 +43,8 @@ export interface DiverterOptions {
 export interface Diverter {
   stream: Duplex;
   /**
-   * Takes bytes from the socket; the buffer may be reused afterwards. Returns false when messages were taken out: read
-   * no further until the beat says so.
+   * Takes bytes from the socket; they are to stay as they are until the messages taken out of them are sealed. Returns false
+   * when there were any: read no further until the beat says so.
    */
   received(bytes: Buffer): boolean;
   /**
@@ -91,7 +91,8 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
         if (type === PACKET_TYPE.connack && end - body >= 2 && bytes[body + 1] === 0) {
           options.connected(((bytes[body] as number) & 1) === 1);
         }
-        passed.push(bytes.subarray(start, end));
+        // MQTT.js may keep what it gets.
+        passed.push(Buffer.from(bytes.subarray(start, end)));
       }
     },
     oversized(head, body) {
@@ -131,9 +132,8 @@ export function createDiverter(socket: Socket, options: DiverterOptions): Divert
   socket.on('close', () => stream.destroy());
 
   function received(bytes: Buffer): boolean {
-    // The read buffer is reused; one copy serves the log and MQTT.js.
     try {
-      framer.push(Buffer.from(bytes));
+      framer.push(bytes);
     } catch (error) {
       if (!(error instanceof MalformedStream)) {
         throw error;

@@ -136,11 +136,10 @@ export function encodeOwnPublish(message: {
   const { id, topic, payload, retain = false, protocol, dup } = message;
   const topicLength = Buffer.byteLength(topic);
   const length = 2 + topicLength + (id === null ? 0 : 2) + (protocol === 5 ? 1 : 0) + Buffer.byteLength(payload);
-  const header = encodeLength(length);
-  const bytes = Buffer.allocUnsafe(1 + header.length + length);
+  const bytes = Buffer.allocUnsafe(1 + lengthBytes(length) + length);
   const flags = (dup ? FLAG_DUP : 0) | (id === null ? 0 : 1 << 1) | (retain ? FLAG_RETAIN : 0);
-  let at = bytes.writeUInt8((PACKET_TYPE.publish << 4) | flags, 0);
-  at += header.copy(bytes, at);
+  bytes[0] = (PACKET_TYPE.publish << 4) | flags;
+  let at = writeLength(bytes, 1, length);
   at = bytes.writeUInt16BE(topicLength, at);
   at += bytes.write(topic, at);
   if (id !== null) {
@@ -180,14 +179,24 @@ export function withoutPayload(head: Buffer, body: number, protocol: 4 | 5): { b
   return { bytes: Buffer.concat([head.subarray(0, 1), length, kept, properties]), body: 1 + length.length };
 }
 
-/** Remaining length, section 2.2.3 of MQTT 3.1.1. */
+/** Remaining length, section 2.2.3 of MQTT 3.1.1: seven bits a byte. */
 function encodeLength(length: number): Buffer {
-  const digits: number[] = [];
+  const bytes = Buffer.alloc(lengthBytes(length));
+  writeLength(bytes, 0, length);
+  return bytes;
+}
+
+function lengthBytes(length: number): number {
+  return length < 0x80 ? 1 : length < 0x4000 ? 2 : length < 0x20_0000 ? 3 : 4;
+}
+
+/** Answers the place behind it. */
+function writeLength(target: Buffer, from: number, length: number): number {
+  let at = from;
   let rest = length;
-  do {
-    const digit = rest & 0x7f;
-    rest >>>= 7;
-    digits.push(rest > 0 ? digit | 0x80 : digit);
-  } while (rest > 0);
-  return Buffer.from(digits);
+  for (; rest >= 0x80; rest >>>= 7) {
+    target[at++] = (rest & 0x7f) | 0x80;
+  }
+  target[at++] = rest;
+  return at;
 }

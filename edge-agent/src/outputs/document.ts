@@ -20,6 +20,12 @@ import { createDiscovery } from './home_assistant.ts';
 import { rebirthCommand } from './rebirth.ts';
 import { fillTopic } from './topic.ts';
 
+/** What a topic is filled with, beside the gateway. */
+type Values = { task?: string; window?: string; key: string; field?: string };
+
+/** Topics remembered, some 200 bytes each; with more keys they are filled again. */
+const TOPICS_MAX = 4096;
+
 /** A message ready to be published; once at least and not retained unless it says otherwise. */
 export interface OutboundMessage extends Partial<DeliveryConfig> {
   topic: string;
@@ -49,17 +55,28 @@ export function createDocumenter(config: Config): Documenter {
 
   function publish(
     rules: readonly (DeliveryConfig & { topic: string })[] | undefined,
-    values: Record<string, string>,
+    values: Values,
     document: object,
   ): OutboundMessage[] {
     if (rules === undefined || rules.length === 0) {
       return [];
     }
     const payload = JSON.stringify(document);
-    return rules.map(({ topic, qos, retain }) => ({
-      topic: fillTopic(topic, { gateway, ...values }),
-      ...{ payload, qos, retain },
-    }));
+    return rules.map(({ topic, qos, retain }) => ({ topic: topicOf(topic, values), payload, qos, retain }));
+  }
+
+  /** Hundreds of predictions a second go to the same few topics. */
+  const topics = new Map<string, string>();
+  function topicOf(template: string, values: Values): string {
+    const { key, field = '' } = values;
+    // Keys are hostile: with its length in front none can be taken for a key and a field.
+    const name = `${template}\n${values.task ?? values.window}\n${key.length} ${key}${field}`;
+    const known = topics.get(name);
+    if (known !== undefined) return known;
+    const topic = fillTopic(template, { gateway, ...values });
+    if (topics.size >= TOPICS_MAX) topics.clear();
+    topics.set(name, topic);
+    return topic;
   }
 
   function wants(kind: Output['kind'], subject: number): boolean {
@@ -90,7 +107,7 @@ export function createDocumenter(config: Config): Documenter {
         if (task === undefined || (task.kind === 'classification' && output.class === '')) return [];
         const document = predictionDocument(task.name, output);
         const sent = publish(predictionRules[output.subject], { task: task.name, key: output.key }, document);
-        return [...sent.flatMap(({ topic }) => discovery.prediction(task, output.key, topic)), ...sent];
+        return announced(sent, (topic) => discovery.prediction(task, output.key, topic));
       }
       case 'alarm': {
         const task = config.tasks[output.subject]?.name ?? '';
@@ -106,7 +123,7 @@ export function createDocumenter(config: Config): Documenter {
         if (rule === undefined) return [];
         const { key, field } = output;
         const sent = publish([rule], { key, field }, forwardDocument(rule.unit, output));
-        return [...sent.flatMap(({ topic }) => discovery.reading(rule, key, field, topic)), ...sent];
+        return announced(sent, (topic) => discovery.reading(rule, key, field, topic));
       }
       case 'late': {
         const { key, field, time, value, watermark, id } = output;
@@ -126,11 +143,33 @@ export function createDocumenter(config: Config): Documenter {
   return { messages, wants };
 }
 
+/** The messages, each behind its announcement where there is one. */
+function announced(messages: OutboundMessage[], announcement: (topic: string) => OutboundMessage[]): OutboundMessage[] {
+  const first = messages.flatMap(({ topic }) => announcement(topic));
+  return first.length === 0 ? messages : [...first, ...messages];
+}
+
+/** Written out, not spread: it is made for every prediction. */
 function predictionDocument(task: string, output: Prediction): object {
-  const { key, at, horizonMs, value, low, high, release, id } = output;
-  const answer = output.class === '' ? { value, low, high } : { class: output.class, probability: value, low, high };
-  const errors = { error: known(output.error), error_last_value: known(output.errorLastValue) };
-  return { task, key, at, horizon: horizonMs, ...answer, ...errors, release, id };
+  const { key, at, horizonMs: horizon, value, low, high, release, id } = output;
+  const error = known(output.error);
+  const error_last_value = known(output.errorLastValue);
+  return output.class === ''
+    ? { task, key, at, horizon, value, low, high, error, error_last_value, release, id }
+    : {
+        task,
+        key,
+        at,
+        horizon,
+        class: output.class,
+        probability: value,
+        low,
+        high,
+        error,
+        error_last_value,
+        release,
+        id,
+      };
 }
 
 function alarmDocument(task: string, output: Alarm): object {

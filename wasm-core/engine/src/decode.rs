@@ -10,7 +10,9 @@ mod walk;
 pub mod packed;
 pub mod format;
 pub mod mapping;
+mod scan;
 mod json;
+mod shape;
 mod bytes;
 mod cbor;
 mod msgpack;
@@ -33,6 +35,7 @@ pub use path::{Path, is_capture_name};
 pub use rows::{Decoded, Rows};
 pub use selection::{PATHS_MAX, Selection};
 pub use sense::Sense;
+pub use shape::Shapes;
 pub use text::Text;
 
 use crate::error::{CoreError, Result};

@@ -15,7 +15,7 @@ mod skew;
 use core::cell::Cell;
 
 use crate::codec::{Reader, Writer};
-use crate::decode::Decoded;
+use crate::decode::{Decoded, Shapes};
 use crate::error::{CoreError, Result};
 use crate::forward::Sending;
 use crate::ledger::{Fate, Ledger};
@@ -70,6 +70,8 @@ struct State {
     messages: u64,
     used: u64,
     releases_refused: u64,
+    /// No state: by source, what its payloads look like.
+    shapes: Vec<Shapes>,
     /// Rows of the message at hand and their readings, reused.
     rows: Vec<message::Row>,
     readings: Vec<message::Reading>,
@@ -315,6 +317,7 @@ impl State {
             messages: 0,
             used: 0,
             releases_refused: 0,
+            shapes: Self::no_shapes(&plan),
             rows: Vec::new(),
             readings: Vec::new(),
             derived: Vec::new(),
@@ -324,6 +327,10 @@ impl State {
             shape: Cell::new(None),
             plan,
         }
+    }
+
+    pub(super) fn no_shapes(plan: &Plan) -> Vec<Shapes> {
+        plan.sources.iter().map(|_| Shapes::default()).collect()
     }
 
     fn book(&mut self, account: usize, fate: Fate, count: u64) {
@@ -342,6 +349,7 @@ impl State {
         self.shape.set(None);
         let earlier = core::mem::replace(&mut self.plan, plan);
         let plan = &self.plan;
+        self.shapes = Self::no_shapes(plan);
         if !plan.has_sparkplug() {
             self.nodes = Nodes::default();
         }

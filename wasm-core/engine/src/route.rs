@@ -248,6 +248,8 @@ pub struct SourceRoute {
     pub series: Vec<u32>,
     /// Index of the device's number stream, once it was needed.
     pub stream: u32,
+    /// Index of the shape that its payloads had last.
+    pub shape: u8,
 }
 
 /// A topic as one task sees it that takes labels from it.
@@ -314,6 +316,7 @@ impl Route {
                 key: NONE,
                 series: vec![NONE; definition.fields.len()],
                 stream: NONE,
+                shape: 0,
             })
         });
         let labels = plan.tasks.iter().enumerate().filter_map(|(task, definition)| {

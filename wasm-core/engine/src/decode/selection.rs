@@ -168,6 +168,20 @@ impl Selection {
         Ok(self.scopes.len() - 1)
     }
 
+    /// Every path, as bits.
+    #[must_use]
+    pub(super) fn all(&self) -> u64 {
+        u64::MAX
+            .checked_shr(u32::try_from(PATHS_MAX - self.routes.len()).expect("at most PATHS_MAX"))
+            .unwrap_or(0)
+    }
+
+    /// True when its steps are names and places alone.
+    #[must_use]
+    pub(super) fn is_plain(&self) -> bool {
+        self.scopes.len() == 1 && self.conditions.is_none()
+    }
+
     /// The scope that path `path` gives values of.
     #[must_use]
     pub fn scope_of(&self, path: usize) -> usize {

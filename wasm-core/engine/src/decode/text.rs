@@ -45,6 +45,12 @@ impl<'a> Text<'a> {
         (self.escapes == Escapes::None).then_some(self.bytes)
     }
 
+    /// How its characters are written.
+    #[must_use]
+    pub fn escapes(&self) -> Escapes {
+        self.escapes
+    }
+
     /// True when its last byte, which is no escape's, is `last`.
     #[must_use]
     pub fn ends_with(&self, last: u8) -> bool {

@@ -4,7 +4,7 @@
 
 use super::found::Found;
 use super::rows::{Child, Decoded, Rows};
-use super::selection::{Move, PATHS_MAX, Selection};
+use super::selection::{Move, Selection};
 use crate::error::{CoreError, Result};
 
 /// Nesting of a payload; bounds the recursion.
@@ -59,10 +59,7 @@ pub(super) fn read<'a, C: Cursor<'a>>(cursor: C, selection: &Selection, decoded:
         probe: Some(&mut decoded.probe),
         nested: 0,
     };
-    let all = u64::MAX
-        .checked_shr(u32::try_from(PATHS_MAX - selection.routes.len()).expect("at most PATHS_MAX"))
-        .unwrap_or(0);
-    walk.value(0, all)?;
+    walk.value(0, selection.all())?;
     walk.cursor.finish()
 }
 
@@ -192,7 +189,7 @@ impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
 }
 
 /// Positions of the bits that are set, from the lowest.
-fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
+pub(super) fn bits(mut mask: u64) -> impl Iterator<Item = usize> {
     core::iter::from_fn(move || {
         (mask != 0).then(|| {
             let bit = mask.trailing_zeros() as usize;

@@ -142,6 +142,7 @@ impl State {
             messages,
             used,
             releases_refused,
+            shapes: Self::no_shapes(&plan),
             rows: Vec::new(),
             readings: Vec::new(),
             derived: Vec::new(),

@@ -110,7 +110,7 @@ impl State {
         outputs: &mut Outputs,
     ) -> Result<Fate> {
         self.announce(route.source, publish, outputs)?;
-        self.decode(route.source, block, publish, decoded)?;
+        self.decode(route, block, publish, decoded)?;
         self.resolve(route, decoded)?;
         let mapping = &self.plan.sources[route.source].mapping;
         let counts_messages = mapping.counts_messages();
@@ -271,7 +271,7 @@ impl State {
         if publish.payload.len() > self.plan.limits.payload_bytes {
             return Err(CoreError::Limit);
         }
-        self.decode(route.source, block, publish, decoded)?;
+        self.decode(route, block, publish, decoded)?;
         self.resolve(route, decoded)?;
         for row in &self.rows {
             for reading in &self.readings[row.from..row.to] {

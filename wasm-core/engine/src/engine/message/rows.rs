@@ -2,7 +2,7 @@
 
 use super::super::State;
 use crate::decode::sparkplug::Payload;
-use crate::decode::{self, Decoded, Format, Found};
+use crate::decode::{Decoded, Format, Found};
 use crate::error::{CoreError, Result};
 use crate::names::NONE;
 use crate::plan::{Clocks, Field};
@@ -51,12 +51,12 @@ impl State {
     /// Fills `rows` and `readings` with what a payload says, readings by the position of their field.
     pub(super) fn decode<'a>(
         &mut self,
-        source_index: usize,
+        route: &mut SourceRoute,
         block: &Block,
         publish: &Publish<'a>,
         decoded: &mut Decoded<'a>,
     ) -> Result<()> {
-        let source = &self.plan.sources[source_index];
+        let source = &self.plan.sources[route.source];
         let mapping = &source.mapping;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
         let wall_ms = block.wall_ms as f64;
@@ -64,7 +64,9 @@ impl State {
             let announced = self.nodes.announced(publish.topic);
             Payload::parse(publish.payload)?.read(announced, &mapping.selection, decoded)?;
         } else {
-            decode::decode(&source.format, publish.payload, wall_ms, &mapping.selection, decoded)?;
+            let shapes = &mut self.shapes[route.source];
+            let (format, payload, selection) = (&source.format, publish.payload, &mapping.selection);
+            shapes.decode(&mut route.shape, format, payload, wall_ms, selection, decoded)?;
         }
         let rows = &decoded.rows;
         self.rows.clear();

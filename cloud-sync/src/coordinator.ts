@@ -15,8 +15,6 @@ import type {
   FleetView,
   GatewayChangeView,
   GatewayDetailView,
-  HeadView,
-  HeldView,
   LineageView,
   ModelView,
   PieceAnswerView,
@@ -29,12 +27,8 @@ import type { Store } from './drivers/store.ts';
 import { curveView } from './fleet/curves.ts';
 import { openRoster } from './fleet/roster.ts';
 import { fleetSentence } from './fleet/sentence.ts';
-import { openClones } from './intake/clones.ts';
-import { receiveDelta } from './intake/deltas.ts';
 import { type EnrolmentRequest, enrol } from './intake/enrolment.ts';
-import { openKeys } from './intake/keys.ts';
-import { openPieces } from './intake/pieces.ts';
-import { receiveReport } from './intake/reports.ts';
+import { type Gathered, openIntake } from './intake/intake.ts';
 import { retryWindow } from './intake/retry_window.ts';
 import type { OpenMerge } from './merge.ts';
 import type { OperatorCommand } from './operate/command.ts';
@@ -43,7 +37,7 @@ import { overrideJudgement } from './operate/override.ts';
 import { diffReleases, listReleases, pinRelease, rollBack, showRelease } from './operate/releases.ts';
 import { openModels } from './registry/models.ts';
 import { openReleaser } from './registry/releaser.ts';
-import { headView, lineageView, modelView, releaseView } from './registry/views.ts';
+import { lineageView, modelView, releaseView } from './registry/views.ts';
 
 /** Gateways listed in one fleet view; the sentence and the counts are over all of them. */
 const GATEWAYS_LISTED_MAX = 1_000;
@@ -53,7 +47,7 @@ export interface CoordinatorParts {
   readonly openMerge: OpenMerge;
   /** Names the arithmetic in every release. */
   readonly kernelHash: Uint8Array;
-  readonly identity: Pick<Identity, 'publicKey' | 'sign'>;
+  readonly identity: Pick<Identity, 'publicKey' | 'sign'> & Partial<Pick<Identity, 'signAhead'>>;
   readonly clock: Clock;
   /** Calls `work` once, `ms` from now; returns how to take that back. Default: the process's timers. */
   readonly after?: (ms: number, work: () => void) => () => void;
@@ -75,6 +69,8 @@ export interface Coordinator {
   /** Takes a piece of an envelope in; with the last one the envelope. */
   receivePiece(piece: Uint8Array): PieceAnswerView;
   receiveReport(body: Uint8Array, signature: string): ReportAnswerView;
+  /** The same three for a server that many call at a time: what came together goes to disk together. */
+  readonly gathered: Gathered;
   /** When a gateway should come again; `busy`: it is being turned away for load. */
   retryWindow(busy?: boolean): RetryWindowView;
   fleet(): FleetView;
@@ -112,9 +108,6 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
   };
 
   const roster = openRoster(store.directory, clock);
-  const keys = openKeys(roster);
-  const clones = openClones(store, clock);
-  const pieces = openPieces(keys);
   const models = openModels(store, parts.openMerge, () => clock.wallMs());
   const releaser = openReleaser({
     ...parts,
@@ -126,37 +119,16 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     onSuspect: (_head, { gateway }) => changed(gateway, 'quarantined'),
     onFailure: (_head, error) => emit({ kind: 'failure', error }),
   });
+  const intake = openIntake({
+    ...{ store, models, roster, releaser, identity, clock, changed },
+    failed: (error) => emit({ kind: 'failure', error }),
+  });
   models.rebuild();
   roster.changes(); // who was up before is no news
   releaser.wake();
 
   function changed(id: string, change: GatewayChangeView['change']): void {
     emit({ kind: 'gateway', change: { id, change, at: clock.wallMs() } });
-  }
-
-  /** The heads a gateway can use: of the models it has a part in, and of those its tasks could take. */
-  function headsFor(gateway: string): HeadView[] {
-    const schemas = new Set([
-      ...store.deltas.contributionsOf(gateway).map(({ schema }) => schema),
-      ...(roster.get(gateway)?.report?.tasks ?? []).flatMap(({ schema }) => schema ?? []),
-    ]);
-    return [...schemas].flatMap((schema) => store.heads.get(schema) ?? []).map(headView);
-  }
-
-  const heldOf = (gateway: string): HeldView[] =>
-    store.deltas.contributionsOf(gateway).map(({ schema, incarnation, seq }) => ({ schema, incarnation, seq }));
-
-  /** What every good answer to a gateway ends with. */
-  function standingOf(gateway: string): ReportAnswerView {
-    return { heads: headsFor(gateway), held: heldOf(gateway), retry_window_s: retryWindow(roster.size()) };
-  }
-
-  function takeDelta(envelope: Uint8Array): DeltaAnswerView {
-    const { receipt, signature, schema } = receiveDelta(envelope, { store, models, roster, keys, identity, clock });
-    if (receipt.outcome === 'accepted') releaser.wake();
-    if (receipt.outcome === 'quarantined') changed(receipt.gateway, 'quarantined');
-    const waitS = Math.ceil(releaser.waitMs(schema) / 100) / 10;
-    return { receipt, signature, retry_after_s: waitS, ...standingOf(receipt.gateway) };
   }
 
   return {
@@ -174,22 +146,10 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
       };
     },
 
-    receiveDelta: takeDelta,
-
-    receivePiece(bytes) {
-      const { received, envelope } = pieces.receive(bytes);
-      const retry_window_s = retryWindow(roster.size());
-      return { received, retry_window_s, ...(envelope === null ? {} : { delta: takeDelta(envelope) }) };
-    },
-
-    receiveReport(body, signature) {
-      const { gateway, cloned } = receiveReport(body, signature, { store, roster, keys, clones });
-      if (cloned) {
-        changed(gateway, 'cloned');
-        emit({ kind: 'failure', error: new RivuletError('RIV_GATEWAY_CLONED', `two gateways live as ${gateway}`) });
-      }
-      return standingOf(gateway);
-    },
+    receiveDelta: intake.delta,
+    receivePiece: intake.piece,
+    receiveReport: intake.report,
+    gathered: intake.gathered,
 
     fleet() {
       const all = roster.views();

@@ -21,6 +21,8 @@ export interface Identity {
   renew(): Promise<void>;
   /** Ed25519 signature, 64 bytes. */
   sign(bytes: Uint8Array): Buffer;
+  /** The same, off this thread. */
+  signAhead(bytes: Uint8Array): Promise<Buffer>;
 }
 
 /** How an identity is opened. */
@@ -47,6 +49,10 @@ export async function openIdentity(directory: string, options: IdentityOptions =
       incarnation = await openIncarnation(file, true);
     },
     sign: (bytes) => sign(null, bytes, key),
+    signAhead: (bytes) =>
+      new Promise((resolve, reject) => {
+        sign(null, bytes, key, (error, signature) => (error === null ? resolve(signature) : reject(error)));
+      }),
   };
 }
 

@@ -103,7 +103,14 @@ export {
 export { compilePlan, DRIFT_DETECTORS, type EvaluationSpec, planForEvaluation, planHash, RUN_LENGTHS } from './plan.ts';
 export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
-export { type KeyObject, publicKeyBytes, publicKeyFromBytes, sha256, signatureVerifies } from './signing.ts';
+export {
+  type KeyObject,
+  publicKeyBytes,
+  publicKeyFromBytes,
+  sha256,
+  signatureVerifies,
+  signatureVerifiesAhead,
+} from './signing.ts';
 export type { Snapshot } from './slot_parts.ts';
 export { type LoadedSlot, openSlots, readSlots, type Slot, type SlotFindings, type Slots } from './slots.ts';
 export type {

@@ -38,6 +38,13 @@ export function publicKeyBytes(key: KeyObject): Buffer {
   return key.export({ format: 'der', type: 'spki' }).subarray(SPKI_PREFIX.length);
 }
 
+/** `signatureVerifies`, off this thread: it is most of what an envelope costs. */
+export function signatureVerifiesAhead(bytes: Uint8Array, signature: Uint8Array, key: KeyObject): Promise<boolean> {
+  return new Promise((resolve) => {
+    verify(null, bytes, key, signature, (error, good) => resolve(error === null && good));
+  });
+}
+
 /** True when `signature` is the Ed25519 signature of `bytes` by the owner of `key`. */
 export function signatureVerifies(bytes: Uint8Array, signature: Uint8Array, key: KeyObject): boolean {
   return verify(null, bytes, key, signature);

@@ -65,7 +65,7 @@ export interface Route {
   readonly answer: { readonly media: string; readonly schema: JsonSchema };
   readonly refusals: readonly ErrorCode[];
   /** Absent: the server answers it by itself (the event stream). */
-  readonly handle?: (call: Call) => unknown;
+  readonly handle?: (call: Call) => unknown | Promise<unknown>;
   /** Value of `cache-control`; without it nothing is kept. */
   readonly cache?: string;
 }
@@ -92,7 +92,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       body: { media: 'application/octet-stream', schema: SCHEMAS.Bytes, raw: true, bytesMax: DELTA_BYTES_MAX },
       answer: json(SCHEMAS.DeltaAnswer),
       refusals: DELTA_REFUSALS,
-      handle: ({ body }) => coordinator.receiveDelta(body as Uint8Array),
+      handle: ({ body }) => coordinator.gathered.delta(body as Uint8Array),
     },
     {
       method: 'POST',
@@ -101,7 +101,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       body: { media: 'application/octet-stream', schema: SCHEMAS.Bytes, raw: true, bytesMax: PIECE_BODY_BYTES_MAX },
       answer: json(SCHEMAS.PieceAnswer),
       refusals: DELTA_REFUSALS,
-      handle: ({ body }) => coordinator.receivePiece(body as Uint8Array),
+      handle: ({ body }) => coordinator.gathered.piece(body as Uint8Array),
     },
     {
       method: 'POST',
@@ -111,7 +111,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       headers: { 'x-rivulet-signature': 'base64 Ed25519 over the body' },
       answer: json(SCHEMAS.ReportAnswer),
       refusals: ['RIV_REQUEST', 'RIV_SIGNATURE', 'RIV_GATEWAY_UNKNOWN', 'RIV_STORE'],
-      handle: ({ body, header }) => coordinator.receiveReport(body as Uint8Array, header('x-rivulet-signature')),
+      handle: ({ body, header }) => coordinator.gathered.report(body as Uint8Array, header('x-rivulet-signature')),
     },
     {
       method: 'GET',

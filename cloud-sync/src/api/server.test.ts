@@ -305,7 +305,7 @@ describe('the stop', () => {
 
 /** Begins an upload and leaves it at that. */
 function upload() {
-  const headers = { 'content-type': 'application/octet-stream', 'content-length': 1_000 };
+  const headers = { 'content-type': 'application/octet-stream', 'content-length': 4 * 1024 * 1024 };
   const begun = request(`${cloud.url}/api/v1/deltas`, { method: 'POST', headers });
   begun.on('error', () => {});
   begun.write('x');

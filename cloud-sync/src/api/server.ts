@@ -14,8 +14,8 @@ import type { RetryWindowView } from './views.ts';
 
 /** Sockets at a time. */
 const CONNECTIONS_MAX = 1_024;
-/** Requests with a body that are read at the same time: together they may hold 64 MiB. */
-const BODIES_MAX = 16;
+/** Bodies of all requests that are under way: as long as they say that they are (else as they may be), then as they unpack. */
+const BODIES_BYTES_MAX = 64 * 1024 * 1024;
 /** Time for a whole request to arrive: a delta over a slow link, not a socket held open byte by byte. */
 const REQUEST_MS = 30_000;
 /** Idle connections are kept this long, longer than gateways and pages come back. */
@@ -36,6 +36,11 @@ const CONTENT_SECURITY_POLICY = [
   "form-action 'none'",
   "frame-ancestors 'none'",
 ].join('; ');
+
+/** Counts the body of a request as under way, or throws `RIV_OVERLOADED`. */
+type Enter = (request: FastifyRequest['raw'], response: FastifyReply['raw'], bytes: number) => void;
+/** How to count what a body is longer unpacked than it said. */
+const unpacked = new WeakMap<FastifyRequest['raw'], (more: number) => void>();
 
 export interface ServerOptions {
   readonly coordinator: Coordinator;
@@ -83,10 +88,19 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   app.setErrorHandler((error, _request, reply) => refuse(reply, error));
   app.setNotFoundHandler((request, reply) => refuse(reply, unrouted(request, reply, routes)));
   let bodies = 0;
-  const enter = (response: FastifyReply['raw']) => {
-    if (bodies >= BODIES_MAX) throw new RivuletError('RIV_OVERLOADED', `${BODIES_MAX} requests are being read`);
-    bodies++;
-    response.once('close', () => bodies--);
+  const enter: Enter = (request, response, bytes) => {
+    let mine = 0;
+    const grow = (more: number) => {
+      if (bodies + more > BODIES_BYTES_MAX)
+        throw new RivuletError('RIV_OVERLOADED', `requests of ${bodies} bytes are being read`);
+      bodies += more;
+      mine += more;
+    };
+    grow(bytes);
+    unpacked.set(request, grow);
+    response.once('close', () => {
+      bodies -= mine;
+    });
   };
   for (const route of routes) register(app, route, options, events.join, enter);
   for (const [path, file] of readConsole(options.consoleDirectory)) {
@@ -118,7 +132,7 @@ function register(
   route: Route,
   options: ServerOptions,
   join: (response: FastifyReply['raw']) => void,
-  enter: (response: FastifyReply['raw']) => void,
+  enter: Enter,
 ): void {
   const { body } = route;
   app.route({
@@ -135,11 +149,12 @@ function register(
       if (route.token) checkToken(request, options.token);
       if (!body) return;
       checkMedia(request, body.media);
-      enter(reply.raw);
+      const announced = Number(request.headers['content-length'] ?? body.bytesMax);
+      enter(request.raw, reply.raw, Math.min(announced, body.bytesMax));
     },
     handler: async (request, reply) => {
       if (route.handle === undefined) return startStream(reply, join);
-      const answer = route.handle({
+      const answer = await route.handle({
         params: request.params as Record<string, string>,
         query: request.query as Record<string, string | number | undefined>,
         body: request.body,
@@ -164,6 +179,7 @@ function parseBody(
   const { config, bodyLimit } = request.routeOptions;
   try {
     const bytes = expanded(request, body as Buffer, bodyLimit);
+    unpacked.get(request.raw)?.(Math.max(0, bytes.length - body.length));
     done(null, (config as { raw?: boolean }).raw ? bytes : json(bytes));
   } catch (error) {
     done(error as Error);

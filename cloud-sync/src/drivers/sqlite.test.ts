@@ -245,3 +245,44 @@ describe('opening', () => {
     migrated.close();
   });
 });
+
+describe('a group of works', () => {
+  it('is one transaction in which each work is whole or not at all', () => {
+    const outcomes = store.together([
+      () => store.atomically(() => accept({ gateway: 'north' })),
+      () =>
+        store.atomically(() => {
+          accept({ gateway: 'south' });
+          store.directory.incarnations('south'); // read while it was there
+          throw new Error('half of it');
+        }),
+      () => store.atomically(() => accept({ gateway: 'west' })),
+    ]);
+    expect(outcomes.map((outcome) => 'value' in outcome)).toEqual([true, false, true]);
+    expect(store.deltas.lineage('s1').map(({ gateway }) => gateway)).toEqual(['north', 'west']);
+    expect(store.directory.incarnations('south')).toEqual([]);
+    expect(store.deltas.contributionsOf('south')).toEqual([]);
+    store.close();
+    store = openSqlite(file);
+    expect(store.deltas.lineage('s1').map(({ gateway }) => gateway)).toEqual(['north', 'west']);
+  });
+
+  it('leaves nothing of any work when there is no room for all, not even in memory', () => {
+    store.heads.compareAndSet(null, HEAD);
+    store.close();
+    store = openSqlite(file, { pagesMax: 64 });
+    const large = Buffer.alloc(200_000, 1);
+    expect(() =>
+      store.together<unknown>([
+        () => store.atomically(() => accept({})),
+        () => store.heads.compareAndSet(1, { ...HEAD, revision: 2 }),
+        () => store.atomically(() => accept({ gateway: 'south', statistics: large })),
+        () => store.atomically(() => accept({ gateway: 'west' })),
+      ]),
+    ).toThrow(/full/);
+    expect(store.deltas.lineage('s1')).toEqual([]);
+    expect(store.directory.incarnations('north')).toEqual([]);
+    expect(store.heads.get('s1')).toEqual(HEAD);
+    expect(store.together([() => store.atomically(() => accept({}))])).toEqual([{ value: 1 }]);
+  });
+});

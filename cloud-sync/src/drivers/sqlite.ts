@@ -15,8 +15,9 @@ import { sqliteDirectory } from './sqlite/directory.ts';
 import { sqliteHeads } from './sqlite/heads.ts';
 import { sqliteQuarantine } from './sqlite/quarantine.ts';
 import { sqliteReleases } from './sqlite/releases.ts';
+import type { Forgetful } from './sqlite/remembered.ts';
 import { sqliteSuspects } from './sqlite/suspects.ts';
-import type { CounterName, Store } from './store.ts';
+import type { CounterName, Outcome, Store } from './store.ts';
 
 /** "RIVC": tells a coordinator's file from any other SQLite file. */
 const APPLICATION_ID = 0x52495643;
@@ -29,11 +30,17 @@ const SQLITE_READONLY = 8;
 const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 
+export interface StoreLimits {
+  /** How far the file may grow, in pages of 4 KiB; default: as far as the disk goes. */
+  readonly pagesMax?: number;
+}
+
 /** Opens (or makes) the store in `file`. Throws a coded error when it is not ours, too new, or held by another process. */
-export function openSqlite(file: string): Store {
+export function openSqlite(file: string, { pagesMax }: StoreLimits = {}): Store {
   const db = openFile(file);
   try {
     configure(db);
+    if (pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${pagesMax}`);
     checkOwner(db, file);
     migrate(db, file);
   } catch (error) {
@@ -93,30 +100,66 @@ function storeOver(db: DatabaseSync, file: string): Store {
     'INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1',
   );
   const read = db.prepare('SELECT value FROM counters WHERE name = ?');
-  let inside = false;
+  const mark = db.prepare('SAVEPOINT work');
+  const keep = db.prepare('RELEASE work');
+  const undo = db.prepare('ROLLBACK TO work');
+  let inside: 'nothing' | 'group' | 'work' = 'nothing';
+
+  const remembers: Forgetful = { forget: [] };
+  const forget = () => {
+    for (const one of remembers.forget) one();
+  };
 
   function atomically<T>(work: () => T): T {
-    if (inside) return work();
-    inside = true;
+    if (inside === 'work') return work();
+    const grouped = inside === 'group';
+    inside = 'work';
     try {
-      begin.run();
+      (grouped ? mark : begin).run();
       const result = work();
-      commit.run();
+      (grouped ? keep : commit).run();
       return result;
     } catch (error) {
-      if (db.isTransaction) db.exec('ROLLBACK');
+      forget();
+      if (db.isTransaction && grouped) {
+        undo.run();
+        keep.run();
+      } else if (db.isTransaction) db.exec('ROLLBACK');
       throw translated(error, file);
     } finally {
-      inside = false;
+      inside = grouped ? 'group' : 'nothing';
     }
   }
 
+  function together<T>(works: readonly (() => T)[]): Outcome<T>[] {
+    if (inside !== 'nothing') throw new RivuletError('RIV_INTERNAL', 'a group of works inside another');
+    inside = 'group';
+    try {
+      begin.run();
+      const outcomes = works.map((work) => {
+        const outcome = outcomeOf(work);
+        // A full disk ends the transaction of all: SQLite has rolled back what the others wrote too.
+        if (!db.isTransaction) throw 'error' in outcome ? outcome.error : new Error('the transaction is gone');
+        return outcome;
+      });
+      commit.run();
+      return outcomes;
+    } catch (error) {
+      forget();
+      if (db.isTransaction) db.exec('ROLLBACK');
+      throw translated(error, file);
+    } finally {
+      inside = 'nothing';
+    }
+  }
+
+  const directory = sqliteDirectory(db, remembers);
   return {
-    deltas: sqliteDeltaLog(db),
-    heads: sqliteHeads(db),
+    deltas: sqliteDeltaLog(db, remembers, directory),
+    heads: sqliteHeads(db, remembers),
     blobs: sqliteBlobs(db),
     releases: sqliteReleases(db),
-    directory: { ...sqliteDirectory(db), ...sqliteCurves(db) },
+    directory: { ...directory, ...sqliteCurves(db) },
     quarantine: sqliteQuarantine(db),
     audit: sqliteAudit(db),
     forgotten: sqliteForgotten(db),
@@ -124,10 +167,19 @@ function storeOver(db: DatabaseSync, file: string): Store {
     overrides: sqliteOverrides(db),
     clones: sqliteClones(db),
     atomically,
+    together,
     count: (name: CounterName) => void add.run(name),
     counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,
     close: () => db.close(),
   };
+}
+
+function outcomeOf<T>(work: () => T): Outcome<T> {
+  try {
+    return { value: work() };
+  } catch (error) {
+    return { error };
+  }
 }
 
 function number(db: DatabaseSync, sql: string, column: string): number {

@@ -155,7 +155,7 @@ export interface Directory {
   enrol(gateway: GatewayRecord, incarnation: string): void;
   /** Notes an incarnation, ranked behind those seen before. */
   seeIncarnation(gateway: string, incarnation: string): void;
-  incarnations(gateway: string): string[];
+  incarnations(gateway: string): readonly string[];
   saw(gateway: string, atMs: number, report: string | null): void;
   addCurvePoint(gateway: string, task: string, point: CurvePoint): void;
   /** Oldest first. */
@@ -251,6 +251,9 @@ export interface Clones {
 /** The names of what is counted for good, in the same transaction as what it counts. */
 export type CounterName = 'deltas' | 'duplicates' | 'superseded' | 'quarantined' | 'refused' | 'releases';
 
+/** What a work came to. */
+export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
+
 export interface Store {
   readonly deltas: DeltaLog;
   readonly heads: HeadStore;
@@ -263,8 +266,13 @@ export interface Store {
   readonly suspects: Suspects;
   readonly overrides: Overrides;
   readonly clones: Clones;
-  /** Runs `work` whole or not at all; what it wrote is on disk when this returns. */
+  /** Runs `work` whole or not at all; what it wrote is on disk when this returns (inside `together`: when that returns). */
   atomically<T>(work: () => T): T;
+  /**
+   * Group commit: runs all `works`, each with its own `atomically` calls whole or not at all, and brings what they wrote to
+   * disk at once. Answers what became of each; throws when the whole did not get to disk: then nothing of it is there.
+   */
+  together<T>(works: readonly (() => T)[]): Outcome<T>[];
   count(name: CounterName): void;
   counter(name: CounterName): number;
   close(): void;

@@ -36,12 +36,17 @@ export interface Roster {
   changes(): { id: string; up: boolean }[];
 }
 
+/** Hearing of a gateway is written down this often: a write for each envelope would cost as much as the envelope. */
+const WRITTEN_EVERY_MS = 10_000;
+
 interface Entry {
   record: GatewayRecord;
   report: Report | null;
   presence: Presence | null;
   readonly recent: Recent;
   wasUp: boolean;
+  /** When it was last written down that it was heard. */
+  writtenMs: number;
 }
 
 export function openRoster(directory: Directory, clock: Clock): Roster {
@@ -65,14 +70,18 @@ export function openRoster(directory: Directory, clock: Clock): Roster {
       const entry = entries.get(id);
       if (entry === undefined) return;
       entry.presence = heard(entry.presence, monoMs(clock));
-      entry.record = { ...entry.record, lastSeenMs: clock.wallMs() };
-      directory.saw(id, clock.wallMs(), null);
+      const now = clock.wallMs();
+      entry.record = { ...entry.record, lastSeenMs: now };
+      if (Math.abs(now - entry.writtenMs) < WRITTEN_EVERY_MS) return;
+      entry.writtenMs = now;
+      directory.saw(id, now, null);
     },
     reported(id, report, body) {
       const entry = entries.get(id);
       if (entry === undefined) return;
       const now = clock.wallMs();
       directory.saw(id, now, body);
+      entry.writtenMs = now;
       for (const task of report.tasks) curves.add(id, task, now);
       entry.presence = reported(entry.presence, monoMs(clock));
       entry.record = { ...entry.record, lastSeenMs: now, about: report.about, simulated: report.simulated };
@@ -105,6 +114,7 @@ function entryOf(record: GatewayRecord, clock: Clock): Entry {
     presence: heard(null, monoMs(clock) - silentMs),
     recent: newRecent(),
     wasUp: false,
+    writtenMs: record.lastSeenMs,
   };
 }
 

@@ -4,15 +4,7 @@
  * The statistics go into the live merge first (only the core can tell whether they make sense) and to disk in one
  * transaction after that. When the transaction fails the merge is forgotten, so memory never runs ahead of the disk.
  */
-import {
-  type Clock,
-  decodeEnvelope,
-  type Envelope,
-  type ErrorCode,
-  type Identity,
-  RivuletError,
-  toRivuletError,
-} from '@rivulet/host';
+import { type Clock, decodeEnvelope, type Envelope, type ErrorCode, RivuletError, toRivuletError } from '@rivulet/host';
 import type { ReceiptView } from '../api/views.ts';
 import type { Delta, Head, Store } from '../drivers/store.ts';
 import type { Roster } from '../fleet/roster.ts';
@@ -21,7 +13,7 @@ import { formOf, parseSchema } from '../registry/schema.ts';
 import { checkBase } from './base.ts';
 import { INCARNATIONS_MAX } from './clones.ts';
 import type { Keys } from './keys.ts';
-import { receiptFor, signReceipt } from './receipt.ts';
+import { receiptFor } from './receipt.ts';
 import { type Verdict, verdictOn } from './verdict.ts';
 
 /** Models that are kept: every change of a task's features makes a new one. */
@@ -34,25 +26,37 @@ export interface DeltaParts {
   readonly models: Models;
   readonly roster: Roster;
   readonly keys: Keys;
-  readonly identity: Pick<Identity, 'sign'>;
   readonly clock: Clock;
 }
 
-export interface DeltaAnswer {
+export interface Received {
+  /** To be signed. */
   readonly receipt: ReceiptView;
-  readonly signature: string;
   readonly schema: string;
 }
 
-/** Takes an envelope in. Throws a coded error when it is not one, or not from who it says. */
-export function receiveDelta(bytes: Uint8Array, parts: DeltaParts): DeltaAnswer {
-  const envelope = readAtTheDoor(bytes, parts);
+/** Reads an envelope and checks its signature off this thread; null: `receiveDelta` will say what is wrong with it. */
+export async function checkDelta(bytes: Uint8Array, { keys }: Pick<DeltaParts, 'keys'>): Promise<Envelope | null> {
+  try {
+    const envelope = decodeEnvelope(bytes);
+    return (await keys.checkAhead(envelope.gateway, envelope.signed, envelope.signature)) ? envelope : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Takes an envelope in. Throws a coded error when it is not one, or not from who it says.
+ * @param checked what `checkDelta` read of the same bytes
+ */
+export function receiveDelta(bytes: Uint8Array, checked: Envelope | null, parts: DeltaParts): Received {
+  const envelope = checked ?? readAtTheDoor(bytes, parts);
   refuseForgotten(envelope.gateway, parts);
   checkBase(envelope, parts.store);
   const { delta, problem } = deltaOf(envelope, parts.clock.wallMs());
   const verdict = verdictOn(factsAbout(delta, problem, parts));
   const receipt = carryOut(verdict, delta, envelope, bytes, parts);
-  return { receipt, signature: signReceipt(receipt, parts.identity), schema: delta.schema };
+  return { receipt, schema: delta.schema };
 }
 
 /** What cannot be read, or was not signed by its gateway, is refused; the newest of it are kept for a look. */

@@ -19,6 +19,11 @@ export function receiptFor(
   };
 }
 
+/** `signReceipt`, off this thread. */
+export async function signReceiptAhead(receipt: ReceiptView, identity: Pick<Identity, 'signAhead'>): Promise<string> {
+  return (await identity.signAhead(Buffer.from(JSON.stringify(receipt)))).toString('base64');
+}
+
 /** Base64 Ed25519 over `JSON.stringify(receipt)`. */
 export function signReceipt(receipt: ReceiptView, identity: Pick<Identity, 'sign'>): string {
   return identity.sign(Buffer.from(JSON.stringify(receipt))).toString('base64');

@@ -26,6 +26,8 @@ export interface Models {
   measureAnew(model: ModelSource): Measured;
   /** Drops the instance: the next use rebuilds it from the store. */
   forget(schema: string): void;
+  /** Drops every instance. */
+  forgetAll(): void;
   /** Brings the stored models back; statistics that the core now refuses are withdrawn and kept in quarantine. */
   rebuild(): void;
 }
@@ -129,6 +131,7 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     },
     measureAnew: (model) => build(model).measure(),
     forget: (schema) => void live.delete(schema),
+    forgetAll: () => live.clear(),
     rebuild() {
       const newestLast = store.heads.list().toSorted((a, b) => a.offset - b.offset);
       for (const head of newestLast.slice(-LIVE_MAX)) get(head);

@@ -14,8 +14,12 @@ import { coMoments } from '../../support/statistics.ts';
 
 /** 28 features and a target are 3.8 kB of statistics; with the envelope about 4 kB and a half. */
 const DELTA_FEATURES = 28;
-const GATEWAYS = 100;
-const DELTAS = 2_000;
+const GATEWAYS = 500;
+const DELTAS = 6_000;
+/** Deltas that are not measured. */
+const WARM = 1_000;
+/** Calls under way at a time. */
+const IN_FLIGHT = 256;
 /** The large merge. */
 const FLEET = 100_000;
 const FLEET_FEATURES = 20;
@@ -23,11 +27,11 @@ const CHANGES = 200;
 /** Different statistics in it: what they are does not change what adding them costs. */
 const DIFFERENT = 64;
 
-export function costs(core: Core) {
-  return { intake: intakeCosts(core), merge: mergeCosts(core) };
+export async function costs(core: Core) {
+  return { intake: await intakeCosts(core), merge: await mergeCosts(core) };
 }
 
-function intakeCosts(core: Core) {
+async function intakeCosts(core: Core) {
   const directory = mkdtempSync(join(tmpdir(), 'rivulet-costs-'));
   const store = openSqlite(join(directory, 'coordinator.sqlite'));
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
@@ -46,7 +50,7 @@ function intakeCosts(core: Core) {
     const gateways = Array.from({ length: GATEWAYS }, (_, at) => {
       const keys = generateKeyPairSync('ed25519');
       const id = `gateway-${at}`;
-      const incarnation = Buffer.alloc(16, at);
+      const incarnation = Buffer.alloc(16, `gateway-${at}`);
       coordinator.enrol({
         gateway: id,
         public_key: publicKeyBytes(keys.publicKey).toString('base64'),
@@ -69,11 +73,10 @@ function intakeCosts(core: Core) {
       };
       return encodeEnvelope(content, (bytes) => sign(null, bytes, key));
     });
-    for (const envelope of envelopes.slice(0, GATEWAYS)) coordinator.receiveDelta(envelope); // warm
-    const rest = envelopes.slice(GATEWAYS);
-    const spent = measured(() => {
-      for (const envelope of rest) coordinator.receiveDelta(envelope);
-    });
+    const { gathered } = coordinator;
+    await Promise.all(envelopes.slice(0, WARM).map(gathered.delta)); // warm
+    const rest = envelopes.slice(WARM);
+    const spent = await measured(() => inFlight(rest, IN_FLIGHT, gathered.delta));
     return {
       bytes: envelopes[0]?.length ?? 0,
       cpu_us_per_delta: spent.cpuUs / rest.length,
@@ -86,16 +89,16 @@ function intakeCosts(core: Core) {
   }
 }
 
-function mergeCosts(core: Core) {
+async function mergeCosts(core: Core) {
   const rssBefore = process.memoryUsage.rss();
   const merge = mergesBy(core)(schemaOf(FLEET_FEATURES).toString(), 1);
   const different = Array.from({ length: DIFFERENT }, (_, at) => statistics(FLEET_FEATURES, at));
   const of = (at: number) => different[at % DIFFERENT] as Buffer;
-  const filling = measured(() => {
+  const filling = await measured(() => {
     for (let at = 0; at < FLEET; at++) merge.put(`gateway-${at}`, of(at));
   });
-  const rebuild = measured(() => void merge.measure());
-  const change = measured(() => {
+  const rebuild = await measured(() => void merge.measure());
+  const change = await measured(() => {
     for (let at = 0; at < CHANGES; at++) {
       merge.put(`gateway-${(at * 499) % FLEET}`, of(at + 1));
       merge.measure();
@@ -111,12 +114,21 @@ function mergeCosts(core: Core) {
   };
 }
 
-function measured(work: () => void): { cpuUs: number; wallMs: number } {
+async function measured(work: () => unknown): Promise<{ cpuUs: number; wallMs: number }> {
   const from = process.cpuUsage();
   const fromMs = performance.now();
-  work();
+  await work();
   const { user, system } = process.cpuUsage(from);
   return { cpuUs: user + system, wallMs: performance.now() - fromMs };
+}
+
+/** Hands all in, so many at a time, as gateways do that do not know of each other. */
+async function inFlight<T>(items: readonly T[], most: number, work: (item: T) => Promise<unknown>): Promise<void> {
+  const queue = items.values();
+  const one = async () => {
+    for (const item of queue) await work(item);
+  };
+  await Promise.all(Array.from({ length: most }, one));
 }
 
 function schemaOf(features: number): Buffer {

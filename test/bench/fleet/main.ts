@@ -76,7 +76,7 @@ export async function run(argv: string[]): Promise<number> {
     if (!values.json) print(name, scenarios[name]);
   }
   if (values.only === undefined || values.only.includes('costs')) {
-    const figures: Figures = costs(core);
+    const figures: Figures = await costs(core);
     scenarios.costs = { ...figures, goals: judged('costs', figures) };
     if (!values.json) print('costs', scenarios.costs);
   }

@@ -25,6 +25,7 @@ const REMOVE: u8 = 3;
 const SOLVE: u8 = 4;
 const MEASURE: u8 = 5;
 const JUDGE: u8 = 6;
+const COUNT: u8 = 7;
 
 /// A merge of one schema; empty until it is opened.
 #[derive(Default)]
@@ -45,7 +46,7 @@ impl Merge {
         Self::default()
     }
 
-    /// Carries out one operation; *put*, *solve*, *measure* and *judge* write to `out`. A refused operation changes nothing.
+    /// Carries out one operation; *put*, *solve*, *measure*, *judge* and *count* write to `out`. A refused operation changes nothing.
     ///
     /// # Errors
     /// `NotOpen` before *open*; `Foreign` for an unknown operation or form; the errors of decoding; for *put*
@@ -59,6 +60,7 @@ impl Merge {
             SOLVE => self.open_fleet()?.solve(reader, out),
             JUDGE => self.open_fleet()?.judge(&reader, out),
             MEASURE => self.open_fleet()?.measure(&reader, out),
+            COUNT => self.open_fleet()?.count(&reader, out),
             _ => Err(CoreError::Foreign),
         }
     }
@@ -138,8 +140,23 @@ impl Fleet {
         let root = self.tree.root();
         out.u32(count(gateways));
         out.f64(root.map_or(0.0, Statistics::n));
-        out.raw(&root.map_or([0; 32], digest));
-        out.raw(&root.map_or([0; 32], |root| digest(&root.removable())));
+        let whole = root.map_or([0; 32], digest);
+        out.raw(&whole);
+        out.raw(&match root {
+            Some(root) if root.has_forked_part() => digest(&root.removable()),
+            _ => whole,
+        });
+        Ok(())
+    }
+
+    /// How much there is, for whoever asks after each change: a digest costs more than the change.
+    fn count(&mut self, reader: &Reader, out: &mut Writer) -> Result<()> {
+        if reader.remaining() > 0 {
+            return Err(CoreError::Corrupt);
+        }
+        let gateways = self.tree.gateways();
+        out.u32(count(gateways));
+        out.f64(self.tree.root().map_or(0.0, Statistics::n));
         Ok(())
     }
 

@@ -34,12 +34,29 @@ pub const VALUE_ABS_MAX: f64 = 1e100;
 pub const ROWS_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Statistics of one task on one gateway, or of many gateways merged.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub enum Statistics {
     /// Features and a numeric target.
     CoMoments(CoMoments),
     /// Features and a class label.
     Classes(ClassStatistics),
+}
+
+impl Clone for Statistics {
+    fn clone(&self) -> Self {
+        match self {
+            Self::CoMoments(statistics) => Self::CoMoments(statistics.clone()),
+            Self::Classes(statistics) => Self::Classes(statistics.clone()),
+        }
+    }
+
+    /// In the memory that is there, where the form is the same.
+    fn clone_from(&mut self, source: &Self) {
+        match (self, source) {
+            (Self::CoMoments(mine), Self::CoMoments(theirs)) => mine.clone_from(theirs),
+            (mine, theirs) => *mine = theirs.clone(),
+        }
+    }
 }
 
 impl Statistics {
@@ -70,6 +87,16 @@ impl Statistics {
         }
     }
 
+    /// Bytes of memory that its numbers take, about.
+    #[must_use]
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let mine = size_of::<Self>();
+        match self {
+            Self::CoMoments(statistics) => mine + statistics.memory_bytes(),
+            Self::Classes(statistics) => mine + statistics.memory_bytes(),
+        }
+    }
+
     /// Adds the rows of `other`, as if they had been pushed here.
     ///
     /// # Errors
@@ -90,6 +117,12 @@ impl Statistics {
             Self::CoMoments(statistics) => Self::CoMoments(statistics.clone()),
             Self::Classes(statistics) => Self::Classes(statistics.with_logistic(statistics.own().cloned(), None)),
         }
+    }
+
+    /// True when `removable` leaves something out.
+    #[must_use]
+    pub fn has_forked_part(&self) -> bool {
+        matches!(self, Self::Classes(statistics) if statistics.forked().is_some())
     }
 
     /// Checks what every honest set of statistics obeys: finite numbers within bounds, counts that are counts, a

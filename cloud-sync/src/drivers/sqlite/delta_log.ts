@@ -3,7 +3,8 @@
  * the newest of their gateway (they are cumulative, so an older one adds nothing).
  */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { Contribution, DeltaLog, Standing } from '../store.ts';
+import type { Contribution, DeltaLog, Directory, Standing } from '../store.ts';
+import { type Forgetful, remembered } from './remembered.ts';
 
 /**
  * Rows kept per gateway. A repeat of something older is answered "superseded" instead of "duplicate", which ends the
@@ -13,12 +14,15 @@ const ROWS_PER_GATEWAY_MAX = 1_000;
 /** Rows over the limit that are let stand before they are deleted together. */
 const PRUNE_SLACK = 100;
 
-export function sqliteDeltaLog(db: DatabaseSync): DeltaLog {
+export function sqliteDeltaLog(
+  db: DatabaseSync,
+  forgetful: Forgetful,
+  directory: Pick<Directory, 'incarnations'>,
+): DeltaLog {
+  const known = remembered<Omit<Contribution, 'statistics'>[]>(forgetful);
   const byNumber = db.prepare(
     'SELECT outcome, reason, payload_hash FROM deltas WHERE gateway = ? AND incarnation = ? AND seq = ?',
   );
-  const contribution = db.prepare('SELECT incarnation, seq FROM contributions WHERE schema = ? AND gateway = ?');
-  const rank = db.prepare('SELECT rank FROM incarnations WHERE gateway = ? AND incarnation = ?');
   const insert = db.prepare(
     `INSERT INTO deltas (gateway, incarnation, seq, task, schema, payload_hash, outcome, reason, received_ms)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -43,22 +47,28 @@ export function sqliteDeltaLog(db: DatabaseSync): DeltaLog {
   );
 
   function rankOf(gateway: string, incarnation: string): number {
-    return (rank.get(gateway, incarnation)?.rank as number | undefined) ?? Number.MAX_SAFE_INTEGER;
+    const rank = directory.incarnations(gateway).indexOf(incarnation);
+    return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;
   }
+
+  const contributionsOf = (gateway: string) => known.get(gateway, () => ofGateway.all(gateway).map(contributionOf));
 
   return {
     standing({ gateway, incarnation, seq, schema, payloadHash }): Standing {
       const same = byNumber.get(gateway, incarnation, seq);
       if (same !== undefined) return same.payload_hash === payloadHash ? 'duplicate' : 'conflict';
-      const newest = contribution.get(schema, gateway);
+      const newest = contributionsOf(gateway).find((contribution) => contribution.schema === schema);
       if (newest === undefined) return 'newest';
-      const ranks = rankOf(gateway, incarnation) - rankOf(gateway, newest.incarnation as string);
-      return ranks > 0 || (ranks === 0 && seq > (newest.seq as number)) ? 'newest' : 'superseded';
+      const ranks = rankOf(gateway, incarnation) - rankOf(gateway, newest.incarnation);
+      return ranks > 0 || (ranks === 0 && seq > newest.seq) ? 'newest' : 'superseded';
     },
     append(delta, outcome, reason) {
       const { gateway, incarnation, seq, task, schema, payloadHash, receivedMs } = delta;
       const written = insert.run(gateway, incarnation, seq, task, schema, payloadHash, outcome, reason, receivedMs);
-      if (outcome === 'accepted') replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics);
+      if (outcome === 'accepted') {
+        replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics);
+        known.drop(gateway);
+      }
       const offset = Number(written.lastInsertRowid);
       if (offset % PRUNE_SLACK === 0 && Number(rows.get(gateway)?.n) > ROWS_PER_GATEWAY_MAX) prune.run(gateway);
       return offset;
@@ -74,8 +84,11 @@ export function sqliteDeltaLog(db: DatabaseSync): DeltaLog {
         incarnation: row.incarnation as string,
         seq: row.seq as number,
       })),
-    contributionsOf: (gateway) => ofGateway.all(gateway).map(contributionOf),
-    withdraw: (schema, gateway) => void withdraw.run(schema, gateway),
+    contributionsOf,
+    withdraw(schema, gateway) {
+      withdraw.run(schema, gateway);
+      known.drop(gateway);
+    },
   };
 }
 

@@ -1,10 +1,12 @@
 /** Who is enrolled and what they last said, in SQLite. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Directory, GatewayRecord } from '../store.ts';
+import { type Forgetful, remembered } from './remembered.ts';
 
 type Gateways = Pick<Directory, 'gateways' | 'enrol' | 'seeIncarnation' | 'incarnations' | 'saw'>;
 
-export function sqliteDirectory(db: DatabaseSync): Gateways {
+export function sqliteDirectory(db: DatabaseSync, forgetful: Forgetful): Gateways {
+  const known = remembered<readonly string[]>(forgetful);
   const all = db.prepare('SELECT * FROM gateways ORDER BY id');
   const insert = db.prepare(
     `INSERT INTO gateways (id, public_key, about, simulated, enrolled_ms, last_seen_ms, report) VALUES (?, ?, ?, ?, ?, ?, ?)`,
@@ -16,15 +18,22 @@ export function sqliteDirectory(db: DatabaseSync): Gateways {
   );
   const incarnations = db.prepare('SELECT incarnation FROM incarnations WHERE gateway = ? ORDER BY rank');
   const saw = db.prepare('UPDATE gateways SET last_seen_ms = ?, report = coalesce(?, report) WHERE id = ?');
+  const incarnationsOf = (gateway: string) =>
+    known.get(gateway, () => incarnations.all(gateway).map((row) => row.incarnation as string));
   return {
     gateways: () => all.all().map(gatewayOf),
     enrol(gateway, incarnation) {
       const { id, publicKey, about, simulated, enrolledMs, lastSeenMs, report } = gateway;
       insert.run(id, publicKey, about, simulated ? 1 : 0, enrolledMs, lastSeenMs, report);
       seeIncarnation.run(id, incarnation);
+      known.drop(id);
     },
-    seeIncarnation: (gateway, incarnation) => void seeIncarnation.run(gateway, incarnation),
-    incarnations: (gateway) => incarnations.all(gateway).map((row) => row.incarnation as string),
+    seeIncarnation(gateway, incarnation) {
+      if (incarnationsOf(gateway).includes(incarnation)) return;
+      seeIncarnation.run(gateway, incarnation);
+      known.drop(gateway);
+    },
+    incarnations: incarnationsOf,
     saw: (gateway, atMs, report) => void saw.run(atMs, report, gateway),
   };
 }

@@ -1,8 +1,10 @@
 /** One head record per model, written by compare-and-set, in SQLite. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Form, Head, HeadStore } from '../store.ts';
+import { type Forgetful, remembered } from './remembered.ts';
 
-export function sqliteHeads(db: DatabaseSync): HeadStore {
+export function sqliteHeads(db: DatabaseSync, forgetful: Forgetful): HeadStore {
+  const known = remembered<Head | null>(forgetful);
   const get = db.prepare('SELECT * FROM heads WHERE schema = ?');
   const list = db.prepare('SELECT * FROM heads ORDER BY task, schema');
   const count = db.prepare('SELECT count(*) AS n FROM heads');
@@ -15,10 +17,11 @@ export function sqliteHeads(db: DatabaseSync): HeadStore {
      WHERE schema = ? AND revision = ?`,
   );
   return {
-    get(schema) {
-      const row = get.get(schema);
-      return row === undefined ? null : headOf(row);
-    },
+    get: (schema) =>
+      known.get(schema, () => {
+        const row = get.get(schema);
+        return row === undefined ? null : headOf(row);
+      }),
     list: () => list.all().map(headOf),
     count: () => count.get()?.n as number,
     compareAndSet(expected, next) {
@@ -28,6 +31,7 @@ export function sqliteHeads(db: DatabaseSync): HeadStore {
         expected === null
           ? insert.run(schema, task, schemaText, form, ...told, releaseOffset, offset, releases, revision)
           : update.run(...told, releaseOffset, offset, releases, revision, schema, expected);
+      if (result.changes === 1) known.set(schema, next);
       return result.changes === 1;
     },
   };

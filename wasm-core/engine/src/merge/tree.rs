@@ -1,6 +1,7 @@
 //! The tree whose shape depends on gateway ids alone: 4,096 buckets by the first 12 bits of the SHA-256 of the id, in
 //! hash order inside a bucket, a fixed binary tree above. Empty nodes are skipped, not added: adding nothing would
-//! still be an addition. A change marks one path stale; the next look at the root computes stale nodes only.
+//! still be an addition. A change marks one path stale; the next look at the root computes stale nodes only, in the
+//! memory that they have.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +14,68 @@ pub type GatewayHash = [u8; 32];
 /// Buckets, by the first 12 bits of the hash. Part of the format: another number gives other last bits.
 const BUCKETS: usize = 4096;
 
+/// Least step in which memory is taken.
+const ROOM_BYTES_MIN: usize = 1 << 20;
+
 /// The newest statistics of each gateway, and their sums.
 pub struct Tree {
     d: usize,
     gateways: usize,
+    room: Room,
     labels: LabelCounts,
     buckets: Vec<Vec<(GatewayHash, Statistics)>>,
     /// Node 1 is the root, the children of node i are 2i and 2i + 1, node `BUCKETS + b` is bucket b. Node 0 is unused.
     nodes: Vec<Node>,
 }
 
-#[derive(Clone)]
-enum Node {
-    Stale,
-    Empty,
-    Sum(Box<Statistics>),
+#[derive(Clone, Default)]
+struct Node {
+    stale: bool,
+    /// None: nothing is under it. Of a stale node what was there before.
+    sum: Option<Box<Statistics>>,
+}
+
+impl Node {
+    /// The sum of `parts`, in place of what was there.
+    fn set<'a>(&mut self, mut parts: impl Iterator<Item = &'a Statistics>) {
+        self.stale = false;
+        let Some(first) = parts.next() else {
+            self.sum = None;
+            return;
+        };
+        let total = match &mut self.sum {
+            Some(total) => {
+                (**total).clone_from(first);
+                total
+            }
+            none => none.insert(Box::new(first.clone())),
+        };
+        for part in parts {
+            total
+                .merge(part)
+                .expect("all statistics of a tree have one form and one number of features");
+        }
+    }
+}
+
+/// Memory of a WebAssembly instance grows by pages of 64 KiB, and each time the host looks at all of it anew and collects
+/// its garbage: with 100,000 gateways that cost thirty times what the statistics do. So room for what will be put is taken
+/// in steps of an eighth of what is there, and given back to the allocator at once, which keeps it.
+#[derive(Default)]
+struct Room {
+    used: usize,
+    taken: usize,
+}
+
+impl Room {
+    fn make(&mut self, bytes: usize) {
+        self.used += bytes;
+        if self.used > self.taken {
+            let step = ROOM_BYTES_MIN.max(self.used / 8);
+            self.taken = self.used + step;
+            drop(core::hint::black_box(Vec::<u8>::with_capacity(step)));
+        }
+    }
 }
 
 impl Tree {
@@ -37,9 +85,10 @@ impl Tree {
         Self {
             d,
             gateways: 0,
+            room: Room::default(),
             labels: LabelCounts::default(),
             buckets: vec![Vec::new(); BUCKETS],
-            nodes: vec![Node::Empty; 2 * BUCKETS],
+            nodes: vec![Node::default(); 2 * BUCKETS],
         }
     }
 
@@ -65,7 +114,10 @@ impl Tree {
         match place {
             Ok(at) => self.buckets[bucket][at].1 = statistics,
             Err(at) => {
-                self.buckets[bucket].insert(at, (gateway, statistics));
+                self.room.make(statistics.memory_bytes());
+                let bucket = &mut self.buckets[bucket];
+                bucket.reserve_exact(1 + bucket.len() / 8);
+                bucket.insert(at, (gateway, statistics));
                 self.gateways += 1;
             }
         }
@@ -80,6 +132,7 @@ impl Tree {
             return false;
         };
         let (_, statistics) = self.buckets[bucket].remove(at);
+        self.room.used -= statistics.memory_bytes().min(self.room.used);
         self.labels
             .exchange(Some(&statistics), None)
             .expect("taking labels out stays under the limit");
@@ -97,36 +150,32 @@ impl Tree {
     /// bucket and 12 merges.
     pub fn root(&mut self) -> Option<&Statistics> {
         self.refresh(1);
-        match &self.nodes[1] {
-            Node::Sum(statistics) => Some(statistics),
-            Node::Empty | Node::Stale => None,
-        }
+        self.nodes[1].sum.as_deref()
     }
 
     fn mark_stale(&mut self, bucket: usize) {
         let mut node = BUCKETS + bucket;
         // A stale node has stale nodes above it only.
-        while node >= 1 && !matches!(self.nodes[node], Node::Stale) {
-            self.nodes[node] = Node::Stale;
+        while node >= 1 && !self.nodes[node].stale {
+            self.nodes[node].stale = true;
             node /= 2;
         }
     }
 
     fn refresh(&mut self, node: usize) {
-        if !matches!(self.nodes[node], Node::Stale) {
+        if !self.nodes[node].stale {
             return;
         }
-        self.nodes[node] = if node >= BUCKETS {
-            sum(self.buckets[node - BUCKETS].iter().map(|(_, statistics)| statistics))
-        } else {
-            self.refresh(2 * node);
-            self.refresh(2 * node + 1);
-            let children = &self.nodes[2 * node..=2 * node + 1];
-            sum(children.iter().filter_map(|child| match child {
-                Node::Sum(statistics) => Some(&**statistics),
-                Node::Empty | Node::Stale => None,
-            }))
-        };
+        if node >= BUCKETS {
+            let leaves = &self.buckets[node - BUCKETS];
+            self.nodes[node].set(leaves.iter().map(|(_, statistics)| statistics));
+            return;
+        }
+        self.refresh(2 * node);
+        self.refresh(2 * node + 1);
+        // Children stand behind their parent.
+        let (above, below) = self.nodes.split_at_mut(2 * node);
+        above[node].set(below[..2].iter().filter_map(|child| child.sum.as_deref()));
     }
 }
 
@@ -167,17 +216,6 @@ fn bucket_of(gateway: &GatewayHash) -> usize {
 
 fn find(bucket: &[(GatewayHash, Statistics)], gateway: &GatewayHash) -> core::result::Result<usize, usize> {
     bucket.binary_search_by(|(hash, _)| hash.cmp(gateway))
-}
-
-fn sum<'a>(mut parts: impl Iterator<Item = &'a Statistics>) -> Node {
-    let Some(first) = parts.next() else { return Node::Empty };
-    let mut total = first.clone();
-    for part in parts {
-        total
-            .merge(part)
-            .expect("all statistics of a tree have one form and one number of features");
-    }
-    Node::Sum(Box::new(total))
 }
 
 /// The labels of class statistics, in byte order; none for co-moments.

@@ -1,8 +1,8 @@
 //! A source of readings: which topics, how a payload is laid out, what is read from it, and when it happened.
 
 use super::value::{
-    duration, index, list, member, number, optional_list, optional_number, optional_path, optional_strings, path, string,
-    unique,
+    duration, index, list, member, number, optional_list, optional_number, optional_path, optional_strings, path,
+    string, unique,
 };
 use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Sense, is_capture_name};
 use crate::error::{CoreError, Result};

@@ -111,6 +111,13 @@ impl ClassStatistics {
         true
     }
 
+    /// Bytes of memory behind it, about.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let classes: usize = self.classes.iter().map(|class| 16 * self.d + class.label.len()).sum();
+        let logistics: usize = self.own.iter().chain(&self.forked).map(Logistic::memory_bytes).sum();
+        classes + 8 * self.scatter.len() + logistics
+    }
+
     /// Adds the rows of `other`, which has the same number of features. Classes are met in byte order of their labels.
     pub fn merge(&mut self, other: &Self) {
         assert_eq!(self.d, other.d, "class statistics of one schema are merged");

@@ -8,12 +8,29 @@ use crate::error::{CoreError, Result};
 use super::{FORM_CO_MOMENTS, encode_header, is_count, is_value, numbers, scatter};
 
 /// Count, means and centred co-moments of `d` features and the target, which comes last.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct CoMoments {
     d: usize,
     n: f64,
     means: Vec<f64>,
     scatter: Vec<f64>,
+}
+
+impl Clone for CoMoments {
+    fn clone(&self) -> Self {
+        Self {
+            means: self.means.clone(),
+            scatter: self.scatter.clone(),
+            ..*self
+        }
+    }
+
+    /// In the memory that is there.
+    fn clone_from(&mut self, source: &Self) {
+        (self.d, self.n) = (source.d, source.n);
+        self.means.clone_from(&source.means);
+        self.scatter.clone_from(&source.scatter);
+    }
 }
 
 impl CoMoments {
@@ -84,9 +101,13 @@ impl CoMoments {
             *mean += difference * share;
             deviation.push(difference);
         }
-        scatter::add(&mut self.scatter, &other.scatter);
-        scatter::add_square(&mut self.scatter, &deviation, self.n * share);
+        scatter::add_both(&mut self.scatter, &other.scatter, &deviation, self.n * share);
         self.n = n;
+    }
+
+    /// Bytes of memory behind it.
+    pub(super) fn memory_bytes(&self) -> usize {
+        8 * (self.means.len() + self.scatter.len())
     }
 
     /// Features in the vector.

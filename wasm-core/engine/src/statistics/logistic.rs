@@ -60,6 +60,11 @@ impl Logistic {
         self.other.merge(&other.other);
     }
 
+    /// Bytes of memory behind it.
+    pub(super) fn memory_bytes(&self) -> usize {
+        (self.classes.len() + 1) * self.other.memory_bytes()
+    }
+
     /// Checks each set.
     pub(super) fn check(&self) -> Result<()> {
         self.classes

@@ -35,6 +35,20 @@ pub(crate) fn add(scatter: &mut [f64], other: &[f64]) {
     }
 }
 
+/// `add` and then `add_square`, in one pass with the same bits.
+pub(crate) fn add_both(scatter: &mut [f64], other: &[f64], deviation: &[f64], scale: f64) {
+    let (mut rest, mut more) = (scatter, other);
+    for (i, &row_deviation) in deviation.iter().enumerate() {
+        let (row, below) = rest.split_at_mut(i + 1);
+        let (their_row, their_below) = more.split_at(i + 1);
+        let factor = row_deviation * scale;
+        for ((element, &theirs), &column_deviation) in row.iter_mut().zip(their_row).zip(deviation) {
+            *element = (*element + theirs) + factor * column_deviation;
+        }
+        (rest, more) = (below, their_below);
+    }
+}
+
 /// Checks that `scatter` can be the scatter of `n` rows: finite, within what values of bounded size allow, and
 /// positive semidefinite up to rounding.
 ///

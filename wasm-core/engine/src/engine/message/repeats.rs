@@ -28,7 +28,13 @@ impl State {
     }
 
     /// Judges the number that a device gave for one row: each key counts for itself.
-    pub(super) fn is_repeated_row(&mut self, route: &SourceRoute, publish: &Publish, number: u64, row: &Row) -> Result<bool> {
+    pub(super) fn is_repeated_row(
+        &mut self,
+        route: &SourceRoute,
+        publish: &Publish,
+        number: u64,
+        row: &Row,
+    ) -> Result<bool> {
         let key_name = self.table.key_names.name(row.key);
         self.name.clear();
         for piece in [

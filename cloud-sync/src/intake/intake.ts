@@ -1,0 +1,139 @@
+/**
+ * All that gateways hand in, once as it comes (the simulator) and once gathered (a server): there signatures are made and
+ * checked off this thread, and what came together goes to disk together. An answer always says that it is there.
+ */
+import { type Clock, type Identity, RivuletError } from '@rivulet/host';
+import type { DeltaAnswerView, GatewayChangeView, PieceAnswerView, ReportAnswerView } from '../api/views.ts';
+import type { Store } from '../drivers/store.ts';
+import type { Roster } from '../fleet/roster.ts';
+import type { Models } from '../registry/models.ts';
+import type { Releaser } from '../registry/releaser.ts';
+import { headView } from '../registry/views.ts';
+import { openClones } from './clones.ts';
+import { checkDelta, type Received, receiveDelta } from './deltas.ts';
+import { openGather } from './gather.ts';
+import { openKeys } from './keys.ts';
+import { openPieces } from './pieces.ts';
+import { signReceipt, signReceiptAhead } from './receipt.ts';
+import { checkReport, receiveReport } from './reports.ts';
+import { retryWindow } from './retry_window.ts';
+
+export interface IntakeParts {
+  readonly store: Store;
+  readonly models: Models;
+  readonly roster: Roster;
+  readonly releaser: Pick<Releaser, 'wake' | 'waitMs'>;
+  readonly identity: Pick<Identity, 'sign'> & Partial<Pick<Identity, 'signAhead'>>;
+  readonly clock: Clock;
+  readonly changed: (gateway: string, change: GatewayChangeView['change']) => void;
+  readonly failed: (error: RivuletError) => void;
+}
+
+/** What a server calls: each resolves when what came with it is on disk. */
+export interface Gathered {
+  delta(envelope: Uint8Array): Promise<DeltaAnswerView>;
+  piece(piece: Uint8Array): Promise<PieceAnswerView>;
+  report(body: Uint8Array, signature: string): Promise<ReportAnswerView>;
+}
+
+export interface Intake {
+  delta(envelope: Uint8Array): DeltaAnswerView;
+  /** Takes a piece of an envelope in; with the last one the envelope. */
+  piece(piece: Uint8Array): PieceAnswerView;
+  /** `signature` is base64 over `body`. */
+  report(body: Uint8Array, signature: string): ReportAnswerView;
+  readonly gathered: Gathered;
+}
+
+type Unsigned = Omit<DeltaAnswerView, 'signature'>;
+
+export function openIntake(parts: IntakeParts): Intake {
+  const { store, models, roster, releaser, identity, clock, changed } = parts;
+  const keys = openKeys(roster);
+  const clones = openClones(store, clock);
+  const pieces = openPieces(keys);
+  const gather = openGather((works) => {
+    try {
+      return store.together(works);
+    } catch (error) {
+      models.forgetAll(); // they hold what did not get to disk
+      throw error;
+    }
+  });
+
+  /** What every good answer to a gateway ends with: the heads it can use, what counts of it, when to come again. */
+  function standingOf(gateway: string): ReportAnswerView {
+    const held = store.deltas.contributionsOf(gateway);
+    // of the models it has a part in, and of those its tasks could take
+    const schemas = new Set([
+      ...held.map(({ schema }) => schema),
+      ...(roster.get(gateway)?.report?.tasks ?? []).flatMap(({ schema }) => schema ?? []),
+    ]);
+    return {
+      heads: [...schemas].flatMap((schema) => store.heads.get(schema) ?? []).map(headView),
+      held: held.map(({ schema, incarnation, seq }) => ({ schema, incarnation, seq })),
+      retry_window_s: retryWindow(roster.size()),
+    };
+  }
+
+  function answerTo({ receipt, schema }: Received): Unsigned {
+    if (receipt.outcome === 'accepted') releaser.wake();
+    if (receipt.outcome === 'quarantined') changed(receipt.gateway, 'quarantined');
+    const waitS = Math.ceil(releaser.waitMs(schema) / 100) / 10;
+    return { receipt, retry_after_s: waitS, ...standingOf(receipt.gateway) };
+  }
+
+  const take = (envelope: Uint8Array, checked: Awaited<ReturnType<typeof checkDelta>> = null): Unsigned =>
+    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock }));
+
+  const signed = ({ receipt, ...rest }: Unsigned): DeltaAnswerView => ({
+    receipt,
+    signature: signReceipt(receipt, identity),
+    ...rest,
+  });
+
+  async function signedAhead(answer: Unsigned): Promise<DeltaAnswerView> {
+    const { signAhead } = identity;
+    if (signAhead === undefined) return signed(answer);
+    const { receipt, ...rest } = answer;
+    return { receipt, signature: await signReceiptAhead(receipt, { signAhead }), ...rest };
+  }
+
+  function takeReport(
+    body: Uint8Array,
+    signature: string,
+    checked: Awaited<ReturnType<typeof checkReport>> = null,
+  ): ReportAnswerView {
+    const { gateway, cloned } = receiveReport(body, signature, checked, { store, roster, keys, clones });
+    if (cloned) {
+      changed(gateway, 'cloned');
+      parts.failed(new RivuletError('RIV_GATEWAY_CLONED', `two gateways live as ${gateway}`));
+    }
+    return standingOf(gateway);
+  }
+
+  return {
+    delta: (envelope) => signed(take(envelope)),
+    piece(bytes) {
+      const { received, envelope } = pieces.receive(bytes);
+      const retry_window_s = retryWindow(roster.size());
+      return { received, retry_window_s, ...(envelope === null ? {} : { delta: signed(take(envelope)) }) };
+    },
+    report: (body, signature) => takeReport(body, signature),
+    gathered: {
+      async delta(envelope) {
+        const checked = await checkDelta(envelope, { keys });
+        return signedAhead(await gather(() => take(envelope, checked)));
+      },
+      async piece(bytes) {
+        const { received, envelope } = pieces.receive(bytes);
+        const retry_window_s = retryWindow(roster.size());
+        return { received, retry_window_s, ...(envelope === null ? {} : { delta: await this.delta(envelope) }) };
+      },
+      async report(body, signature) {
+        const checked = await checkReport(body, signature, keys);
+        return gather(() => takeReport(body, signature, checked));
+      },
+    },
+  };
+}

@@ -139,7 +139,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       connected: () => doors[0]?.connected() ?? false,
       publish: (topic, payload, done, delivery) => doors[0]?.publish(topic, payload, done, delivery),
     });
+    let sync: Sync | null = null;
     const publish = (outputs: readonly Output[]): void => {
+      if (outputs.some((output) => output.kind === 'drift' && output.sync)) sync?.ask();
       for (const message of outputs.flatMap(documenter.messages)) {
         publisher.send(message);
       }
@@ -251,7 +253,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       });
     };
 
-    let sync: Sync | null = null;
     if (config.sync !== null) {
       sync = await startSync(config.sync, {
         ...{ config, directory, core, status, random: options.random, wallMs: clock.wallMs },

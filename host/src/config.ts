@@ -265,7 +265,26 @@ export interface TaskConfig {
   threshold: number;
   /** What its panel of experts may cost; absent: the core's default. */
   budget?: BudgetConfig;
+  /** What is watched for drift; absent: the core's default. */
+  drift?: DriftConfig;
 }
+
+/** What a task watches for drift, and what it does then. */
+export interface DriftConfig {
+  detector: (typeof DRIFT_DETECTORS)[number];
+  /** Values between two false alarms. */
+  runLength: number;
+  /** Empty: nothing is watched. */
+  on: (typeof DRIFT_ON)[number][];
+  do: (typeof DRIFT_DO)[number][];
+}
+
+/** Detectors of change (LEARNING.md). */
+export const DRIFT_DETECTORS = ['adwin', 'page_hinkley', 'cusum', 'ddm', 'eddm', 'hddm_a', 'hddm_w', 'kswin'] as const;
+/** What can be watched: the error as scored, what is served, each feature, all features at once. */
+export const DRIFT_ON = ['error', 'prediction', 'features', 'multivariate'] as const;
+/** What can be done: tell people, ask the coordinator, let the panel trust its past less. */
+export const DRIFT_DO = ['alert', 'sync', 'adapt'] as const;
 
 /** What a panel of experts may cost: nominal CPU per example to serve and learn, and memory. */
 export interface BudgetConfig {
@@ -281,7 +300,7 @@ export interface DeliveryConfig {
 
 /** What is published, and where. */
 export interface OutputConfig extends DeliveryConfig {
-  what: 'predictions' | 'windows' | 'alarms' | 'late';
+  what: 'predictions' | 'windows' | 'alarms' | 'drift' | 'late';
   /** Name of a task or window; `*`: all. */
   of: string;
   /** Template over gateway, task, window, key, field. */

@@ -164,7 +164,7 @@ sync: { url: https://coordinator:8787, every: 5m }
       },
     ]);
     expect(config.sources[0]).toMatchObject({ key: 'sensors/temperature', fields: [{ name: 'value', path: '' }] });
-    expect(config.outputs.map(({ what }) => what)).toEqual(['predictions', 'alarms']);
+    expect(config.outputs.map(({ what }) => what)).toEqual(['predictions', 'alarms', 'drift']);
     expect(config.sync).toBeNull();
   });
 

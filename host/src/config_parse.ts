@@ -14,6 +14,7 @@ import type {
 } from './config.ts';
 import { parseBudget } from './config_budget.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
+import { parseDrift } from './config_drift.ts';
 import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
 import { parseDelivery, parseForward, parseHomeAssistant, publishTopic } from './config_forward.ts';
 import { refuseRepeats, singlePath, template, topicPattern } from './config_language.ts';
@@ -150,6 +151,7 @@ const TASK_KEYS = [
   'tolerance',
   'threshold',
   'budget',
+  'drift',
 ] as const;
 type TaskMap = ConfigMap<(typeof TASK_KEYS)[number]>;
 
@@ -180,6 +182,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
     name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
     ...parseTaskFeatures(map.get('features'), scope.featureSets, scope),
     ...parseBudget(map.get('budget')),
+    ...parseDrift(map.get('drift')),
   };
   switch (kind) {
     case 'forecast':
@@ -203,7 +206,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
   }
 }
 
-type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets' | 'budget'>;
+type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets' | 'budget' | 'drift'>;
 
 function parseForecast(map: TaskMap, base: TaskBase, fields: string[] | null, limits: LimitsConfig): TaskConfig {
   refuseKeys(map, ['wait', 'threshold'], 'a forecast waits for horizon and tolerance');
@@ -277,7 +280,7 @@ function refuseManyPending(map: TaskMap, everyMs: number, waitMs: number, limits
   );
 }
 
-const OUTPUT_KINDS = ['predictions', 'windows', 'alarms', 'late'] as const;
+const OUTPUT_KINDS = ['predictions', 'windows', 'alarms', 'drift', 'late'] as const;
 
 function parseOutputs(
   node: ConfigNode | null,
@@ -289,6 +292,7 @@ function parseOutputs(
     return [
       { what: 'predictions', of: '*', topic: `rivulet/${gateway}/{task}/{key}`, qos: 1, retain: false },
       { what: 'alarms', of: '*', topic: `rivulet/${gateway}/alarms/{task}/{key}`, qos: 1, retain: false },
+      { what: 'drift', of: '*', topic: `rivulet/${gateway}/drift/{task}`, qos: 1, retain: false },
     ];
   return node.list().map((item) => {
     const map = item.map([...OUTPUT_KINDS, 'topic', 'qos', 'retain']);
@@ -298,7 +302,7 @@ function parseOutputs(
       return item.fail(
         'RIV_CONFIG_VALUE',
         `\`${item.path}\` names ${what.join(' and ') || 'nothing'}`,
-        'one of predictions, windows, alarms, late',
+        `one of ${OUTPUT_KINDS.join(', ')}`,
       );
     const ofWindows = kind === 'windows' || kind === 'late';
     const names = (ofWindows ? windows : tasks).map(({ name }) => name);

@@ -22,6 +22,7 @@ export type {
   Config,
   DeliveryConfig,
   Door,
+  DriftConfig,
   FeatureSetConfig,
   ForwardConfig,
   LabelConfig,
@@ -75,6 +76,7 @@ export { type LogReader, openLogReader } from './log_read.ts';
 export { nearestName } from './nearest.ts';
 export {
   type Alarm,
+  type Drift,
   decodeOutputs,
   type Forwarded,
   type LateReading,

@@ -122,6 +122,27 @@ export interface Rebirth extends Caused {
   at: number;
 }
 
+/** A change that was found: the evidence, and what the plan says is to be done. */
+export interface Drift extends Caused {
+  kind: 'drift';
+  /** The key at whose row it was found. */
+  key: string;
+  /** What had changed: `error`, `prediction`, `feature` or `multivariate`. */
+  of: string;
+  /** Empty unless a feature had. */
+  feature: string;
+  detector: string;
+  at: number;
+  /** Means before the change and since. */
+  before: number;
+  after: number;
+  /** Values watched since the finding before, and how many of them the detector saw as one. */
+  rows: number;
+  batch: number;
+  alert: boolean;
+  sync: boolean;
+}
+
 /** Anything the core puts out. */
 export type Output =
   | Prediction
@@ -131,6 +152,7 @@ export type Output =
   | Quarantined
   | Forwarded
   | Rebirth
+  | Drift
   | ServedVector
   | Outcome;
 
@@ -147,6 +169,7 @@ const KINDS: readonly (Output['kind'] | undefined)[] = [
   'quarantine',
   'forward',
   'rebirth',
+  'drift',
 ];
 /** Kinds of a trace have the highest bit. */
 const TRACE_KINDS: readonly (Output['kind'] | undefined)[] = ['served', 'outcome'];
@@ -277,6 +300,24 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
       };
     case 7:
       return { kind: 'rebirth', subject, offset, ordinal, id, topic: name(), at: reader.f64() };
+    case 8:
+      return {
+        kind: 'drift',
+        subject,
+        offset,
+        ordinal,
+        id,
+        key: name(),
+        of: name(),
+        feature: name(),
+        detector: name(),
+        at: reader.f64(),
+        before: reader.f64(),
+        after: reader.f64(),
+        rows: reader.u64(),
+        batch: reader.u32(),
+        ...driftFlags(reader.u8()),
+      };
     case 128:
       return {
         kind: 'served',
@@ -302,8 +343,12 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
         class: name(),
       };
     default:
-      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 7, 128 or 129' });
+      throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 8, 128 or 129' });
   }
+}
+
+function driftFlags(bits: number): Pick<Drift, 'alert' | 'sync'> {
+  return { alert: (bits & 1) !== 0, sync: (bits & 2) !== 0 };
 }
 
 /** So many things, one after the other. */

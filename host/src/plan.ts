@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import type {
   BudgetConfig,
   Config,
+  DriftConfig,
   ForwardConfig,
   LabelConfig,
   LookupConfig,
@@ -175,7 +176,14 @@ function task(config: TaskConfig) {
     tolerance_ms: config.toleranceMs,
     threshold: config.threshold,
     ...budgetOf(config.budget),
+    ...driftOf(config.drift),
   };
+}
+
+function driftOf(drift: DriftConfig | undefined) {
+  if (drift === undefined) return {};
+  const { detector, runLength, on } = drift;
+  return { drift: { detector, run_length: runLength, on, do: drift.do } };
 }
 
 function rule(config: ForwardConfig) {

@@ -66,6 +66,31 @@ export interface TaskReport {
   panel: ExpertStatus[];
   /** Null until the features are known. */
   leader: LeaderStatus | null;
+  /** What is watched for drift, and the newest findings; null until the features are known. */
+  drift: DriftStatus | null;
+}
+
+/** The watch of a task. */
+export interface DriftStatus {
+  detector: string;
+  run_length: number;
+  /** Findings since the beginning of the log. */
+  alarms: number;
+  /** The newest of them, the oldest first. */
+  evidence: DriftEvidence[];
+}
+
+/** What was found: means before the change and since. */
+export interface DriftEvidence {
+  of: string;
+  feature: string;
+  key: string;
+  at: number;
+  before: number;
+  after: number;
+  rows: number;
+  batch: number;
+  offset: number;
 }
 
 /** What a task predicts. */

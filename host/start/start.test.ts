@@ -42,6 +42,7 @@ function task(over: Partial<TaskStatus>): TaskStatus {
     releases: 0,
     panel: [],
     leader: null,
+    drift: null,
     error: null,
     error_last_value: null,
     ...over,

@@ -51,6 +51,10 @@ const Task = record({
   schema: { type: ['string', 'null'] },
   release: { type: ['string', 'null'] },
   panel: list(record({ expert: text, weight: measure, error: measureOrNull })),
+  drift: record({
+    alarms: count,
+    newest: list(record({ of: text, key: text, at: measure, before: measureOrNull, after: measureOrNull })),
+  }),
 });
 
 const gatewayFields = {

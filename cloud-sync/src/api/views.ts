@@ -4,6 +4,7 @@
  * The JSON schemas of the same answers are in `schemas.ts`; a test holds the two and the running server together.
  * Times are epoch milliseconds, hashes lower-case hex, rates per second. `null` means "not known yet", never zero.
  */
+import type { DriftReport } from '../fleet/report.ts';
 
 /** What became of every message of a gateway; the six below `received` add up to it. */
 export interface LedgerView {
@@ -42,6 +43,8 @@ export interface TaskView {
   /** The release that sits in the panel; null: none yet. */
   readonly release: string | null;
   readonly panel: readonly ExpertView[];
+  /** What its watch has found: how often, and the newest, that first. */
+  readonly drift: DriftReport;
 }
 
 /** One gateway as last heard. */

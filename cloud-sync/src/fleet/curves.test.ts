@@ -15,6 +15,7 @@ function task(matured: number): TaskReport {
     schema: null,
     release: null,
     panel: [],
+    drift: { alarms: 0, newest: [] },
   };
 }
 

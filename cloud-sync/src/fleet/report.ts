@@ -11,6 +11,9 @@ const TASKS_MAX = 64;
 const SOURCES_MAX = 256;
 /** Experts of one panel that are kept: the design's panels have some forty. */
 const EXPERTS_MAX = 128;
+/** Findings of drift of one task that a report may have, and the newest that are kept. */
+const EVIDENCE_MAX = 32;
+const EVIDENCE_KEPT = 5;
 /** Longest name, identifier or free text of a report, in UTF-16 units. */
 const TEXT_MAX = 256;
 
@@ -29,6 +32,19 @@ export interface TaskReport {
   readonly schema: string | null;
   readonly release: string | null;
   readonly panel: readonly { readonly expert: string; readonly weight: number; readonly error: number | null }[];
+  readonly drift: DriftReport;
+}
+
+/** What a task's watch has found: how often, and the newest, that first. */
+export interface DriftReport {
+  readonly alarms: number;
+  readonly newest: readonly {
+    readonly of: string;
+    readonly key: string;
+    readonly at: number;
+    readonly before: number | null;
+    readonly after: number | null;
+  }[];
 }
 
 export interface SourceReport extends Ledger {
@@ -136,7 +152,28 @@ function parseTask(value: unknown, where: string): TaskReport {
     schema: hash(task.schema, `${where}.schema`),
     release: hash(task.release, `${where}.release`),
     panel,
+    drift: parseDrift(task.drift, `${where}.drift`),
   };
+}
+
+/** An agent of before says nothing about drift. */
+function parseDrift(value: unknown, where: string): DriftReport {
+  if (value === undefined || value === null) return { alarms: 0, newest: [] };
+  const drift = object(value, where);
+  const evidence = array(drift.evidence ?? [], `${where}.evidence`, EVIDENCE_MAX).slice(-EVIDENCE_KEPT);
+  const newest = evidence.reverse().map((entry, place) => {
+    const at = `${where}.evidence[-${place + 1}]`;
+    const found = object(entry, at);
+    const feature = clipped(found.feature);
+    return {
+      of: feature === '' ? text(found.of, `${at}.of`) : feature,
+      key: clipped(found.key),
+      at: measure(found.at, `${at}.at`) ?? 0,
+      before: measure(found.before, `${at}.before`),
+      after: measure(found.after, `${at}.after`),
+    };
+  });
+  return { alarms: count(drift.alarms ?? 0, `${where}.alarms`), newest };
 }
 
 function parseLastError(value: unknown): Report['lastError'] {

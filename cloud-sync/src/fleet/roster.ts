@@ -158,7 +158,7 @@ function viewOf(entry: Entry, clock: Clock): GatewayView {
 
 function taskView(task: TaskReport, recent: Recent): TaskView {
   const lately = recent.error(task.name);
-  const { name, kind, predictions, matured, alarms, schema, release, panel } = task;
+  const { name, kind, predictions, matured, alarms, schema, release, panel, drift } = task;
   return {
     name,
     kind,
@@ -172,6 +172,7 @@ function taskView(task: TaskReport, recent: Recent): TaskView {
     schema,
     release,
     panel,
+    drift,
   };
 }
 

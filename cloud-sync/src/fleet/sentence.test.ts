@@ -16,6 +16,7 @@ function task(name: string, error: number | null, baseline: number | null, over:
     schema: null,
     release: null,
     panel: [],
+    drift: { alarms: 0, newest: [] },
     ...over,
   };
 }

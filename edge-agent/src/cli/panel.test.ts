@@ -17,6 +17,7 @@ const TASK: TaskReport = {
   features: [],
   missing: [],
   rows: 80,
+  drift: null,
   release: null,
   releases: 0,
   panel: [
@@ -34,6 +35,21 @@ test('a_panel_says_who_leads_since_when_and_how_each_has_done', () => {
     '  tiles 0.0003 from mean  70.0 %  0.1235      80',
     '  no change               25.0 %     0.2      80',
     '  … and 1 more (--top 0 shows all)',
+  ]);
+});
+
+test('what_the_watch_has_found_stands_below_the_newest_first', () => {
+  const found = { of: 'error', feature: '', key: 'r1', at: 0, before: 0.1, after: 0.4, rows: 900, batch: 1, offset: 7 };
+  const evidence = [found, { ...found, of: 'feature', feature: 'co2', at: 60_000, rows: 12 }];
+  const drift = { detector: 'adwin', run_length: 100_000, alarms: 2, evidence };
+  expect(
+    panelText({ ...TASK, drift }, 0)
+      .split('\n')
+      .slice(-3),
+  ).toEqual([
+    '  drift: 2 found by adwin',
+    '    1970-01-01T00:01:00.000Z feature co2 0.1 → 0.4 after 12 rows, at r1',
+    '    1970-01-01T00:00:00.000Z error 0.1 → 0.4 after 900 rows, at r1',
   ]);
 });
 

@@ -73,13 +73,16 @@ async function tasksOf(directory: string, name: string | undefined, build: strin
   return tasks;
 }
 
-function panelOf({ name, kind, matured, leader, panel }: TaskReport) {
-  return { task: name, kind, matured, leader, panel };
+function panelOf({ name, kind, matured, leader, panel, drift }: TaskReport) {
+  return { task: name, kind, matured, leader, panel, drift };
 }
+
+/** Findings of a task that are shown. */
+const DRIFT_SHOWN = 5;
 
 /** The panel of a task for people. */
 export function panelText(task: TaskReport, top: number): string {
-  const { name, kind, leader, panel } = task;
+  const { name, kind, leader, panel, drift } = task;
   if (leader === null) {
     return `${name} (${kind}): no panel yet, its features are not known`;
   }
@@ -105,5 +108,24 @@ export function panelText(task: TaskReport, top: number): string {
     return `  ${[first, ...others].join('  ')}`;
   });
   const hidden = sorted.length - shown.length;
-  return [head, ...lines, ...(hidden > 0 ? [`  … and ${hidden} more (--top 0 shows all)`] : [])].join('\n');
+  return [
+    head,
+    ...lines,
+    ...(hidden > 0 ? [`  … and ${hidden} more (--top 0 shows all)`] : []),
+    ...driftLines(drift),
+  ].join('\n');
+}
+
+/** The newest findings of a watch. */
+function driftLines(drift: TaskReport['drift']): string[] {
+  const newest = (drift?.evidence ?? []).slice(-DRIFT_SHOWN).reverse();
+  if (drift === null || newest.length === 0) return [];
+  return [
+    `  drift: ${drift.alarms} found by ${drift.detector}`,
+    ...newest.map(({ of, feature, key, at, before, after, rows }) => {
+      const what = feature === '' ? of : `feature ${feature}`;
+      const [was, is] = [before, after].map((mean) => Number(mean.toPrecision(3)));
+      return `    ${new Date(at).toISOString()} ${what} ${was} → ${is} after ${rows} rows, at ${key}`;
+    }),
+  ];
 }

@@ -7,6 +7,7 @@ import {
   type Alarm,
   type Config,
   type DeliveryConfig,
+  type Drift,
   type Forwarded,
   NO_WINDOW,
   type Output,
@@ -46,6 +47,7 @@ export function createDocumenter(config: Config): Documenter {
     config.outputs.filter((rule) => rule.what === what && (rule.of === '*' || rule.of === name));
   const predictionRules = config.tasks.map((task) => rulesOf('predictions', task.name));
   const alarmRules = config.tasks.map((task) => rulesOf('alarms', task.name));
+  const driftRules = config.tasks.map((task) => rulesOf('drift', task.name));
   const windowRules = config.windows.map((window) => rulesOf('windows', window.name));
   const lateRules = config.windows.map((window) => rulesOf('late', window.name));
   const lateOfNone = config.outputs.filter((rule) => rule.what === 'late' && rule.of === '*');
@@ -87,6 +89,7 @@ export function createDocumenter(config: Config): Documenter {
         return (alarmRules[subject]?.length ?? 0) > 0;
       case 'window':
         return (windowRules[subject]?.length ?? 0) > 0;
+      case 'drift':
       case 'forward':
       case 'rebirth':
         return true;
@@ -112,6 +115,11 @@ export function createDocumenter(config: Config): Documenter {
       case 'alarm': {
         const task = config.tasks[output.subject]?.name ?? '';
         return publish(alarmRules[output.subject], { task, key: output.key }, alarmDocument(task, output));
+      }
+      case 'drift': {
+        const task = config.tasks[output.subject]?.name ?? '';
+        const rules = output.alert ? driftRules[output.subject] : [];
+        return publish(rules, { task, key: output.key }, driftDocument(task, output));
       }
       case 'window': {
         const window = config.windows[output.subject]?.name ?? '';
@@ -175,6 +183,11 @@ function predictionDocument(task: string, output: Prediction): object {
 function alarmDocument(task: string, output: Alarm): object {
   const { key, at, value, expected, score, id } = output;
   return { task, key, at, value, expected, score, id };
+}
+
+function driftDocument(task: string, output: Drift): object {
+  const { key, of, feature, detector, at, before, after, rows, batch, id } = output;
+  return { task, of, ...(feature === '' ? {} : { feature }), key, at, before, after, detector, rows, batch, id };
 }
 
 function windowDocument(window: string, stats: readonly string[], output: WindowResult): object {

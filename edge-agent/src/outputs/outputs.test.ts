@@ -66,6 +66,23 @@ describe('documents of outputs', () => {
     });
   });
 
+  it('say a drift with its evidence, where it is to be seen', () => {
+    const drift: Output = {
+      ...{ kind: 'drift', subject: 0, offset: 9, ordinal: 2, id: '9-2', key: 'r/1', of: 'feature', feature: 'co2' },
+      ...{ detector: 'adwin', at: 5, before: 1, after: 2, rows: 300, batch: 4, alert: true, sync: false },
+    };
+    const outputs = [...config.outputs, { what: 'drift', of: '*', topic: 'rivulet/{gateway}/drift/{task}' }];
+    const documenter = createDocumenter({ ...config, outputs } as Config);
+    const [message] = documenter.messages(drift);
+    expect(message?.topic).toBe('rivulet/plant-7/drift/temp_in_30m');
+    expect(JSON.parse(String(message?.payload))).toEqual({
+      ...{ task: 'temp_in_30m', of: 'feature', feature: 'co2', key: 'r/1', at: 5, before: 1, after: 2 },
+      ...{ detector: 'adwin', rows: 300, batch: 4, id: '9-2' },
+    });
+    expect(documenter.messages({ ...drift, alert: false })).toEqual([]);
+    expect(createDocumenter(config).messages(drift)).toEqual([]);
+  });
+
   it('ask a Sparkplug node for its birth', () => {
     const rebirth: Output = {
       ...{ kind: 'rebirth', subject: 0, offset: 3, ordinal: 1, id: '3-1', topic: 'spBv1.0/g/NCMD/n' },

@@ -115,6 +115,7 @@ function line(output: Output, names: Names): object {
   switch (output.kind) {
     case 'prediction':
     case 'alarm':
+    case 'drift':
       return { kind, id, offset, task: names.tasks[subject] ?? String(subject), ...fields };
     case 'window':
       return { kind, id, offset, ...windowLine(output, names.windows[subject]) };

@@ -54,6 +54,8 @@ export interface SyncContext {
 }
 
 export interface Sync {
+  /** What was learned goes out with the next report, and what the coordinator has comes back. */
+  ask(): void;
   stop(): Promise<void>;
 }
 
@@ -175,6 +177,9 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
 
   running = attempt();
   return {
+    ask() {
+      deltasDueMs = 0;
+    },
     async stop() {
       stopped = true;
       if (timer !== null) {

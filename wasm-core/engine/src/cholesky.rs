@@ -36,6 +36,7 @@ pub fn dot(left: &[f64], right: &[f64]) -> f64 {
 }
 
 /// The factor L of a positive definite matrix A = L Lᵀ.
+#[derive(Clone, Debug)]
 pub struct Cholesky {
     order: usize,
     factor: Vec<f64>,
@@ -61,6 +62,26 @@ impl Cholesky {
             row[i] = pivot.sqrt();
         }
         Ok(Self { order, factor: a })
+    }
+
+    /// The factor as it was packed.
+    ///
+    /// # Errors
+    /// `Corrupt` when it is none.
+    pub fn from_packed(order: usize, factor: Vec<f64>) -> Result<Self> {
+        let diagonal = (0..order).map(|i| factor.get(row_start(i) + i).copied().unwrap_or(0.0));
+        let sound = factor.iter().all(|number| number.is_finite()) && diagonal.into_iter().all(|number| number > 0.0);
+        if sound && factor.len() == packed_length(order) {
+            Ok(Self { order, factor })
+        } else {
+            Err(CoreError::Corrupt)
+        }
+    }
+
+    /// The factor: a packed lower triangle.
+    #[must_use]
+    pub fn packed(&self) -> &[f64] {
+        &self.factor
     }
 
     /// Solves L y = b in place: y has the length that b has in the metric of A⁻¹. Costs order²/2 multiplications.

@@ -5,6 +5,7 @@
 //! expected run length), not by a threshold that means something else in each. It takes numbers of any unit.
 
 pub mod adwin;
+pub mod batches;
 pub mod binary;
 pub mod cusum;
 pub mod ddm;
@@ -13,9 +14,11 @@ pub mod hddm_a;
 pub mod hddm_w;
 pub mod kswin;
 mod mean;
+pub mod multivariate;
 pub mod page_hinkley;
 pub mod standard;
 pub mod streams;
+pub mod watch;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
@@ -46,6 +49,11 @@ pub enum Verdict {
 pub trait Detector: core::fmt::Debug {
     /// Takes the next value. One that is not finite is passed over as `Stable`.
     fn update(&mut self, x: f64) -> Verdict;
+
+    /// After `Drift`, the means of the values before the change and since, where the detector knows them.
+    fn means(&self) -> Option<[f64; 2]> {
+        None
+    }
 
     /// Forgets what was seen.
     fn reset(&mut self);
@@ -107,6 +115,15 @@ impl Kind {
         ("kswin", Self::Kswin),
     ];
 
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|&&(_, kind)| kind == self)
+            .map_or("", |(name, _)| name)
+    }
+
     /// The detector of a name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
@@ -115,6 +132,15 @@ impl Kind {
             .find(|(known, _)| *known == name)
             .map(|&(_, kind)| kind)
     }
+}
+
+/// A detector and what a false alarm costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DriftSpec {
+    /// The detector.
+    pub kind: Kind,
+    /// Values between two false alarms, within [`RUN_LENGTHS`].
+    pub run_length: f64,
 }
 
 /// A detector with about this many values between two false alarms, held to [`RUN_LENGTHS`].
@@ -148,3 +174,5 @@ pub fn new(kind: Kind, run_length: f64) -> Box<dyn Detector> {
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod watch_laws;

@@ -20,7 +20,7 @@ use crate::error::{CoreError, Result};
 use crate::forward::Sending;
 use crate::ledger::{Fate, Ledger};
 use crate::output::Outputs;
-use crate::plan::Plan;
+use crate::plan::{Plan, TaskPlan};
 use crate::release::Release;
 use crate::repeat::{Doors, Streams};
 use crate::route::Router;
@@ -355,7 +355,7 @@ impl State {
         }
         let sources = same(&plan.sources, &earlier.sources);
         let windows = same(&plan.windows, &earlier.windows);
-        let tasks = same(&plan.tasks, &earlier.tasks);
+        let tasks = alike(&plan.tasks, &earlier.tasks, TaskPlan::continues);
         let mut ledger = Ledger::new(plan);
         ledger.take_over(&self.ledger, &sources, &tasks);
         self.ledger = ledger;
@@ -371,7 +371,7 @@ impl State {
             let kept = kept.and_then(|index| before[index].take());
             self.tasks.push(match kept {
                 Some(mut task) => {
-                    task.change(plan, &mut self.table);
+                    task.change(definition, plan, &mut self.table);
                     task
                 }
                 None => Task::new(definition, plan, &mut self.table),
@@ -411,8 +411,13 @@ impl State {
 
 /// For each of `now` the index of its equal in `before`.
 fn same<T: PartialEq>(now: &[T], before: &[T]) -> Vec<Option<usize>> {
+    alike(now, before, T::eq)
+}
+
+/// For each item the place of the one before that is `like` it.
+fn alike<T>(now: &[T], before: &[T], like: impl Fn(&T, &T) -> bool) -> Vec<Option<usize>> {
     now.iter()
-        .map(|item| before.iter().position(|other| item == other))
+        .map(|item| before.iter().position(|other| like(item, other)))
         .collect()
 }
 

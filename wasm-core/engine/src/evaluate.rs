@@ -12,11 +12,11 @@ mod watch;
 use std::collections::VecDeque;
 
 use crate::codec::{Reader, Writer};
+pub use crate::drift::DriftSpec;
 use crate::error::{CoreError, Result};
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use crate::panel::budget::Budget;
 use tally::{Answer, Tally};
-pub use watch::DriftSpec;
 use watch::Watch;
 
 /// Classes up to which the confusion matrix is kept and printed (kappa needs it too).

@@ -293,6 +293,14 @@ impl Learner {
         score
     }
 
+    /// The world has changed: the panel trusts its past less.
+    pub fn adapt(&mut self) {
+        match &mut self.panel {
+            Panel::Numbers(panel) => panel.adapt(),
+            Panel::Classes(panel) => panel.adapt(),
+        }
+    }
+
     /// The columns have just been typed, by the row that is being served: experts on typed inputs begin.
     fn typed(&mut self) {
         let kept = match &mut self.panel {

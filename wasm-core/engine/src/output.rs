@@ -2,6 +2,7 @@
 //! caused it and which of its outputs it is, so that a consumer can drop what it saw before a crash.
 
 use crate::codec::Writer;
+use crate::drift::watch::Evidence;
 use crate::error::CoreError;
 use crate::window::{Frame, Window};
 
@@ -12,6 +13,7 @@ const LATE: u8 = 4;
 const QUARANTINE: u8 = 5;
 const FORWARD: u8 = 6;
 const REBIRTH: u8 = 7;
+const DRIFT: u8 = 8;
 /// Kinds of a trace have the highest bit.
 const SERVED: u8 = 128;
 const OUTCOME: u8 = 129;
@@ -58,6 +60,24 @@ pub struct Alarm<'a> {
     pub expected: f64,
     /// Their distance in scales of the usual distance.
     pub score: f64,
+}
+
+/// A change that was found, as it is put out.
+pub struct Drift<'a> {
+    /// Index of the task in the plan.
+    pub task: usize,
+    /// Name of the key at whose row it was found.
+    pub key: &'a str,
+    /// Name of the detector.
+    pub detector: &'a str,
+    /// Name of the feature; empty for what is none.
+    pub feature: &'a str,
+    /// What was found.
+    pub found: &'a Evidence,
+    /// People are to see it.
+    pub alert: bool,
+    /// The coordinator is to be asked for what it has.
+    pub sync: bool,
 }
 
 /// A feature vector as it was served.
@@ -247,6 +267,23 @@ impl<'a> Outputs<'a> {
             for value in [alarm.at_ms, alarm.value, alarm.expected, alarm.score] {
                 writer.f64(value);
             }
+        });
+    }
+
+    /// Puts out a change that was found.
+    pub fn drift(&mut self, drift: &Drift) {
+        let found = drift.found;
+        self.record(DRIFT, drift.task, |writer| {
+            writer.str(drift.key);
+            writer.str(found.of.word());
+            writer.str(drift.feature);
+            writer.str(drift.detector);
+            for value in [found.at_ms, found.before, found.after] {
+                writer.f64(value);
+            }
+            writer.u64(found.rows);
+            writer.u32(found.batch);
+            writer.u8(u8::from(drift.alert) | u8::from(drift.sync) << 1);
         });
     }
 

@@ -2,6 +2,7 @@
 //! in every default; here each value is checked against its range, and a plan that passed can be followed without further
 //! questions.
 
+mod drift;
 mod evaluation;
 mod forward;
 mod lookup;
@@ -9,6 +10,7 @@ mod source;
 mod task;
 mod value;
 
+pub use drift::DriftPlan;
 pub use evaluation::evaluation;
 pub use lookup::Lookup;
 pub use source::{Adaptive, Clocks, Derived, Field, Source};

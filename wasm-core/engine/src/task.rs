@@ -6,6 +6,7 @@
 //! served and expires at once (drop newest: the ones before it are nearer to their label); where labels come from a topic
 //! the oldest expires (drop oldest: its label is the least likely to come).
 
+mod drift;
 mod join;
 mod schema;
 mod served;
@@ -18,6 +19,7 @@ use std::collections::VecDeque;
 use sha2::{Digest, Sha256};
 
 use crate::codec::Writer;
+use crate::drift::watch::Watch;
 use crate::features::{Features, Gathering, target_field};
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec};
 use crate::names::NONE;
@@ -105,6 +107,7 @@ struct Learning {
     schema_hash: [u8; 32],
     /// Per feature the predictions that were served without it.
     missing: Vec<u64>,
+    watch: Watch,
 }
 
 /// A label as it came.
@@ -218,6 +221,12 @@ impl Task {
         self.learning.as_ref().map(|learning| &learning.learner)
     }
 
+    /// What it watches for drift, once the features are known.
+    #[must_use]
+    pub fn watch(&self) -> Option<&Watch> {
+        self.learning.as_ref().map(|learning| &learning.watch)
+    }
+
     /// What it tells the fleet, once the features are known.
     #[must_use]
     pub fn statistics(&self) -> Option<&Statistics> {
@@ -277,10 +286,16 @@ impl Task {
         installed.is_ok()
     }
 
-    /// Follows a change of plan in which this task's definition stays as it is. What its names refer to may have changed:
-    /// then what it tells the fleet begins anew, under another schema.
-    pub fn change(&mut self, plan: &Plan, table: &mut Table) {
+    /// Follows a change of plan to a `definition` that continues this one. What its names refer to may have changed: then what
+    /// it tells the fleet begins anew, under another schema. What is watched for drift begins anew when it is something else.
+    pub fn change(&mut self, definition: &TaskPlan, plan: &Plan, table: &mut Table) {
+        self.definition = definition.clone();
         if let Some(learning) = &mut self.learning {
+            if *learning.watch.plan() != definition.drift {
+                let mut watch = Watch::new(&definition.drift, learning.features.names().len());
+                watch.inherit(&learning.watch);
+                learning.watch = watch;
+            }
             let names = learning.features.names().to_vec();
             let schema = schema(&self.definition, &names, &Features::definitions(&names, plan)).into_bytes();
             if schema != learning.schema {
@@ -298,6 +313,7 @@ impl Learning {
         let schema = schema(definition, &names, &Features::definitions(&names, plan)).into_bytes();
         Self {
             missing: vec![0; names.len()],
+            watch: Watch::new(&definition.drift, names.len()),
             features: Features::resolve(names, plan, &mut table.field_names),
             learner,
             schema_hash: Sha256::digest(&schema).into(),

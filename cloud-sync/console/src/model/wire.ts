@@ -30,6 +30,17 @@ export interface Task {
   /** Hash of the release in the panel. */
   release: string | null;
   panel: Expert[];
+  /** Changes that its watch has found, and the newest of them, that first. */
+  drift: { alarms: number; newest: Finding[] };
+}
+
+/** A change: means before it and since. */
+export interface Finding {
+  of: string;
+  key: string;
+  at: number;
+  before: number | null;
+  after: number | null;
 }
 
 export interface Gateway {
@@ -325,7 +336,23 @@ function readTask(value: unknown): Task {
       const expert = optionalRecord(item);
       return { expert: text(expert.expert), weight: number(expert.weight) ?? 0, error: number(expert.error) };
     }),
+    drift: readDrift(task.drift),
   };
+}
+
+function readDrift(value: unknown): Task['drift'] {
+  const drift = optionalRecord(value);
+  const newest = list(drift.newest, (item) => {
+    const found = optionalRecord(item);
+    return {
+      of: text(found.of),
+      key: text(found.key),
+      at: number(found.at) ?? 0,
+      before: number(found.before),
+      after: number(found.after),
+    };
+  });
+  return { alarms: count(drift.alarms), newest };
 }
 
 function readSource(value: unknown): Source {

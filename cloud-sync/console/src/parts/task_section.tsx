@@ -22,6 +22,7 @@ import {
 import type { Model, Release } from '../model/wire.ts';
 import { gatewayLink } from '../route.ts';
 import { Alarms, Kind } from './badges.tsx';
+import { Findings } from './findings.tsx';
 import { LearningCurve } from './learning_curve.tsx';
 import { narrow } from './narrow.ts';
 import { PanelTable } from './panel_table.tsx';
@@ -104,6 +105,7 @@ export function TaskSection({ task, only }: Props) {
         <div class="tile tile-wide">
           <Part title="Releases" gist={newestOf(list, now.value)}>
             <ReleaseTimeline releases={list} members={task.members} models={models.value} now={now.value} />
+            <Findings members={members} now={now.value} />
             <Suspects task={task.name} models={models.value} now={now.value} />
           </Part>
         </div>

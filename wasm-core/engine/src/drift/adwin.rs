@@ -47,6 +47,8 @@ pub struct Adwin {
     /// Sum of squared distances to the mean.
     variance: f64,
     tick: u32,
+    /// Means on both sides of the change found last; no state, since they are asked for at once.
+    means: [f64; 2],
 }
 
 impl Adwin {
@@ -62,6 +64,7 @@ impl Adwin {
             total: 0.0,
             variance: 0.0,
             tick: 0,
+            means: [0.0; 2],
         }
     }
 
@@ -163,6 +166,30 @@ impl Adwin {
         false
     }
 
+    /// Means of both sides of the border that tells them apart best.
+    fn sides(&self) -> [f64; 2] {
+        let (mut n0, mut u0, mut most) = (0.0, 0.0, 0.0);
+        let mut means = [self.mean(); 2];
+        let mut size = libm::ldexp(1.0, self.levels.len() as i32 - 1);
+        for level in self.levels.iter().rev() {
+            for &total in &level.totals[..level.len] {
+                n0 += size;
+                u0 += total;
+                let (n1, u1) = (self.width - n0, self.total - u0);
+                if n0 < SIDE_MIN || n1 < SIDE_MIN {
+                    continue;
+                }
+                let sides = [u0 / n0, u1 / n1];
+                let apart = (sides[0] - sides[1]) * (sides[0] - sides[1]) * n0 * n1;
+                if apart > most {
+                    (most, means) = (apart, sides);
+                }
+            }
+            size *= 0.5;
+        }
+        means
+    }
+
     fn drop_oldest(&mut self) {
         while self.levels.last().is_some_and(|level| level.len == 0) && self.levels.len() > 1 {
             self.levels.pop();
@@ -203,10 +230,17 @@ impl Detector for Adwin {
         self.tick = 0;
         let mut verdict = Verdict::Stable;
         while self.width > GRACE && self.cut() {
+            if verdict == Verdict::Stable {
+                self.means = self.sides();
+            }
             verdict = Verdict::Drift;
             self.drop_oldest();
         }
         verdict
+    }
+
+    fn means(&self) -> Option<[f64; 2]> {
+        Some(self.means)
     }
 
     fn reset(&mut self) {

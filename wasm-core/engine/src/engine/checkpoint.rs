@@ -20,8 +20,9 @@ use crate::time::Clock;
 const MAGIC: &[u8; 4] = b"RVES";
 /// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
 /// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted; up to version 5
-/// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks.
-const VERSION: u16 = 7;
+/// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks; up to
+/// version 7 tasks did not watch for drift.
+const VERSION: u16 = 8;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {

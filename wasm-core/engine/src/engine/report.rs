@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::json::{write_f64, write_str, write_u64};
+use crate::series::Table;
 use crate::task::Task;
 
 impl State {
@@ -49,11 +50,60 @@ impl State {
         out.push_str("],\"tasks\":[");
         for (index, task) in self.tasks.iter().enumerate() {
             separate(&mut out, index);
-            write_task(&mut out, task);
+            self.write_task(&mut out, task);
         }
         out.push_str("]}");
         out
     }
+
+    fn write_task(&self, out: &mut String, task: &Task) {
+        write_task(out, task);
+        out.push_str(",\"drift\":");
+        write_drift(out, task, &self.table);
+        out.push('}');
+    }
+}
+
+fn write_drift(out: &mut String, task: &Task, table: &Table) {
+    let Some(watch) = task.watch() else {
+        out.push_str("null");
+        return;
+    };
+    out.push_str("{\"detector\":");
+    write_str(out, watch.plan().spec.kind.name());
+    out.push_str(",\"run_length\":");
+    write_f64(out, watch.plan().spec.run_length);
+    out.push_str(",\"alarms\":");
+    write_u64(out, watch.alarms());
+    out.push_str(",\"evidence\":[");
+    for (index, found) in watch.evidence().enumerate() {
+        separate(out, index);
+        for (name, text) in [
+            ("{\"of\":", found.of.word()),
+            (",\"feature\":", found.of.feature(task.features())),
+            (",\"key\":", table.key_names.name(found.key)),
+        ] {
+            out.push_str(name);
+            write_str(out, text);
+        }
+        for (name, number) in [
+            (",\"at\":", found.at_ms),
+            (",\"before\":", found.before),
+            (",\"after\":", found.after),
+        ] {
+            out.push_str(name);
+            write_f64(out, number);
+        }
+        out.push(',');
+        let numbers = [
+            ("rows", found.rows),
+            ("batch", u64::from(found.batch)),
+            ("offset", found.offset),
+        ];
+        write_numbers(out, &numbers);
+        out.push('}');
+    }
+    out.push_str("]}");
 }
 
 fn write_task(out: &mut String, task: &Task) {
@@ -120,7 +170,6 @@ fn write_task(out: &mut String, task: &Task) {
         }
         None => out.push_str("null"),
     }
-    out.push('}');
 }
 
 fn write_numbers(out: &mut String, numbers: &[(&str, u64)]) {

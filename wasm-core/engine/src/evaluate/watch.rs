@@ -2,23 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::drift::{Detector, Kind, Verdict, new};
+use crate::drift::DriftSpec;
+use crate::drift::watch::Line;
 
 /// Alarms whose row is kept; later ones are counted.
 const ROWS_MAX: usize = 1000;
 
-/// What to watch the error with.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct DriftSpec {
-    /// The detector.
-    pub kind: Kind,
-    /// Rows between two false alarms.
-    pub run_length: f64,
-}
-
 /// The detector and what it said.
 pub(super) struct Watch {
-    detector: Box<dyn Detector>,
+    line: Line,
     alarms: u64,
     rows: Vec<u64>,
 }
@@ -26,7 +18,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(spec: DriftSpec) -> Self {
         Self {
-            detector: new(spec.kind, spec.run_length),
+            line: Line::new(spec, true),
             alarms: 0,
             rows: Vec::new(),
         }
@@ -34,7 +26,7 @@ impl Watch {
 
     /// An error, learned when so many rows had been scored.
     pub(super) fn learned(&mut self, error: f64, scored: u64) {
-        if self.detector.update(error) == Verdict::Drift {
+        if self.line.push(error).is_some() {
             self.alarms += 1;
             if self.rows.len() < ROWS_MAX {
                 self.rows.push(scored);

@@ -54,6 +54,9 @@ pub trait Expert: Debug {
         false
     }
 
+    /// The world has changed: what it has learned is worth less than it thinks.
+    fn adapt(&mut self) {}
+
     /// What a row takes with models of so many outputs; nothing while it sleeps.
     fn cost(&self, outputs: usize) -> Cost;
 

@@ -100,6 +100,14 @@ impl Regressor {
         self.roster.candidates(inputs, 1, self.mixing.standings().recent())
     }
 
+    /// The world has changed: weights move towards all experts, and those that can learn faster for a while.
+    pub fn adapt(&mut self) {
+        self.mixing.adapt();
+        for expert in &mut self.roster.experts {
+            expert.adapt();
+        }
+    }
+
     /// The trial may not cost more than the budget allows: what stays of the predictions, if some go.
     pub fn admit(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
         let kept = self.budget.admit(&self.candidates(inputs))?;

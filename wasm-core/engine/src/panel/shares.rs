@@ -86,6 +86,16 @@ impl Shares {
         }
     }
 
+    /// The world has changed: half of what every expert weighs is shared out evenly.
+    pub fn adapt(&mut self) {
+        let given = 0.5 / self.count;
+        for lane in self.weights.chunks_exact_mut(self.experts) {
+            for (weight, &started) in lane.iter_mut().zip(&self.started) {
+                *weight = 0.5 * *weight + given * started;
+            }
+        }
+    }
+
     /// Only these experts stay; what the others weighed is shared out in proportion.
     pub fn keep(&mut self, kept: &[bool]) {
         let mut weights = Vec::new();

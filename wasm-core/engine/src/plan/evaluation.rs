@@ -1,10 +1,9 @@
 //! The plan of `rivulet evaluate`: a table instead of a gateway.
 
-use super::value::{budget, index, list, number, string, versioned};
-use crate::drift::{Kind, RUN_LENGTHS};
+use super::drift::spec;
+use super::value::{budget, index, list, string, versioned};
 use crate::error::{CoreError, Result};
-use crate::evaluate::{DriftSpec, EvaluationKind, EvaluationSpec};
-use crate::json::Value;
+use crate::evaluate::{EvaluationKind, EvaluationSpec};
 use crate::learner::Column;
 
 /// Reads an evaluation plan; `None` when `text` is the plan of a gateway.
@@ -39,17 +38,7 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
         horizon: index(value, "horizon", 1 << 20)?,
         label_delay: index(value, "label_delay", 1 << 20)?,
         classes_max: index(value, "classes", 1 << 20)?,
-        drift: value.get("drift").map(drift).transpose()?,
+        drift: value.get("drift").map(spec).transpose()?,
         budget: budget(value)?,
     }))
-}
-
-fn drift(value: &Value) -> Result<DriftSpec> {
-    let kind = Kind::named(&string(value, "detector")?).ok_or(CoreError::BadPlan)?;
-    let run_length = number(value, "run_length")?;
-    if (RUN_LENGTHS[0]..=RUN_LENGTHS[1]).contains(&run_length) {
-        Ok(DriftSpec { kind, run_length })
-    } else {
-        Err(CoreError::BadPlan)
-    }
 }

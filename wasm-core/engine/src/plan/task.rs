@@ -1,5 +1,6 @@
 //! One thing to predict, and where its labels come from.
 
+use super::drift::DriftPlan;
 use super::value::{budget, duration, member, number, optional_path, path, string, strings};
 use crate::decode::{Path, Selection};
 use crate::error::{CoreError, Result};
@@ -81,9 +82,18 @@ pub struct TaskPlan {
     pub threshold: f64,
     /// What its panel may cost.
     pub budget: Budget,
+    /// What is watched for drift; another one does not make it another task.
+    pub drift: DriftPlan,
 }
 
 impl TaskPlan {
+    /// True for one that goes on with the state of the other: what it learns from, and what, is the same.
+    #[must_use]
+    pub fn continues(&self, other: &Self) -> bool {
+        let drift = self.drift.clone();
+        *self == Self { drift, ..other.clone() }
+    }
+
     pub(super) fn parse(value: &Value) -> Result<Self> {
         let target = member(value, "target")?;
         let label = member(value, "label")?;
@@ -113,6 +123,7 @@ impl TaskPlan {
             tolerance_ms: duration(value, "tolerance_ms")?,
             threshold: number(value, "threshold")?,
             budget: budget(value)?,
+            drift: DriftPlan::parse(value)?,
         };
         let complete = match task.kind {
             TaskKind::Forecast => task.target.is_some() && task.label.is_none() && task.horizon_ms > 0.0,

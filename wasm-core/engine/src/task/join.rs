@@ -1,14 +1,15 @@
 //! Labels: who waits for one, who gets it, and what expires without. The label of a forecast is a later reading of its
 //! target, that of an anomaly the next one; regression and classification have a label topic.
 
+use super::drift::Watching;
 use super::{Label, Moment, Pending, Task};
 use crate::error::Result;
-use crate::learner::Score;
 use crate::output::{Outcome, Outputs};
+use crate::series::Table;
 
 impl Task {
     /// A label for a key, for the time it gives or else for the latest prediction; `newest_ms` is the key's event time.
-    /// The key is `None` for one that never had a reading; `task` is the task's index in the plan.
+    /// The key is `None` for one that never had a reading; `task` is the task's index in the plan, `table` knows the keys.
     ///
     /// # Errors
     /// `Limit` for a class over the limit.
@@ -17,7 +18,7 @@ impl Task {
         (key, newest_ms): (Option<u32>, f64),
         time_ms: Option<f64>,
         label: Label,
-        task: usize,
+        (task, table): (usize, &Table),
         outputs: &mut Outputs,
     ) -> Result<()> {
         if let (Some(key), None) = (key, &self.learning) {
@@ -45,18 +46,24 @@ impl Task {
         };
         let entry = self.keys[key as usize].pending.remove(at).expect("found above");
         outputs.outcome(task, entry.slot, outcome);
-        self.mature(entry.slot, number);
+        let watching = Watching {
+            task,
+            table,
+            key,
+            at_ms: entry.at_ms,
+        };
+        self.mature(entry.slot, number, &watching, outputs);
         Ok(())
     }
 
-    pub(super) fn mature(&mut self, slot: u32, label: f64) -> Score {
+    pub(super) fn mature(&mut self, slot: u32, label: f64, watching: &Watching, outputs: &mut Outputs) {
         let learning = self.learning.as_mut().expect("nothing was served without");
         let score = learning.learner.learn(slot, label);
         self.pending -= 1;
         self.counts.matured += 1;
         self.counts.error_sum += score.error;
         self.counts.baseline_sum += score.baseline_error;
-        score
+        self.watch_matured(watching, score, outputs);
     }
 
     pub(super) fn expire(&mut self, slot: u32, task: usize, outputs: &mut Outputs) {
@@ -93,7 +100,7 @@ impl Task {
             state.pending.pop_front();
             if late_ms <= self.definition.tolerance_ms {
                 outputs.outcome(moment.task, slot, Outcome::Number(value));
-                self.mature(slot, value);
+                self.mature(slot, value, &Watching::of(moment), outputs);
             } else {
                 self.expire(slot, moment.task, outputs);
             }

@@ -1,7 +1,8 @@
 //! Predictions: when one is due, what is kept of it and what is put out.
 
+use super::drift::Watching;
 use super::{KeyState, Moment, Pending, Task};
-use crate::learner::Query;
+use crate::learner::{Query, Served};
 use crate::output::{Outputs, Prediction, ServedVector};
 use crate::plan::TaskKind;
 
@@ -96,9 +97,16 @@ impl Task {
         if full {
             self.expire(oldest.map_or(served.slot, |entry| entry.slot), moment.task, outputs);
         }
-        if kind == TaskKind::Anomaly {
-            return; // only what is unusual is put out
+        if kind != TaskKind::Anomaly {
+            self.put_out(moment, &served, outputs); // of an anomaly task only what is unusual is put out
         }
+        // What is served of a forecast follows the level of its series: its change is watched.
+        let change = if base.is_finite() { base } else { 0.0 };
+        self.watch_served(&Watching::of(moment), served.value - change, outputs);
+    }
+
+    fn put_out(&mut self, moment: &Moment, served: &Served, outputs: &mut Outputs) {
+        let kind = self.definition.kind;
         let learner = &self.learning.as_ref().expect("served above").learner;
         let (error, error_last_value) = self.counts.mean_errors();
         outputs.prediction(&Prediction {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::served::{SERVED_HASH_BYTES, Served};
 use super::{Counts, KeyState, Learning, Pending, Task};
 use crate::codec::{Reader, Writer};
+use crate::drift::watch::Watch;
 use crate::error::{CoreError, Result};
 use crate::features::{Gathering, target_field};
 use crate::learner::Learner;
@@ -41,6 +42,7 @@ impl Task {
             writer.u64(count);
         }
         learning.learner.save(writer);
+        learning.watch.save(writer);
         writer.u32(u32::try_from(self.keys.len()).expect("indexes are u32"));
         self.keys.save(6, writer, |key, writer| {
             writer.f64(key.served_ms);
@@ -102,6 +104,10 @@ impl Task {
         }
         let mut learning = Learning::new(definition, names, learner, plan, table);
         learning.missing = missing;
+        if version >= 8 {
+            let features = learning.features.names().len();
+            learning.watch = Watch::load(&definition.drift, features, table.keys.len(), reader)?;
+        }
         let past_length = learning.features.past_length();
         for _ in 0..reader.count(28)? {
             let (served_ms, past, scale, errors) = (reader.f64()?, reader.f64s()?, reader.f64()?, reader.u32()?);

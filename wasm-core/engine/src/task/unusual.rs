@@ -1,5 +1,6 @@
 //! What is unusual: a reading whose distance to its prediction is far over the usual distance of its key.
 
+use super::drift::Watching;
 use super::{Moment, Task};
 use crate::output::{Alarm, Outcome, Outputs};
 
@@ -37,7 +38,7 @@ impl Task {
         state.scale += rate * (clipped - state.scale);
         let score = distance / (DEVIATIONS * scale);
         outputs.outcome(moment.task, entry.slot, Outcome::Number(value));
-        self.mature(entry.slot, value);
+        self.mature(entry.slot, value, &Watching::of(moment), outputs);
         if warm && score >= self.definition.threshold {
             self.counts.alarms += 1;
             outputs.alarm(&Alarm {

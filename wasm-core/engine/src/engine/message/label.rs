@@ -67,7 +67,7 @@ impl State {
         }
         let key = (route.key != NONE).then_some(route.key);
         let newest_ms = key.map_or(f64::NEG_INFINITY, |key| self.table.keys[key as usize].newest_ms);
-        self.tasks[route.task].label((key, newest_ms), time_ms, value, route.task, outputs)?;
+        self.tasks[route.task].label((key, newest_ms), time_ms, value, (route.task, &self.table), outputs)?;
         Ok(Fate::Used)
     }
 }

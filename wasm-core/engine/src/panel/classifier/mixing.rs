@@ -99,6 +99,12 @@ impl Mixing {
         }
     }
 
+    /// The world has changed.
+    pub(super) fn adapt(&mut self) {
+        self.shares.adapt();
+        self.stacks.iter_mut().for_each(SecondOrder::adapt);
+    }
+
     /// Only these experts stay; the stacks begin anew.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         self.shares.keep(kept);

@@ -23,6 +23,9 @@ const MODERATION: f64 = std::f64::consts::PI / 8.0;
 /// Least curvature of the logistic likelihood.
 const CURVATURE_MIN: f64 = 1e-4;
 
+/// How much of the covariance goes back to the prior when the world has changed.
+const ADAPTED: f64 = 0.05;
+
 /// How far under zero rounding may bring x'Px.
 const VARIANCE_SLACK: f64 = 1e-9;
 
@@ -70,6 +73,17 @@ impl SecondOrder {
         for i in 0..self.m {
             self.covariance[triangle_len(i) + i] = self.prior;
         }
+    }
+
+    /// The world has changed: a part of the covariance goes back to the prior, so that the next rows count for more.
+    pub fn adapt(&mut self) {
+        let kept = (1.0 - ADAPTED) * self.scale;
+        self.covariance.iter_mut().for_each(|entry| *entry *= kept);
+        self.scale = 1.0;
+        for i in 0..self.m {
+            self.covariance[triangle_len(i) + i] += ADAPTED * self.prior;
+        }
+        self.gain_of = 0;
     }
 
     /// From one output (class 1 against class 0) to one per class.

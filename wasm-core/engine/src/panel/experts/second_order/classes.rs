@@ -60,6 +60,12 @@ impl Expert for SecondOrderClasses {
         begins
     }
 
+    fn adapt(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.adapt();
+        }
+    }
+
     fn save(&self, writer: &mut Writer) {
         if let Some(model) = &self.model {
             model.save(writer);

@@ -80,6 +80,12 @@ impl Expert for SecondOrderNumbers {
         begins
     }
 
+    fn adapt(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.adapt();
+        }
+    }
+
     fn save(&self, writer: &mut Writer) {
         if let Some(model) = &self.model {
             model.save(writer);

@@ -1,0 +1,41 @@
+// What the watches of a task have found: drift, newest first, each with the means before and since.
+import { figureOfAge, threeDigits } from '../model/figures.ts';
+import type { TaskOfGateway } from '../model/tasks.ts';
+import type { Finding } from '../model/wire.ts';
+import { gatewayLink } from '../route.ts';
+
+const SHOWN = 5;
+
+interface Props {
+  members: readonly TaskOfGateway[];
+  now: number;
+}
+
+export function Findings({ members, now }: Props) {
+  const alarms = members.reduce((sum, { task }) => sum + task.drift.alarms, 0);
+  if (alarms === 0) return null;
+  const newest = members
+    .flatMap(({ gateway, task }) => task.drift.newest.map((found) => ({ gateway: gateway.id, found })))
+    .sort((a, b) => b.found.at - a.found.at)
+    .slice(0, SHOWN);
+  return (
+    <div class="suspects">
+      <h4>Drift, {alarms} found</h4>
+      <ul>
+        {newest.map(({ gateway, found }) => (
+          <li key={`${gateway} ${found.of} ${found.at}`}>
+            <a href={gatewayLink(gateway)}>{gateway}</a>: {changeOf(found)}{' '}
+            <span class="quiet">
+              {found.key}, {figureOfAge(found.at, now)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function changeOf({ of, before, after }: Finding): string {
+  const digits = (mean: number | null): string => (mean === null ? '–' : threeDigits(mean));
+  return `${of} ${digits(before)} → ${digits(after)}`;
+}

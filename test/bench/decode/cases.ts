@@ -1,6 +1,6 @@
 /**
  * The payloads of the decode bench: one reading of a weather station in every format, as its publishers lay it out, and what a
- * program in JavaScript would do with it to get at the number. All cases take one number and the time out of the payload.
+ * program in JavaScript does with it to get at the same: the numbers of the declared fields, and the time where the payload has it.
  */
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { decode as msgpackDecode, encode as msgpackEncode } from '@msgpack/msgpack';
@@ -12,10 +12,23 @@ export interface DecodeCase {
   name: string;
   /** The source's keys beside topic and key, as YAML flow. */
   source: string;
+  /** Readings of a message. */
+  readings: number;
   /** Message `n`. */
   payload(n: number, timeMs: number): Uint8Array;
-  /** The usual way in JavaScript; null where there is none but JSON.parse. */
-  library: { name: string; value(payload: Buffer): unknown } | null;
+  /** The usual way in JavaScript; null where no library is usual: then the same reading as JSON stands for it. */
+  library: { name: string; read(payload: Buffer): void } | null;
+}
+
+/** Where JavaScript puts what it has read: numbers, as the core's series hold them. Sums, so that nothing is optimised away. */
+export const taken = { values: 0, times: 0 };
+
+/** Takes one reading; `time` is epoch milliseconds as a number, or absent. */
+function take(value: unknown, time?: unknown): void {
+  const [number, ms] = [Number(value), time === undefined ? 0 : Number(time)];
+  if (!Number.isFinite(number) || !Number.isFinite(ms)) throw new Error(`no reading: ${value} at ${time}`);
+  taken.values += number;
+  taken.times += ms;
 }
 
 interface Station {
@@ -44,42 +57,84 @@ function station(n: number, timeMs: number): Station {
 
 const json = (n: number, timeMs: number): Buffer => Buffer.from(JSON.stringify(station(n, timeMs)));
 const parse = (payload: Buffer): Station => JSON.parse(payload.toString());
+
+/** One field of a station, by any decoder. */
+const one = ({ temperature, ts }: Station): void => take(temperature, ts);
+
+/** The same reading as JSON, for JSON.parse beside every format. */
+export function asJson(n: number, timeMs: number): Buffer {
+  return json(n, timeMs);
+}
+
+/** What a program does with it. */
+export function readJson(payload: Buffer): void {
+  one(parse(payload));
+}
+
+/** A SenML pack of one time: the record of this name with its base fields. */
+function readSenml(payload: Buffer, wanted: string): void {
+  let [base, time] = [0, 0];
+  for (const record of JSON.parse(payload.toString()) as {
+    bt?: number;
+    t?: number;
+    bv?: number;
+    n?: string;
+    v?: number;
+  }[]) {
+    time = record.bt ?? time;
+    base = record.bv ?? base;
+    if (record.n === wanted) take(base + (record.v ?? 0), (time + (record.t ?? 0)) * 1000);
+  }
+}
 const FIELD = 'fields: { temperature: temperature }, time: ts';
 
 export const CASES: readonly DecodeCase[] = [
   {
     name: 'json',
+    readings: 1,
     source: `format: json, ${FIELD}`,
     payload: json,
-    library: { name: 'JSON.parse', value: (payload) => parse(payload).temperature },
+    library: { name: 'JSON.parse', read: readJson },
   },
   {
     name: 'json, all its numbers',
+    readings: 7,
     source:
       'format: json, fields: { temperature: temperature, humidity: humidity, pressure: pressure, speed: wind.speed, direction: wind.direction, battery: battery, ok: ok }, time: ts',
     payload: json,
-    library: { name: 'JSON.parse', value: (payload) => parse(payload).temperature },
+    library: {
+      name: 'JSON.parse',
+      read: (payload) => {
+        const { ts, temperature, humidity, pressure, wind, battery, ok } = parse(payload);
+        take(temperature, ts);
+        for (const value of [humidity, pressure, wind.speed, wind.direction, battery, ok]) take(value);
+      },
+    },
   },
   {
     name: 'number',
+    readings: 1,
     source: 'format: number, fields: { temperature: "" }',
     payload: (n, timeMs) => Buffer.from(String(station(n, timeMs).temperature)),
-    library: { name: 'Number', value: (payload) => Number(payload.toString()) },
+    library: { name: 'Number', read: (payload) => take(payload.toString()) },
   },
   {
     name: 'cbor',
+    readings: 1,
     source: `format: cbor, ${FIELD}`,
     payload: (n, timeMs) => cborg.encode(station(n, timeMs)),
-    library: { name: 'cborg', value: (payload) => cborg.decode(payload).temperature },
+    library: { name: 'cborg', read: (payload) => one(cborg.decode(payload)) },
   },
   {
     name: 'msgpack',
+    readings: 1,
     source: `format: msgpack, ${FIELD}`,
     payload: (n, timeMs) => msgpackEncode(station(n, timeMs)),
-    library: { name: '@msgpack/msgpack', value: (payload) => (msgpackDecode(payload) as Station).temperature },
+    library: { name: '@msgpack/msgpack', read: (payload) => one(msgpackDecode(payload) as Station) },
   },
   {
     name: 'senml',
+    readings: 1,
     source: 'format: senml, fields: { temperature: "[?n=temperature].v" }, time: t',
     payload: (n, timeMs) => {
       const { temperature, humidity, pressure } = station(n, timeMs);
@@ -87,10 +142,11 @@ export const CASES: readonly DecodeCase[] = [
       const base = { bn: 'urn:dev:roof-7:', bt: timeMs / 1000, n: first?.[0], v: first?.[1] };
       return Buffer.from(JSON.stringify([base, ...more.map(([name, v]) => ({ n: name, v }))]));
     },
-    library: null,
+    library: { name: 'JSON.parse, base fields', read: (payload) => readSenml(payload, 'temperature') },
   },
   {
     name: 'influx',
+    readings: 1,
     source: 'format: influx, fields: { temperature: fields.temperature }, time: time',
     payload: (n, timeMs) => {
       const { temperature, humidity, pressure, battery } = station(n, timeMs);
@@ -101,6 +157,7 @@ export const CASES: readonly DecodeCase[] = [
   },
   {
     name: 'csv',
+    readings: 1,
     source:
       'format: { csv: { columns: [station, ts, temperature, humidity, pressure, battery] } }, fields: { temperature: temperature }, time: ts',
     payload: (n, timeMs) => {
@@ -109,11 +166,15 @@ export const CASES: readonly DecodeCase[] = [
     },
     library: {
       name: 'papaparse',
-      value: (payload) => Number((papaparse.parse(payload.toString()).data[0] as string[])[2]),
+      read: (payload) => {
+        const [, time, value] = papaparse.parse(payload.toString()).data[0] as string[];
+        take(value, time);
+      },
     },
   },
   {
     name: 'binary',
+    readings: 1,
     source:
       'format: { binary: { values: { temperature: { at: 0, type: i16, scale: 0.01 }, humidity: { at: 2, type: u8 }, battery: { at: 3, type: u16 } } } }, fields: { temperature: temperature }',
     payload: (n, timeMs) => {
@@ -124,10 +185,11 @@ export const CASES: readonly DecodeCase[] = [
       bytes.writeUInt16BE(Math.round(battery * 1000), 3);
       return bytes;
     },
-    library: { name: 'Buffer', value: (payload) => payload.readInt16BE(0) / 100 },
+    library: { name: 'Buffer', read: (payload) => take(payload.readInt16BE(0) / 100) },
   },
   {
     name: 'sparkplug',
+    readings: 1,
     source: 'format: sparkplug, fields: { "{metric}": value }, captures: { metric: name }, time: time',
     payload: (n, timeMs) =>
       encodeSparkplug({
@@ -135,28 +197,26 @@ export const CASES: readonly DecodeCase[] = [
         seq: n % 256,
         metrics: [{ name: 'temperature', type: 'Double', value: station(n, timeMs).temperature, timestamp: timeMs }],
       }),
-    library: { name: 'sparkplug-payload', value: (payload) => decodeSparkplug(payload).metrics?.[0]?.value },
+    library: {
+      name: 'sparkplug-payload',
+      read: (payload) => {
+        const metric = decodeSparkplug(payload).metrics?.[0];
+        take(metric?.value, metric?.timestamp);
+      },
+    },
   },
   {
     name: 'gzip, json',
+    readings: 1,
     source: `format: json, compression: gzip, ${FIELD}`,
     payload: (n, timeMs) => gzipSync(json(n, timeMs)),
-    library: { name: 'node:zlib, JSON.parse', value: (payload) => parse(gunzipSync(payload)).temperature },
+    library: { name: 'node:zlib, JSON.parse', read: (payload) => readJson(gunzipSync(payload)) },
   },
   {
     name: 'zstd, json',
+    readings: 1,
     source: `format: json, compression: zstd, ${FIELD}`,
     payload: (n, timeMs) => zstdCompressSync(json(n, timeMs)),
-    library: { name: 'node:zlib, JSON.parse', value: (payload) => parse(zstdDecompressSync(payload)).temperature },
+    library: { name: 'node:zlib, JSON.parse', read: (payload) => readJson(zstdDecompressSync(payload)) },
   },
 ];
-
-/** The same reading as JSON, for JSON.parse beside every format. */
-export function asJson(n: number, timeMs: number): Buffer {
-  return json(n, timeMs);
-}
-
-/** What JSON.parse gives of it. */
-export function parsed(payload: Buffer): number {
-  return parse(payload).temperature;
-}

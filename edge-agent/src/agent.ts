@@ -210,6 +210,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     if (recovered.setAside.length > 0) {
       setAside(recovered.setAside);
     }
+    if (recovered.checkpointMs > clock.wallMs()) {
+      // Set back while we were away: deadlines in the old time would be a day off until the next message.
+      void put(BLOCK_KIND.tick, Buffer.alloc(0));
+    }
     if (recovered.planIsNew) {
       void put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, plan));
       await beat.drained();
@@ -255,7 +259,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
     if (config.sync !== null) {
       sync = await startSync(config.sync, {
-        ...{ config, directory, core, status, random: options.random, wallMs: clock.wallMs },
+        ...{ config, directory, core, status, random: options.random },
+        ...{ wallMs: clock.wallMs, monoMs: () => performance.now() },
         identity: await openIdentity(join(directory, 'identity'), { newIncarnation: recovered.stateIsNew }),
         deltas: () => new Promise((resolve) => whenSettled(() => resolve(supervisor.delta()))),
         accept: (release) => put(BLOCK_KIND.release, release),

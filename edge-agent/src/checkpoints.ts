@@ -55,7 +55,7 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
   async function append(snapshot: Snapshot): Promise<void> {
     try {
       await slots.append(snapshot);
-      await log.truncateBefore(older, clock.wallMs());
+      await log.truncateBefore(older, { wallMs: clock.wallMs(), monoUs: clock.monoUs() });
       older = snapshot.nextSequence;
       await log.compress();
       context.well();

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -42,6 +42,32 @@ describe('the lock on a state directory', () => {
 
   it('is taken over when it was written halfway', async () => {
     await writeFile(join(directory, 'lock'), '{"pid":1');
+    await (await takeLock(directory)).release();
+  });
+
+  it.each([
+    ['said whose it was', (marker: string, dead: object) => writeFile(marker, JSON.stringify(dead))],
+    ['did not come to say whose it was', (marker: string) => writeFile(marker, '')],
+  ])('is taken at once when a process was killed in the middle of a take-over and %s', async (_, leave) => {
+    const child = await holdElsewhere();
+    const dead = JSON.parse(await readFile(join(directory, 'lock'), 'utf8'));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await leave(join(directory, 'lock.takeover'), dead);
+    const takers = await Promise.allSettled([takeLock(directory), takeLock(directory), takeLock(directory)]);
+    const taken = takers.filter(({ status }) => status === 'fulfilled');
+    expect(taken).toHaveLength(1);
+    expect(await readdir(directory)).toEqual(['lock']);
+  });
+
+  it('is refused while somebody who lives takes it over', async () => {
+    const child = await holdElsewhere();
+    const dead = JSON.parse(await readFile(join(directory, 'lock'), 'utf8'));
+    await rename(join(directory, 'lock'), join(directory, 'lock.takeover'));
+    await writeFile(join(directory, 'lock'), JSON.stringify({ ...dead, boot: 'before' }));
+    await expect(takeLock(directory)).rejects.toThrow('another process is taking the lock');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
     await (await takeLock(directory)).release();
   });
 });

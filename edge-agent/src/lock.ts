@@ -4,7 +4,7 @@
  * a pid that was given to another process, or that is ours again in a restarted container, does not keep a dead lock.
  */
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RivuletError, toRivuletError } from '@rivulet/host';
 
@@ -17,8 +17,8 @@ interface Holder {
   token: string;
 }
 
-/** A take-over lasts milliseconds; an older marker is of a process that died in the middle of one. */
-const TAKE_OVER_MS_MAX = 10_000;
+/** A marker that does not say whose it is after so long was left by a process that died. */
+const NAMELESS_MS_MAX = 500;
 
 export interface Lock {
   release(): Promise<void>;
@@ -52,14 +52,7 @@ export async function takeLock(directory: string): Promise<Lock> {
 /** Replaces the lock of a dead process. The marker file keeps two of us from doing so at once. */
 async function takeOver(path: string, mine: Holder): Promise<void> {
   const marker = `${path}.takeover`;
-  const markerAge = await stat(marker).then(
-    (found) => Date.now() - found.mtimeMs,
-    () => null,
-  );
-  if (markerAge !== null && markerAge > TAKE_OVER_MS_MAX) {
-    await rm(marker, { force: true });
-  }
-  if (!(await create(marker, mine))) {
+  if (!(await create(marker, mine)) && !((await isLeftBehind(marker, mine)) && (await create(marker, mine)))) {
     throw locked(path, null);
   }
   try {
@@ -72,6 +65,40 @@ async function takeOver(path: string, mine: Holder): Promise<void> {
     await rename(fresh, path);
   } finally {
     await rm(marker, { force: true });
+  }
+}
+
+/**
+ * True when a marker was of a process that died in the middle of a take-over; it is gone then. It is moved aside first: of two
+ * that found it, one gets it, and who then holds another one's gives it back.
+ */
+async function isLeftBehind(marker: string, mine: Holder): Promise<boolean> {
+  const found = await holderOf(marker);
+  if (found !== null && (await isAlive(found))) {
+    return false;
+  }
+  const aside = `${marker}.${mine.token}`;
+  try {
+    await rename(marker, aside);
+  } catch {
+    return true; // Somebody else has cleared it away.
+  }
+  if ((await read(aside))?.token === found?.token) {
+    await rm(aside, { force: true });
+    return true;
+  }
+  await rename(aside, marker);
+  return false;
+}
+
+/** Whose marker it is; one without a name is being written, which takes microseconds, or was left like this. */
+async function holderOf(marker: string): Promise<Holder | null> {
+  for (let waited = 0; ; waited += NAMELESS_MS_MAX / 10) {
+    const holder = await read(marker);
+    if (holder !== null || waited >= NAMELESS_MS_MAX) {
+      return holder;
+    }
+    await new Promise((resolve) => setTimeout(resolve, NAMELESS_MS_MAX / 10));
   }
 }
 

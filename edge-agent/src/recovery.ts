@@ -90,6 +90,8 @@ export interface Recovered {
   planIsNew: boolean;
   /** Nothing was there: what was counted before, if anything, is gone. */
   stateIsNew: boolean;
+  /** Wall clock of the checkpoint that it began from; 0 without one. */
+  checkpointMs: number;
   /** Where the fold began and why, for people. */
   how: string;
   /** What came out of the log behind the newest checkpoint: a crash may have left it unpublished. */
@@ -155,7 +157,7 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   const planIsNew = lastPlan === null || !current.equals(lastPlan);
   const stateIsNew = decision.kind === 'begin';
   return {
-    ...{ engine, planIsNew, stateIsNew, setAside: newlyAside },
+    ...{ engine, planIsNew, stateIsNew, setAside: newlyAside, checkpointMs: resumed?.wallMs ?? 0 },
     how: toldAs(decision, slot, log.oldestSequence, log.nextSequence),
     unpublished: planIsNew ? [] : unpublished,
   };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createTicks } from './ticks.ts';
 
-const clock = { wallMs: () => Date.now(), monoUs: () => 0, boot: 0 };
+const clock = { wallMs: () => Date.now(), monoUs: () => performance.now() * 1000, boot: 0 };
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('ticks', () => {
@@ -24,6 +24,28 @@ describe('ticks', () => {
     ticks.arm();
     await pause(50);
     expect(ticked).toBe(1);
+    ticks.stop();
+  });
+
+  it.each([
+    ['forward', 86_400_000],
+    ['back', -86_400_000],
+  ])('come when they are due though the clock was set %s by a day since the deadline was known', async (_, setMs) => {
+    let set = 0;
+    const due = Date.now() + 150;
+    let ticked = 0;
+    const ticks = createTicks(
+      { ...clock, wallMs: () => Date.now() + set },
+      () => (ticked === 0 ? due : Number.POSITIVE_INFINITY),
+      () => {
+        ticked += 1;
+      },
+    );
+    ticks.arm();
+    set = setMs;
+    await pause(20);
+    expect(ticked).toBe(0);
+    await expect.poll(() => ticked).toBe(1);
     ticks.stop();
   });
 

@@ -1,6 +1,7 @@
 /**
  * Ticks: the passing of time, for windows and predictions that nothing but time can close. The fold reads no clock; when
- * the core's next deadline comes, a block that carries the clocks goes into the log like everything else.
+ * the core's next deadline comes, a block that carries the clocks goes into the log like everything else. What passes is
+ * counted by the monotonic clock: a wall clock that is set back must not put off a deadline by a day.
  */
 import type { Clock } from '@rivulet/host';
 
@@ -10,7 +11,7 @@ const TICK_MS_MIN = 1000;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export interface Ticks {
-  /** Looks at the next deadline again; call it when the core has folded something. */
+  /** Looks at the next deadline again; call it when the core has just folded something. */
   arm(): void;
   stop(): void;
 }
@@ -23,7 +24,11 @@ export function createTicks(clock: Clock, nextDueMs: () => number, tick: () => v
   let timer: NodeJS.Timeout | null = null;
   let armedFor = Number.POSITIVE_INFINITY;
   let lastTickMs = Number.NEGATIVE_INFINITY;
+  /** What the wall clock was ahead of the monotonic one when the core last heard of both: its deadlines are in that time. */
+  let wallAheadMs = 0;
   let stopped = false;
+  const monoMs = (): number => clock.monoUs() / 1000;
+  const coreMs = (): number => monoMs() + wallAheadMs;
 
   function disarm(): void {
     if (timer !== null) {
@@ -32,7 +37,7 @@ export function createTicks(clock: Clock, nextDueMs: () => number, tick: () => v
     }
   }
 
-  function arm(): void {
+  function set(): void {
     const due = nextDueMs();
     // A deadline that moved on, as it does with every message, waits for the timer that is set: it looks again then.
     if (stopped || (timer !== null && due >= armedFor)) {
@@ -43,21 +48,23 @@ export function createTicks(clock: Clock, nextDueMs: () => number, tick: () => v
     if (!Number.isFinite(due)) {
       return;
     }
-    const now = clock.wallMs();
-    const waitMs = Math.min(Math.max(due - now, lastTickMs + TICK_MS_MIN - now, 1), TIMER_MS_MAX);
+    const waitMs = Math.min(Math.max(due - coreMs(), lastTickMs + TICK_MS_MIN - monoMs(), 1), TIMER_MS_MAX);
     timer = setTimeout(() => {
       timer = null;
-      if (clock.wallMs() < nextDueMs()) {
-        arm();
+      if (coreMs() < nextDueMs()) {
+        set();
         return;
       }
-      lastTickMs = clock.wallMs();
+      lastTickMs = monoMs();
       tick();
     }, waitMs);
   }
 
   return {
-    arm,
+    arm() {
+      wallAheadMs = clock.wallMs() - monoMs();
+      set();
+    },
     stop() {
       stopped = true;
       disarm();

@@ -72,6 +72,7 @@ export {
   type LogOptions,
   openLog,
 } from './log.ts';
+export { type FollowOptions, followLog, sequenceBefore } from './log_follow.ts';
 export { type LogReader, openLogReader } from './log_read.ts';
 export { nearestName } from './nearest.ts';
 export {

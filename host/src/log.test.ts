@@ -15,6 +15,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
+const NOW = { wallMs: 0, monoUs: 0 };
+
 function draft(payload: string | Uint8Array, count = 1): BlockDraft {
   const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload;
   return { kind: BLOCK_KIND.messagesV4, door: 1, epoch: 7, count, payload: bytes, wallMs: 5, monoUs: 6, boot: 8 };
@@ -110,7 +112,7 @@ describe('log', () => {
   test('reading_what_is_not_kept_or_not_there_yet_is_refused', async () => {
     const log = await openLog({ directory, segmentBytes: 1, keepBytes: 0 });
     for (const text of ['a', 'b', 'c']) await append(log, text);
-    await log.truncateBefore(2, 0);
+    await log.truncateBefore(2, NOW);
     expect((await refusal(log.read(0).next())).code).toBe('RIV_LOG_GONE');
     expect((await refusal(log.read(4).next())).code).toBe('RIV_LOG_CORRUPT');
     await log.close();
@@ -119,11 +121,11 @@ describe('log', () => {
   test('retention_keeps_what_recovery_needs_and_what_replay_may_have', async () => {
     const log = await openLog({ directory, segmentBytes: 100, keepBytes: 250 });
     for (let index = 0; index < 10; index++) await append(log, `block ${index}`);
-    await log.truncateBefore(0, 0);
+    await log.truncateBefore(0, NOW);
     expect(log.oldestSequence).toBe(0); // recovery comes first, whatever `keepBytes` says
-    await log.truncateBefore(5, 0);
+    await log.truncateBefore(5, NOW);
     expect(log.oldestSequence).toBe(5);
-    await log.truncateBefore(10, 0);
+    await log.truncateBefore(10, NOW);
     expect(log.bytes).toBeLessThanOrEqual(250);
     expect(log.oldestSequence).toBe(7);
     await log.close();

@@ -20,7 +20,7 @@ import { RivuletError } from './errors.ts';
 import { reason, writeError } from './files.ts';
 import { findEnd, type LogReader, nextDurable, readLog, type Segment, sequenceAt } from './log_read.ts';
 import { nextOrdinal, segmentFile } from './log_segment.ts';
-import { createTidier } from './log_tidy.ts';
+import { createTidier, type Now } from './log_tidy.ts';
 import { diskStorage, type OpenMode, type Storage, type StorageFile, synced, writeAll } from './storage.ts';
 
 /** Segments are closed at this size: small enough that retention is not coarse, large enough that there are few. */
@@ -67,9 +67,10 @@ export interface Log extends LogReader {
   append(drafts: readonly BlockDraft[], into?: Buffer): Appended;
   /**
    * Recovery needs nothing before `sequence`: whole segments before it go while the log is above `keepBytes`, or while all of
-   * the oldest one arrived more than `keepMs` before `nowMs`.
+   * the oldest one arrived more than `keepMs` ago. What this process wrote ages by the monotonic clock; what it found is as old
+   * as the wall clock says at the first call, and ages by the monotonic clock from then on.
    */
-  truncateBefore(sequence: number, nowMs: number): Promise<void>;
+  truncateBefore(sequence: number, now: Now): Promise<void>;
   /**
    * Compresses the segments that are full, one after the other.
    * @throws RIV_LOG_CORRUPT (the segment stays as it is, and is left alone from now on), RIV_LOG_FULL, RIV_LOG_WRITE (tried
@@ -256,6 +257,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
         });
         nextSequence += 1;
         nextOffset += draft.count;
+        segment.writtenUs = draft.monoUs;
       }
       const position = segment.size;
       segment.size += length;

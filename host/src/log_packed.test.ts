@@ -208,20 +208,50 @@ describe('the index by time', () => {
 });
 
 describe('retention by age', () => {
+  /** Both clocks at a second of the test; the wall clock set forward by so much. */
+  const at = (second: number, setMs = 0) => ({ wallMs: second * 1000 + setMs, monoUs: second * 1_000_000 });
+  const DAY_MS = 86_400_000;
+
+  async function fillBySeconds(log: Log, setMs = 0): Promise<void> {
+    for (let n = 0; n < 30; n++) await log.append([{ ...draft('x', 0), ...at(n, setMs) }]).durable;
+  }
+
   test('a_segment_goes_when_all_of_it_is_older_and_recovery_does_not_need_it', async () => {
     const log = await openLog({ directory, segmentBytes: 200, keepMs: 10_000 });
-    for (let n = 0; n < 30; n++) await log.append([draft('x', 1000 * n)]).durable;
-    await log.truncateBefore(30, 15_000);
+    await fillBySeconds(log);
+    await log.truncateBefore(30, at(15));
     const oldest = log.oldestSequence;
     expect(oldest).toBeGreaterThan(0);
     expect(oldest).toBeLessThanOrEqual(5);
     await log.compress();
-    await log.truncateBefore(12, 100_000);
+    await log.truncateBefore(12, at(100));
     expect(log.oldestSequence).toBeLessThanOrEqual(12); // recovery comes first
     expect(log.oldestSequence).toBeGreaterThan(oldest);
-    await log.truncateBefore(30, 100_000);
+    await log.truncateBefore(30, at(100));
     expect(log.oldestSequence).toBeGreaterThanOrEqual(27); // the last segment stays
     expect((await bytesFrom(log, log.oldestSequence)).length).toBeGreaterThan(0);
     await log.close();
+  });
+
+  test.each([
+    ['forward', DAY_MS],
+    ['back', -DAY_MS],
+  ])('a_wall_clock_that_is_set_%s_by_a_day_changes_nothing', async (_, setMs) => {
+    const log = await openLog({ directory, segmentBytes: 200, keepMs: 10_000 });
+    await fillBySeconds(log);
+    await log.truncateBefore(30, at(30, setMs));
+    const kept = log.oldestSequence;
+    expect(kept).toBeGreaterThan(15);
+    expect(kept).toBeLessThanOrEqual(20);
+    await log.close();
+
+    // What an earlier process left ages in the same way from the first look on.
+    const again = await openLog({ directory, segmentBytes: 200, keepMs: 10_000 });
+    await again.truncateBefore(30, at(30));
+    await again.truncateBefore(30, at(31, setMs));
+    expect(again.oldestSequence).toBeLessThanOrEqual(21);
+    await again.truncateBefore(30, at(60, setMs));
+    expect(again.oldestSequence).toBeGreaterThanOrEqual(27);
+    await again.close();
   });
 });

@@ -57,6 +57,8 @@ export interface Segment extends SegmentName {
   durable: number;
   /** The latest arrival of its blocks, once it was asked for. */
   newestMs?: number;
+  /** Monotonic time of the last block that this process wrote to it. */
+  writtenUs?: number;
 }
 
 /** The segments of a directory, the place behind the last good block, and what stood there (null: nothing). */
@@ -137,7 +139,7 @@ async function scan(storage: Storage, segment: Segment) {
 }
 
 /** The first block of a segment says which offset it begins at. */
-function startOf(segment: Segment): Place {
+export function startOf(segment: SegmentName): Place {
   return { position: 0, sequence: segment.firstSequence, offset: null };
 }
 
@@ -160,9 +162,25 @@ async function listSegments(
 }
 
 async function listOnce(storage: Storage, directory: string): Promise<{ segments: Segment[]; leftovers: string[] }> {
-  const files = new Set(await storage.list(directory));
+  const { named, leftovers } = await listNames(storage, directory);
   const segments: Segment[] = [];
+  for (const { file, ...segment } of named) {
+    const handle = await storage.open(join(directory, file), 'read');
+    const size = await handle.size();
+    await handle.close();
+    segments.push({ ...segment, size, durable: size });
+  }
+  return { segments, leftovers };
+}
+
+/** The segments of a directory by name, oldest first, without a look into their files. */
+export async function listNames(
+  storage: Storage,
+  directory: string,
+): Promise<{ named: (SegmentName & { file: string; path: string; packed: boolean })[]; leftovers: string[] }> {
+  const files = new Set(await storage.list(directory));
   const leftovers: string[] = [];
+  const named: (SegmentName & { file: string; path: string; packed: boolean })[] = [];
   for (const file of files) {
     const name = parseSegmentFile(file.replace(/\.(zst|tmp)$/, ''));
     if (name === null) continue;
@@ -172,13 +190,10 @@ async function listOnce(storage: Storage, directory: string): Promise<{ segments
       leftovers.push(join(directory, file));
       continue;
     }
-    const handle = await storage.open(join(directory, file), 'read');
-    const size = await handle.size();
-    await handle.close();
-    segments.push({ ...name, path: join(directory, own), packed: file !== own, size, durable: size });
+    named.push({ ...name, file, path: join(directory, own), packed: file !== own });
   }
-  segments.sort((a, b) => a.firstSequence - b.firstSequence);
-  return { segments, leftovers };
+  named.sort((a, b) => a.firstSequence - b.firstSequence);
+  return { named, leftovers };
 }
 
 /** The sequence behind the last durable block; known exactly once everything handed out is durable. */
@@ -304,7 +319,7 @@ function blocksBefore(bytes: Buffer, wallMs: number): number {
 }
 
 /** What is left of verified blocks without the first `count`. */
-function skipBlocks(bytes: Buffer, count: number): Buffer {
+export function skipBlocks(bytes: Buffer, count: number): Buffer {
   let at = 0;
   for (let skipped = 0; skipped < count; skipped++) at += BLOCK_HEADER_BYTES + bytes.readUInt32LE(at + 8);
   return bytes.subarray(at);
@@ -326,7 +341,7 @@ export async function openToRead(storage: Storage, segment: Segment): Promise<Se
   }
 }
 
-async function openIfThere(storage: Storage, path: string): Promise<StorageFile | null> {
+export async function openIfThere(storage: Storage, path: string): Promise<StorageFile | null> {
   try {
     return await storage.open(path, 'read');
   } catch (cause) {

@@ -18,9 +18,15 @@ export interface TidyContext {
   keepMs: number;
 }
 
+/** Now, by both clocks. */
+export interface Now {
+  wallMs: number;
+  monoUs: number;
+}
+
 /** As in `Log`. */
 export interface Tidier {
-  truncateBefore(sequence: number, nowMs: number): Promise<void>;
+  truncateBefore(sequence: number, now: Now): Promise<void>;
   compress(): Promise<void>;
   /** Begins nothing new; resolves when nothing is under way. */
   end(): Promise<void>;
@@ -32,6 +38,8 @@ export function createTidier({ storage, directory, segments, keepBytes, keepMs }
   let ended = false;
   /** Segments that do not verify: they stay as they are, for whoever can mend them. */
   const damaged = new Set<Segment>();
+  /** The first time that was told: what was found by then is that much older, whatever the wall clock does from now on. */
+  let first: Now | null = null;
 
   function inTurn(act: () => Promise<void>): Promise<void> {
     const turn = tidying.then(act);
@@ -39,20 +47,29 @@ export function createTidier({ storage, directory, segments, keepBytes, keepMs }
     return turn;
   }
 
-  /** True when the oldest segment is more than is to be kept. */
-  async function tooMuch(oldest: Segment, nowMs: number): Promise<boolean> {
-    if (segments.reduce((sum, segment) => sum + segment.size, 0) > keepBytes) return true;
-    if (keepMs === Number.POSITIVE_INFINITY) return false;
-    oldest.newestMs ??= await newestIn(storage, oldest);
-    return oldest.newestMs < nowMs - keepMs;
+  /**
+   * How long ago the last block of a segment came: by the clock that only goes forward, so that a wall clock which jumps a
+   * day ahead does not take the log with it, and one that is set back does not keep it for ever.
+   */
+  async function ageMs(segment: Segment, now: Now, since: Now): Promise<number> {
+    if (segment.writtenUs !== undefined) return (now.monoUs - segment.writtenUs) / 1000;
+    segment.newestMs ??= await newestIn(storage, segment);
+    return Math.max(since.wallMs - segment.newestMs, 0) + (now.monoUs - since.monoUs) / 1000;
   }
 
-  async function truncate(sequence: number, nowMs: number): Promise<void> {
+  /** True when the oldest segment is more than is to be kept. */
+  async function tooMuch(oldest: Segment, now: Now, since: Now): Promise<boolean> {
+    if (segments.reduce((sum, segment) => sum + segment.size, 0) > keepBytes) return true;
+    return keepMs !== Number.POSITIVE_INFINITY && (await ageMs(oldest, now, since)) > keepMs;
+  }
+
+  async function truncate(sequence: number, now: Now): Promise<void> {
+    first ??= now;
     while (!ended) {
       const [oldest, second] = segments;
       // The log's end is found from the segments that remain: the second must hold a block.
       if (oldest === undefined || second === undefined || second.durable === 0) break;
-      if (second.firstSequence > sequence || !(await tooMuch(oldest, nowMs))) break;
+      if (second.firstSequence > sequence || !(await tooMuch(oldest, now, first))) break;
       segments.shift();
       await storage.remove(oldest.packed ? packedFile(oldest.path) : oldest.path);
       // Each for itself: a disk that keeps a later removal and drops this one would leave a hole.
@@ -94,7 +111,7 @@ export function createTidier({ storage, directory, segments, keepBytes, keepMs }
   }
 
   return {
-    truncateBefore: (sequence, nowMs) => inTurn(() => truncate(sequence, nowMs)),
+    truncateBefore: (sequence, now) => inTurn(() => truncate(sequence, now)),
     compress: () => inTurn(compress),
     async end() {
       ended = true;

@@ -116,7 +116,7 @@ async function live(disk: SimulatedDisk, told: Told, random: () => number, life:
       }
       told.checkpoint = nextSequence;
       told.released = nextSequence;
-      await log.truncateBefore(nextSequence, 0);
+      await log.truncateBefore(nextSequence, { wallMs: 0, monoUs: 0 });
       await log.compress();
     }
   }

@@ -19,6 +19,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
     summary: 'rebuild any past moment of a log; what another configuration would have done',
     load: () => import('./replay.ts'),
   },
+  log: {
+    summary: 'print the messages of a log, the last ones or as they come',
+    load: () => import('./log.ts'),
+  },
   discover: {
     summary: 'listen at a broker and print a configuration for what is published there',
     load: () => import('./discover.ts'),

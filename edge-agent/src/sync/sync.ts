@@ -40,6 +40,8 @@ export interface SyncContext {
   identity: Identity;
   core: Pick<Core, 'kernelHash'>;
   wallMs(): number;
+  /** Monotonic milliseconds: what is due does not wait for a wall clock that was set back. */
+  monoMs(): number;
   random(): number;
   /** What was learned, at a moment when all of it is durable. */
   deltas(): Promise<DeltaSection[]>;
@@ -86,10 +88,10 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   let running = Promise.resolve();
 
   async function round(): Promise<void> {
-    if (context.wallMs() >= deltasDueMs) {
+    if (context.monoMs() >= deltasDueMs) {
       await collect(outbox, basesGone, context);
       const interval = { failures: 0, everyMs: target.everyMs, window: null, random: context.random() };
-      deltasDueMs = context.wallMs() + nextAttemptMs(interval);
+      deltasDueMs = context.monoMs() + nextAttemptMs(interval);
     }
     coordinatorKey ??= await enrol(coordinator, context, incarnation(), pin);
     await handIn(outbox, coordinator, coordinatorKey, context, { takeReleases, baseGone, beginAnew });

@@ -2,15 +2,16 @@
  * How the gateway is, as one JSON object: a line of `--status-json` and the body of a report to the coordinator. Pure:
  * facts in, status out.
  */
-import type {
-  AgentStatus,
-  Config,
-  DoorStatus,
-  EngineReport,
-  Ledger,
-  RivuletError,
-  SourceStatus,
-  TaskStatus,
+import {
+  type AgentStatus,
+  type Config,
+  type DoorStatus,
+  type EngineReport,
+  fromCore,
+  type Ledger,
+  type RivuletError,
+  type SourceStatus,
+  type TaskStatus,
 } from '@rivulet/host';
 
 /** What the status is made of. */
@@ -43,7 +44,7 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     uptime_s: round(facts.uptimeMs / 1000, 1),
     messages: report.messages,
     ledger: sumLedgers(report.sources),
-    sources: report.sources.map((source) => ({ ...source, ...guarantee(source, config) })),
+    sources: report.sources.map((source) => ({ ...source, ...reasons(source), ...guarantee(source, config) })),
     tasks,
     releases_accepted: tasks.reduce((sum, task) => sum + task.releases, 0),
     cpu_us_per_message: facts.messagesTaken === 0 ? 0 : round(facts.cpuUs / facts.messagesTaken, 2),
@@ -57,6 +58,15 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
       ? {}
       : { last_error: { code: facts.lastError.code, message: facts.lastError.message } }),
   };
+}
+
+/** Why messages are in quarantine, by the names of the codes. */
+function reasons({
+  quarantined_by,
+  violations,
+}: EngineReport['sources'][number]): Pick<SourceStatus, 'quarantined_by' | 'violations'> {
+  const named = Object.entries(quarantined_by ?? {}).map(([value, count]) => [fromCore(Number(value)).code, count]);
+  return { quarantined_by: Object.fromEntries(named), violations: violations ?? {} };
 }
 
 function bandwidth({ inBytes, outBytes }: StatusFacts['bandwidth']): AgentStatus['bandwidth'] {

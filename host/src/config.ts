@@ -117,8 +117,14 @@ export interface SenseConfig {
   words: { is: string; means: number }[];
   /** Other numbers become ((number + before) × times) ÷ by + after; empty: they stay. */
   linear: number[];
-  /** The least and the largest that can be measured, after all that; empty: any. What lies outside is quarantined. */
+  /** The least and the largest that can be measured, after all that; empty: any. */
   range: number[];
+  /** The greatest change, and the milliseconds that it takes. */
+  rateMax: { change: number; perMs: number } | null;
+  /** How long a reading may stay the same: event time, or readings that equal the first. */
+  stuckAfter: { ms: number } | { readings: number } | null;
+  /** What is done about a reading that breaks this; null: its message is quarantined, a word that is none is no reading. */
+  onViolation: 'quarantine' | 'flag' | 'drop' | null;
 }
 
 /** A number that is read. */

@@ -34,6 +34,22 @@ describe('a source', () => {
     expect(found[1]).toMatchObject({ idleMs: 5000, latenessMs: 60_000 });
   });
 
+  test('a_contract_says_what_a_sensor_can_measure_and_what_is_done_about_the_rest', () => {
+    const [source] = sources(
+      '{ topic: a, fields: { t: { path: t, range: [-40, 60], rate_max: 5/min, stuck_after: 1h, on_violation: flag }, h: { path: h, rate_max: 2.5 / 90s, stuck_after: 100 } }, derived: { good: "t_quality + t * 0" } }',
+    );
+    expect(source?.fields.map(({ sense }) => sense)).toEqual([
+      {
+        ...{ words: [], linear: [], range: [-40, 60], onViolation: 'flag' },
+        ...{ rateMax: { change: 5, perMs: 60_000 }, stuckAfter: { ms: 3_600_000 } },
+      },
+      {
+        ...{ words: [], linear: [], range: [], onViolation: null },
+        ...{ rateMax: { change: 2.5, perMs: 90_000 }, stuckAfter: { readings: 100 } },
+      },
+    ]);
+  });
+
   test.each([
     ['{ preset: zigbee }', 'zigbee2mqtt'],
     ['{ preset: tasmota, topic: a }', 'unknown key `topic`'],
@@ -52,6 +68,12 @@ describe('a source', () => {
     ['{ topic: a, fields: { t: { path: t, scale: 0 } } }', 'another factor'],
     ['{ topic: a, fields: { t: { path: t, range: [2, 1] } } }', 'no range'],
     ['{ topic: a, fields: { t: { path: t, values: { ON: high } } } }', 'a number'],
+    ['{ topic: a, fields: { t: { path: t, rate_max: 5 } } }', 'such as 5/min'],
+    ['{ topic: a, fields: { t: { path: t, rate_max: 5/0s } } }', 'such as 5/min'],
+    ['{ topic: a, fields: { t: { path: t, stuck_after: 0 } } }', 'stuck_after'],
+    ['{ topic: a, fields: { t: { path: t, on_violation: flag } } }', 'range, rate_max or stuck_after'],
+    ['{ topic: a, fields: { t: { path: t, range: [0, 1], on_violation: ignore } } }', 'one of quarantine, flag, drop'],
+    ['{ topic: a, fields: { t: { path: t, range: [0, 1] } }, derived: { g: t_quality } }', 't_quality'],
     ['{ topic: a, nothing: drop }', 'one of quarantine, filter'],
   ])('%s_is_refused_with_%s', (yaml, says) => {
     expect(() => sources(yaml)).toThrow(says);

@@ -7,6 +7,7 @@ import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_forma
 import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { parseSense, SENSE_KEYS } from './config_sense.ts';
+import { fieldNames } from './features.ts';
 import { checkMapping } from './paths.ts';
 import { checkTemplate, templateNames } from './patterns.ts';
 import { expandPreset, PRESETS } from './presets.ts';
@@ -197,7 +198,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     compression: parseCompression(map),
     key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
     ...mapping,
-    derived: parseDerived(map.get('derived'), open ? null : fields.map((field) => field.name)),
+    derived: parseDerived(map.get('derived'), open ? null : fields.flatMap(fieldNames)),
     timeAbsent: time?.absent ?? null,
     zone: time?.zone ?? [],
     seqAbsent: seq?.absent ?? null,

@@ -1,7 +1,8 @@
 // What the name of a feature says (wasm-core/engine/src/features.rs has the values): its kind, and what it is made of.
 // The same rules in the same order, so that what is accepted and shown here is what the core serves.
 
-import type { LookupConfig, SourceConfig, WindowConfig } from './config.ts';
+import type { FieldConfig, LookupConfig, SourceConfig, WindowConfig } from './config.ts';
+import { qualityName } from './config_sense.ts';
 import { templateNames } from './patterns.ts';
 import { isListStatistic, isStatistic } from './window_statistics.ts';
 
@@ -36,10 +37,16 @@ export const TIME_FEATURES = [
 
 /** Fields that are written out in the sources, derived ones with them; `open` when topics or payloads name others. */
 export function writtenFields(sources: readonly SourceConfig[]): { fields: string[]; open: boolean } {
-  const names = sources.flatMap(({ fields }) => fields.map(({ name }) => name));
+  const names = sources.flatMap(({ fields }) => fields.flatMap(fieldNames));
   const derived = sources.flatMap((source) => source.derived.map(({ name }) => name));
   const written = names.filter((name) => templateNames(name).length === 0);
   return { fields: [...written, ...derived], open: written.length < names.length };
+}
+
+/** The name of a field, and that of its quality where it has one. */
+export function fieldNames(field: FieldConfig): string[] {
+  const quality = qualityName(field);
+  return quality === null ? [field.name] : [field.name, quality];
 }
 
 /** The parts of a feature; `unknown` names a field, window, table or column that there is not. */

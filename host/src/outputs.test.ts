@@ -33,7 +33,13 @@ const window = record(2, [
 ]);
 const alarm = record(3, [{ str: 'k' }, ...f64s(1, 2, 3, 4)]);
 const late = record(4, [{ str: 'k' }, { str: 'f' }, ...f64s(1, 2, 3)]);
-const quarantine = record(5, [{ u16: 1 }, { raw: Buffer.from('f9ffffff', 'hex') }, { u32: 12 }, { u64: 34 }]);
+const quarantine = record(5, [
+  { u16: 1 },
+  { raw: Buffer.from('f9ffffff', 'hex') },
+  { u32: 12 },
+  { u64: 34 },
+  { str: '/d/3/t' },
+]);
 const all = Buffer.concat([prediction, window, alarm, late, quarantine]);
 
 describe('outputs of the core', () => {
@@ -68,7 +74,7 @@ describe('outputs of the core', () => {
       },
       { kind: 'alarm', ...caused, key: 'k', at: 1, value: 2, expected: 3, score: 4 },
       { kind: 'late', ...caused, key: 'k', field: 'f', time: 1, value: 2, watermark: 3 },
-      { kind: 'quarantine', ...caused, source: 1, code: -7, at: 12, sequence: 34 },
+      { kind: 'quarantine', ...caused, source: 1, code: -7, at: 12, sequence: 34, path: '/d/3/t' },
     ]);
   });
 

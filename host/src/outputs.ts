@@ -81,6 +81,8 @@ export interface Quarantined extends Caused {
   /** Byte position of the packet in the payload of its block. */
   at: number;
   sequence: number;
+  /** Where in the message what is wrong stands, as a JSON pointer (RFC 6901); empty when that is not known. */
+  path: string;
 }
 
 /** A reading that goes on as it is; the subject is the rule of forwarding. */
@@ -195,7 +197,7 @@ export function* decodeOutputs(bytes: Uint8Array, wanted: Wanted = () => true): 
     reader.u8(); // flags: none defined in version 1
     const subject = reader.u16();
     const name = kind < TRACE ? KINDS[kind] : TRACE_KINDS[kind - TRACE];
-    if (name === undefined || wanted(name, subject)) yield decodeRecord(reader, kind, subject);
+    if (name === undefined || wanted(name, subject)) yield decodeRecord(reader, kind, subject, at + length);
     else reader.skip(Math.max(at + length - reader.at, 0));
     if (reader.at !== at + length)
       throw new RivuletError('RIV_CORRUPT', {
@@ -205,7 +207,7 @@ export function* decodeOutputs(bytes: Uint8Array, wanted: Wanted = () => true): 
   }
 }
 
-function decodeRecord(reader: ByteReader, kind: number, subject: number): Output {
+function decodeRecord(reader: ByteReader, kind: number, subject: number, end: number): Output {
   const offset = reader.u64();
   const ordinal = reader.u32();
   const id = `${offset}-${ordinal}`;
@@ -285,6 +287,7 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number): Output
         code: reader.i32(),
         at: reader.u32(),
         sequence: reader.u64(),
+        path: reader.at < end ? name() : '', // cores of version 0.1.0 do not say it
       };
     case 6:
       return {

@@ -9,6 +9,7 @@ import type {
   ForwardConfig,
   LabelConfig,
   LookupConfig,
+  SenseConfig,
   SourceConfig,
   TaskConfig,
   TriggerConfig,
@@ -103,7 +104,7 @@ function source(config: SourceConfig) {
       ...{ name, path },
       ...(absent === null ? {} : { absent }),
       ...(except.length > 0 ? { except } : {}),
-      ...(sense === null ? {} : { sense: { words: sense.words, linear: sense.linear, range: sense.range } }),
+      ...(sense === null ? {} : { sense: contract(sense) }),
     })),
     ...(config.derived.length > 0
       ? { derived: config.derived.map(({ name, expression }) => ({ name, expression })) }
@@ -121,6 +122,16 @@ function source(config: SourceConfig) {
     clock_skew_max_ms: config.clockSkewMaxMs,
     ...(config.clock === null ? {} : { clock: config.clock }),
     idle_ms: config.idleMs,
+  };
+}
+
+function contract({ words, linear, range, rateMax, stuckAfter, onViolation }: SenseConfig) {
+  return {
+    ...{ words, linear, range },
+    ...(rateMax === null ? {} : { rate_max: [rateMax.change, rateMax.perMs] }),
+    ...(stuckAfter !== null && 'ms' in stuckAfter ? { stuck_ms: stuckAfter.ms } : {}),
+    ...(stuckAfter !== null && 'readings' in stuckAfter ? { stuck_readings: stuckAfter.readings } : {}),
+    ...(onViolation === null ? {} : { on_violation: onViolation }),
   };
 }
 

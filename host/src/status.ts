@@ -12,6 +12,9 @@ export interface Ledger {
   quarantined: number;
 }
 
+/** How a reading broke its contract. */
+export type Violation = 'range' | 'rate' | 'stuck' | 'word';
+
 /** The ledger of one source, with what its device numbers allow to promise. */
 export interface SourceStatus extends Ledger {
   name: string;
@@ -21,6 +24,10 @@ export interface SourceStatus extends Ledger {
   unknown: number;
   /** Times that a device began to count anew. */
   restarts: number;
+  /** Messages in quarantine, by the code of the reason. */
+  quarantined_by: Record<string, number>;
+  /** Readings that broke the contract of their field, whatever was done about them. */
+  violations: Partial<Record<Violation, number>>;
   guarantee: 'exactly once' | 'best effort';
   guarantee_why: string;
 }
@@ -105,7 +112,10 @@ export interface EngineReport {
   /** Event times of devices whose clock was wrong. */
   times_corrected: number;
   windows: { name: string; results: number; late: number }[];
-  sources: (Ledger & Pick<SourceStatus, 'name' | 'gaps' | 'unknown' | 'restarts'>)[];
+  /** `quarantined_by` has the core's integer codes here. Cores of version 0.1.0 tell neither reasons nor violations. */
+  sources: (Ledger &
+    Pick<SourceStatus, 'name' | 'gaps' | 'unknown' | 'restarts'> &
+    Partial<Pick<SourceStatus, 'quarantined_by' | 'violations'>>)[];
   tasks: TaskReport[];
 }
 

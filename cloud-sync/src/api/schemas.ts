@@ -9,6 +9,7 @@ export type JsonSchema = { readonly [key: string]: unknown };
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean' } as const;
 const count = { type: 'integer', minimum: 0 } as const;
+const counts = { type: 'object', additionalProperties: count } as const;
 const measure = { type: 'number' } as const;
 const measureOrNull = { type: ['number', 'null'] } as const;
 const time = { type: 'integer', description: 'epoch milliseconds' } as const;
@@ -81,7 +82,17 @@ const GatewayDetail = record({
   enrolled_at: time,
   uptime_s: measureOrNull,
   core: { type: ['object', 'null'], properties: { build: text, kernel: text } },
-  sources: list(record({ name: text, ...ledgerFields, gaps: count, guarantee: text, guarantee_why: text })),
+  sources: list(
+    record({
+      name: text,
+      ...ledgerFields,
+      gaps: count,
+      guarantee: text,
+      guarantee_why: text,
+      quarantined_by: { ...counts, description: 'messages in quarantine, by the code of the reason' },
+      violations: { ...counts, description: 'readings that broke the contract of their field, by how' },
+    }),
+  ),
   key_fingerprint: HASH,
   incarnations: list(text),
   cloned_since: {

@@ -117,6 +117,10 @@ export interface SourceView extends LedgerView {
   /** `exactly once` or `best effort`. */
   readonly guarantee: string;
   readonly guarantee_why: string;
+  /** Messages in quarantine, by the code of the reason. */
+  readonly quarantined_by: Readonly<Record<string, number>>;
+  /** Readings that broke the contract of their field, by how: `range`, `rate`, `stuck`, `word`. */
+  readonly violations: Readonly<Record<string, number>>;
 }
 
 export interface ContributionView {

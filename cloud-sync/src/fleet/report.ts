@@ -14,6 +14,8 @@ const EXPERTS_MAX = 128;
 /** Findings of drift of one task that a report may have, and the newest that are kept. */
 const EVIDENCE_MAX = 32;
 const EVIDENCE_KEPT = 5;
+/** Reasons of one source; the core has fewer codes. */
+const REASONS_MAX = 64;
 /** Longest name, identifier or free text of a report, in UTF-16 units. */
 const TEXT_MAX = 256;
 
@@ -53,6 +55,10 @@ export interface SourceReport extends Ledger {
   readonly gaps: number;
   readonly guarantee: string;
   readonly guarantee_why: string;
+  /** Messages in quarantine, by the code of the reason. */
+  readonly quarantined_by: Readonly<Record<string, number>>;
+  /** Readings that broke the contract of their field, by how. */
+  readonly violations: Readonly<Record<string, number>>;
 }
 
 export interface Report {
@@ -121,7 +127,19 @@ function parseSource(value: unknown, where: string): SourceReport {
     gaps: count(source.gaps ?? 0, `${where}.gaps`),
     guarantee: clipped(source.guarantee),
     guarantee_why: clipped(source.guarantee_why),
+    quarantined_by: counts(source.quarantined_by, `${where}.quarantined_by`),
+    violations: counts(source.violations, `${where}.violations`),
   };
+}
+
+/** Counts by name; an agent of before does not say them. */
+function counts(value: unknown, where: string): Record<string, number> {
+  if (value === undefined) return {};
+  const entries = Object.entries(object(value, where));
+  if (entries.length > REASONS_MAX) throw refuse(`${where} has ${entries.length} names, more than ${REASONS_MAX}`);
+  return Object.fromEntries(
+    entries.map(([name, number]) => [clipped(name), count(number, `${where}.${clipped(name)}`)]),
+  );
 }
 
 function parseLedger(ledger: Json, where: string): Report['ledger'] {

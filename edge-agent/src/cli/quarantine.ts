@@ -128,12 +128,12 @@ async function readText(path: string): Promise<string> {
 
 function list(found: readonly Found[], json: boolean): void {
   for (const each of found) {
-    const { at, source, offset, topic, bytes, code } = facts(each);
+    const { at, source, offset, topic, bytes, code, path } = facts(each);
     const where = topic === null ? 'a whole block' : printable(topic);
     console.log(
       json
         ? JSON.stringify(facts(each))
-        : `${each.id}  ${at}  ${printable(source)}  offset ${offset}  ${where}  ${bytes} bytes  ${code}`,
+        : `${each.id}  ${at}  ${printable(source)}  offset ${offset}  ${where}  ${bytes} bytes  ${code}${path === '' ? '' : `  at ${printable(path)}`}`,
     );
   }
   if (!json && found.length === 0) {
@@ -142,9 +142,9 @@ function list(found: readonly Found[], json: boolean): void {
 }
 
 function facts({ id, record }: Found) {
-  const { source, offset, code, reason, packet, wallMs } = record;
+  const { source, offset, code, reason, path, packet, wallMs } = record;
   const topic = recordTopic(record);
-  return { id, at: new Date(wallMs).toISOString(), source, offset, topic, bytes: packet.length, code, reason };
+  return { id, at: new Date(wallMs).toISOString(), source, offset, topic, bytes: packet.length, code, reason, path };
 }
 
 function show(each: Found, json: boolean): void {
@@ -153,11 +153,14 @@ function show(each: Found, json: boolean): void {
     console.log(JSON.stringify({ ...facts(each), packet: packet.toString('hex') }));
     return;
   }
-  const { id, at, source, offset, topic, bytes, code, reason } = facts(each);
+  const { id, at, source, offset, topic, bytes, code, reason, path } = facts(each);
   console.log(`${id}: offset ${offset}, arrived ${at}, ${bytes} bytes`);
   console.log(`source  ${printable(source)}`);
   console.log(`topic   ${topic === null ? '(a whole block)' : printable(topic)}`);
   console.log(`why     ${code}: ${printable(reason)}`);
+  if (path !== '') {
+    console.log(`where   ${printable(path)}`);
+  }
   for (let row = 0; row < Math.min(packet.length, SHOWN_BYTES_MAX); row += ROW_BYTES) {
     const part = packet.subarray(row, Math.min(row + ROW_BYTES, SHOWN_BYTES_MAX));
     const hex = [...part].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');

@@ -73,7 +73,8 @@ export async function openQuarantine(directory: string, config: Config, nowMs: (
     }
     const { code, message } = fromCore(output.code);
     const source = accounts[output.source] ?? '(earlier plans)';
-    put({ ...placed(block, output.at), offset: output.offset, source, code, reason: message });
+    const { offset, path } = output;
+    put({ ...placed(block, output.at), offset, source, code, reason: message, path });
   }
 
   return {
@@ -87,7 +88,7 @@ export async function openQuarantine(directory: string, config: Config, nowMs: (
     keepAside({ at, offset, topic, code, reason }, block) {
       aside.add(fileName({ offset, at }));
       const source = topic === null ? '(no source)' : sourceOf(config, topic);
-      put({ ...placed(openBlock(block), at), offset, source, code, reason });
+      put({ ...placed(openBlock(block), at), offset, source, code, reason, path: '' });
     },
     settled: () => tail,
   };

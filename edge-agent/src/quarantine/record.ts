@@ -14,8 +14,10 @@ import {
 } from '@rivulet/host';
 
 const MAGIC = 'RVQR';
-const VERSION = 1;
+const VERSION = 2;
 const TEXT_BYTES_MAX = 65_536;
+/** Version 1 did not say where in the message what is wrong stands. */
+const WITHOUT_PATH = 1;
 /** Stands for "no position": the whole block. */
 const NO_POSITION = 0xffff_ffff;
 
@@ -33,6 +35,8 @@ export interface QuarantineRecord {
   source: string;
   code: string;
   reason: string;
+  /** Where in the message what is wrong stands, as a JSON pointer; empty when that is not known. */
+  path: string;
   packet: Buffer;
 }
 
@@ -40,7 +44,13 @@ export function encodeRecord(record: QuarantineRecord): Buffer {
   const head = writeBytes([
     ...[{ ascii: MAGIC }, { u16: VERSION }, { u8: record.kind }, { u8: 0 }, { u16: record.door }],
     ...[{ u64: record.offset }, { u64: record.sequence }, { u32: record.at ?? NO_POSITION }, { i64: record.wallMs }],
-    ...[{ str: record.source }, { str: record.code }, { str: record.reason }, { bytes: record.packet }],
+    ...[
+      { str: record.source },
+      { str: record.code },
+      { str: record.reason },
+      { str: record.path },
+      { bytes: record.packet },
+    ],
   ]);
   return Buffer.concat([head, writeBytes([{ u32: crc32c(head) }])]);
 }
@@ -48,7 +58,7 @@ export function encodeRecord(record: QuarantineRecord): Buffer {
 /** @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_TOO_NEW, RIV_CORRUPT */
 export function decodeRecord(bytes: Uint8Array): QuarantineRecord {
   const reader = byteReader(bytes, 'a quarantine record');
-  readMagic(reader, MAGIC, VERSION, 'a quarantine record');
+  const version = readMagic(reader, MAGIC, VERSION, 'a quarantine record');
   const kind = reader.u8();
   if (kind < BLOCK_KIND.messagesV4 || kind > BLOCK_KIND.release) {
     throw new RivuletError('RIV_CORRUPT', { found: `a quarantine record of block kind ${kind}` });
@@ -65,6 +75,7 @@ export function decodeRecord(bytes: Uint8Array): QuarantineRecord {
     source: reader.str(TEXT_BYTES_MAX),
     code: reader.str(TEXT_BYTES_MAX),
     reason: reader.str(TEXT_BYTES_MAX),
+    path: version === WITHOUT_PATH ? '' : reader.str(TEXT_BYTES_MAX),
     packet: reader.bytes(BLOCK_PAYLOAD_BYTES_MAX),
   };
   const covered = reader.at;

@@ -34,7 +34,7 @@ pub use packed::Packing;
 pub use path::{Path, is_capture_name};
 pub use rows::{Decoded, Rows};
 pub use selection::{PATHS_MAX, Selection};
-pub use sense::Sense;
+pub use sense::{Newest, OnViolation, Sense, Violation};
 pub use shape::Shapes;
 pub use text::Text;
 

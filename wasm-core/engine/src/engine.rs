@@ -5,6 +5,7 @@
 //! taken and restored, not on the machine.
 
 mod checkpoint;
+mod contract;
 mod delays;
 mod derive;
 mod idle;
@@ -29,6 +30,7 @@ use crate::sparkplug::Nodes;
 use crate::task::Task;
 use crate::time::Clock;
 use crate::wire::{self, Block, Kind, Packet, Packets};
+use contract::{Broken, Watched};
 use idle::Idle;
 use skew::Skews;
 
@@ -62,6 +64,8 @@ struct State {
     streams: Streams,
     /// What Sparkplug edge nodes have announced.
     nodes: Nodes,
+    /// The newest reading of each series, where a contract compares.
+    watched: Watched,
     table: Table,
     ledger: Ledger,
     tasks: Vec<Task>,
@@ -78,6 +82,9 @@ struct State {
     /// The derived readings of the row at hand, and working memory for expressions, reused.
     derived: Vec<message::Reading>,
     stack: Vec<f64>,
+    /// What of the message at hand broke its contract, and where what is wrong with it stands, as a JSON pointer; reused.
+    broken: Broken,
+    bad_path: String,
     /// A name made of the message at hand, reused.
     name: String,
     /// Text of the label at hand, reused.
@@ -195,6 +202,7 @@ impl Engine {
                 block.first_offset + u64::from(met.min(block.count.saturating_sub(1))),
                 0,
             );
+            state.bad_path.clear();
             let (account, fate) = match packet {
                 Ok(publish) => state.message(
                     self.router.route(publish.topic, &state.plan),
@@ -206,7 +214,7 @@ impl Engine {
                 Err(error) => (state.ledger.of_none(), Fate::Quarantined(error)),
             };
             if let Fate::Quarantined(error) = fate {
-                outputs.quarantine(account, error, at, block.sequence);
+                outputs.quarantine(account, error, (block.sequence, at), &state.bad_path);
             }
             state.book(account, fate, 1);
             met = met.saturating_add(1);
@@ -214,7 +222,7 @@ impl Engine {
         if met < block.count {
             let account = state.ledger.of_none();
             outputs.caused_by(block.first_offset + u64::from(met), 0);
-            outputs.quarantine(account, CoreError::Truncated, block.payload.len(), block.sequence);
+            outputs.quarantine(account, CoreError::Truncated, (block.sequence, block.payload.len()), "");
             state.book(
                 account,
                 Fate::Quarantined(CoreError::Truncated),
@@ -306,6 +314,7 @@ impl State {
             doors: Doors::default(),
             streams: Streams::default(),
             nodes: Nodes::default(),
+            watched: Watched::default(),
             ledger: Ledger::new(&plan),
             tasks: plan
                 .tasks
@@ -322,6 +331,8 @@ impl State {
             readings: Vec::new(),
             derived: Vec::new(),
             stack: Vec::new(),
+            broken: Broken::default(),
+            bad_path: String::new(),
             name: String::new(),
             label_text: String::new(),
             shape: Cell::new(None),
@@ -352,6 +363,9 @@ impl State {
         self.shapes = Self::no_shapes(plan);
         if !plan.has_sparkplug() {
             self.nodes = Nodes::default();
+        }
+        if !plan.compares_readings() {
+            self.watched = Watched::default();
         }
         let sources = same(&plan.sources, &earlier.sources);
         let windows = same(&plan.windows, &earlier.windows);

@@ -32,6 +32,23 @@ pub enum CoreError {
     BadTime = -13,
     /// A reading that its field's contract says cannot have been measured.
     OutOfRange = -14,
+    /// A reading that differs from the one before by more than its field can change in that time.
+    TooFast = -15,
+    /// A reading that has been the same for longer than its field can stay.
+    Stuck = -16,
+    /// Text where the field's contract lists the words that may stand there, and this is none of them.
+    UnknownWord = -17,
+}
+
+/// How many codes there are.
+pub const CODES: usize = 17;
+
+impl CoreError {
+    /// Its place in a list by code.
+    #[must_use]
+    pub fn place(self) -> usize {
+        (self as i32).unsigned_abs() as usize - 1
+    }
 }
 
 /// What fallible parts of the engine return.

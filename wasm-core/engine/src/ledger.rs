@@ -2,7 +2,8 @@
 //! takes, and one for what sources of earlier plans had counted. Each message is received once and gets one fate.
 
 use crate::codec::{Reader, Writer};
-use crate::error::{CoreError, Result};
+use crate::decode::Violation;
+use crate::error::{CODES, CoreError, Result};
 use crate::plan::Plan;
 use crate::repeat::Verdict;
 
@@ -47,6 +48,10 @@ pub struct Account {
     pub unknown: u64,
     /// Times that a device began to count anew.
     pub restarts: u64,
+    /// What was quarantined, by the place of its code.
+    pub reasons: [u64; CODES],
+    /// Readings that broke their contract, whatever was done about them, by violation.
+    pub violations: [u64; Violation::ALL.len()],
 }
 
 /// Numbers of an account up to version 4 of the state: the last two came later.
@@ -62,7 +67,10 @@ impl Account {
             Fate::Duplicate => &mut self.duplicate,
             Fate::Retained => &mut self.retained,
             Fate::Filtered => &mut self.filtered,
-            Fate::Quarantined(_) => &mut self.quarantined,
+            Fate::Quarantined(error) => {
+                self.reasons[error.place()] += count;
+                &mut self.quarantined
+            }
         } += count;
     }
 
@@ -96,6 +104,17 @@ impl Account {
         let mut other = other.clone();
         for (mine, theirs) in self.numbers().into_iter().zip(other.numbers()) {
             *mine += *theirs;
+        }
+        let counts = self.reasons.iter_mut().chain(&mut self.violations);
+        for (mine, theirs) in counts.zip(other.reasons.into_iter().chain(other.violations)) {
+            *mine += theirs;
+        }
+    }
+
+    /// Readings that broke their contract.
+    pub fn book_violations(&mut self, counts: [u64; Violation::ALL.len()]) {
+        for (mine, count) in self.violations.iter_mut().zip(counts) {
+            *mine += count;
         }
     }
 }
@@ -196,20 +215,30 @@ impl Ledger {
             for number in account.clone().numbers() {
                 writer.u64(*number);
             }
+            for counts in [&account.reasons[..], &account.violations[..]] {
+                writer.u8(u8::try_from(counts.len()).expect("few codes"));
+                for &count in counts {
+                    writer.u64(count);
+                }
+            }
         }
     }
 
     /// Takes what `save` wrote for the same plan; in a state of version 4 or less unknown numbers and restarts were not
-    /// counted.
+    /// counted, in one of version 8 or less neither reasons nor violations.
     ///
     /// # Errors
     /// `Truncated`, or `Corrupt` when an account does not add up.
-    pub fn load(plan: &Plan, before_v5: bool, reader: &mut Reader) -> Result<Self> {
+    pub fn load(plan: &Plan, version: u16, reader: &mut Reader) -> Result<Self> {
         let mut ledger = Self::new(plan);
         for account in &mut ledger.accounts {
-            let saved = if before_v5 { NUMBERS_V4 } else { usize::MAX };
+            let saved = if version < 5 { NUMBERS_V4 } else { usize::MAX };
             for number in account.numbers().into_iter().take(saved) {
                 *number = reader.u64()?;
+            }
+            if version >= 9 {
+                load_counts(&mut account.reasons, reader)?;
+                load_counts(&mut account.violations, reader)?;
             }
             let fates = [
                 account.used,
@@ -226,4 +255,13 @@ impl Ledger {
         }
         Ok(ledger)
     }
+}
+
+/// Counts, of which a core that knew fewer kinds wrote the first ones.
+fn load_counts(counts: &mut [u64], reader: &mut Reader) -> Result<()> {
+    let written = usize::from(reader.u8()?);
+    for count in counts.get_mut(..written).ok_or(CoreError::Corrupt)? {
+        *count = reader.u64()?;
+    }
+    Ok(())
 }

@@ -317,14 +317,15 @@ impl<'a> Outputs<'a> {
         });
     }
 
-    /// Puts out where a message stands that could not be read: its account in the ledger, its byte position in the payload
-    /// of its block and the block's sequence.
-    pub fn quarantine(&mut self, account: usize, code: CoreError, at: usize, sequence: u64) {
+    /// Puts out where a message stands that could not be read: its account in the ledger, the sequence of its block and its
+    /// byte position in the payload there, and where in the message what is wrong stands, if that is known.
+    pub fn quarantine(&mut self, account: usize, code: CoreError, (sequence, at): (u64, usize), path: &str) {
         self.record(QUARANTINE, 0, |writer| {
             writer.u16(u16::try_from(account).expect("a plan has fewer sources and tasks"));
             writer.raw(&(code as i32).to_le_bytes());
             writer.u32(u32::try_from(at).expect("a payload is at most 16 MiB"));
             writer.u64(sequence);
+            writer.str(path);
         });
     }
 }
@@ -340,7 +341,7 @@ mod tests {
         let mut outputs = Outputs::new(&mut writer);
         outputs.caused_by(9, 0);
         outputs.late(Some(0), "k", "f", 1.0, 2.0, 3.0);
-        outputs.quarantine(4, CoreError::Corrupt, 5, 6);
+        outputs.quarantine(4, CoreError::Corrupt, (6, 5), "/a");
         let mut reader = Reader::new(writer.as_slice());
         for (kind, ordinal) in [(LATE, 0), (QUARANTINE, 1)] {
             let length = reader.u32().unwrap() as usize;

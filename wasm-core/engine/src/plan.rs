@@ -13,9 +13,9 @@ mod value;
 pub use drift::DriftPlan;
 pub use evaluation::evaluation;
 pub use lookup::Lookup;
-pub use source::{Adaptive, Clocks, Derived, Field, Source};
+pub use source::{Adaptive, Clocks, Derived, Field, QUALITY, Source};
 pub use task::{FEATURES_MAX, LabelPlan, TaskKind, TaskPlan};
-pub(crate) use value::{duration, index, list, number, string, strings};
+pub(crate) use value::{count, duration, index, list, number, optional_list, string, strings};
 
 use crate::decode::Format;
 use crate::error::Result;
@@ -24,7 +24,7 @@ use crate::json::{self, Value};
 use crate::window::Window;
 use forward::forward;
 use source::DERIVED_MAX;
-use value::{count, member, optional_list, unique, versioned};
+use value::{member, unique, versioned};
 
 /// Sources of a gateway: each message is matched against all of them once per topic.
 const SOURCES_MAX: usize = 256;
@@ -133,6 +133,14 @@ impl Plan {
         triggers.any(|trigger| trigger.punctuation.is_some())
     }
 
+    /// True when a reading is judged by the one before of its series.
+    #[must_use]
+    pub fn compares_readings(&self) -> bool {
+        self.sources.iter().any(Source::compares_readings)
+    }
+}
+
+impl Plan {
     /// True when it reads Sparkplug, so that there is something to remember of edge nodes.
     #[must_use]
     pub fn has_sparkplug(&self) -> bool {

@@ -240,7 +240,7 @@ pub struct SourceRoute {
     pub captured: Vec<String>,
     /// The key's name; `None` when each payload says it.
     pub key_name: Option<String>,
-    /// The names of its fields; `None` for one that each payload says.
+    /// The names of its fields, then those of their qualities; `None` for one that each payload says.
     pub field_names: Vec<Option<String>>,
     /// Index of the key that does not depend on the payload, once a message was used.
     pub key: u32,
@@ -311,10 +311,11 @@ impl Route {
                     .fields
                     .iter()
                     .map(|field| field.name.fill(&captured))
+                    .chain(definition.fields.iter().map(|field| field.quality_name(&captured)))
                     .collect(),
                 captured,
                 key: NONE,
-                series: vec![NONE; definition.fields.len()],
+                series: vec![NONE; 2 * definition.fields.len()],
                 stream: NONE,
                 shape: 0,
             })

@@ -95,6 +95,9 @@ export interface Source {
   gaps: number | null;
   guarantee: string;
   guarantee_why: string;
+  /** Messages in quarantine, by the code of the reason; readings that broke their contract, by how. */
+  quarantined_by: Record<string, number>;
+  violations: Record<string, number>;
 }
 
 /** What only a gateway's own page shows. */
@@ -363,7 +366,13 @@ function readSource(value: unknown): Source {
     gaps: number(source.gaps),
     guarantee: text(source.guarantee),
     guarantee_why: text(source.guarantee_why),
+    quarantined_by: counts(source.quarantined_by),
+    violations: counts(source.violations),
   };
+}
+
+function counts(value: unknown): Record<string, number> {
+  return Object.fromEntries(Object.entries(optionalRecord(value)).map(([name, number]) => [name, count(number)]));
 }
 
 function readLedger(value: unknown): Ledger {

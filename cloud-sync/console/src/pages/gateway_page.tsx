@@ -11,7 +11,7 @@ import {
   figureOfRate,
   shortHash,
 } from '../model/figures.ts';
-import { sumOfLedgers } from '../model/ledger.ts';
+import { reasonsOf, sumOfLedgers } from '../model/ledger.ts';
 import type { Fleet, Gateway, GatewayDetail, Source } from '../model/wire.ts';
 import { Simulated, UpDown } from '../parts/badges.tsx';
 import { type KeyFigure, KeyFigures } from '../parts/key_figures.tsx';
@@ -126,7 +126,12 @@ function SourceTable({ sources }: { sources: readonly Source[] }) {
       <tbody>
         {sources.map((source) => (
           <tr key={source.name}>
-            <th scope="row">{source.name}</th>
+            <th scope="row">
+              <span class="name">
+                <span class="name-line">{source.name}</span>
+                <Reasons source={source} />
+              </span>
+            </th>
             <td>
               <Guarantee source={source} />
             </td>
@@ -164,10 +169,23 @@ function SourceCards({ sources }: { sources: readonly Source[] }) {
               <SumMark ledger={source.ledger} />
             </summary>
             <LedgerList ledger={source.ledger} />
+            <Reasons source={source} />
           </details>
         </li>
       ))}
     </ul>
+  );
+}
+
+function Reasons({ source }: { source: Source }) {
+  return (
+    <>
+      {reasonsOf(source).map((reason) => (
+        <span key={reason} class="about reason">
+          {reason}
+        </span>
+      ))}
+    </>
   );
 }
 

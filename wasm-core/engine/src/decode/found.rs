@@ -105,6 +105,12 @@ impl Found<'_> {
         Ok(true)
     }
 
+    /// True for text of any kind.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Joined(..) | Self::Announced(_))
+    }
+
     /// True when it is the text, number or truth value that `wanted` says.
     #[must_use]
     pub fn says(&self, wanted: &str) -> bool {

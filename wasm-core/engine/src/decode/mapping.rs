@@ -145,6 +145,13 @@ impl Mapping {
         self.counter.map(|path| rows.value(&self.selection, instance, path))
     }
 
+    /// Appends where the time of an instance stands, as a JSON pointer; nothing when the source has none.
+    pub fn append_time_pointer(&self, rows: &Rows, instance: usize, out: &mut String) {
+        if let Some(path) = self.time {
+            rows.append_pointer(&self.selection, instance, path, out);
+        }
+    }
+
     /// Appends what a capture is for an instance; false when it is nothing there. `announced` says names that earlier
     /// messages announced.
     ///

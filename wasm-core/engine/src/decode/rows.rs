@@ -2,7 +2,7 @@
 //! used again for the next payload, so that a steady stream allocates nothing.
 
 use super::found::Found;
-use super::selection::{Selection, WHOLE};
+use super::selection::{Move, Selection, WHOLE};
 use super::text::Text;
 use crate::error::{CoreError, Result};
 use crate::json;
@@ -172,6 +172,34 @@ impl<'a> Rows<'a> {
             at = &self.instances[at.parent as usize];
         }
         false
+    }
+
+    /// Appends where `path` looks for its value in an instance, as a JSON pointer (RFC 6901): wildcards by what they met, an
+    /// element that was found by a condition as that condition.
+    pub fn append_pointer(&self, selection: &Selection, instance: usize, path: usize, out: &mut String) {
+        let route = &selection.routes[path];
+        for (depth, step) in route.moves.iter().enumerate() {
+            let mut name = String::new();
+            match step {
+                Move::Name(text) => name.push_str(text),
+                Move::Index(place) => json::write_u64(&mut name, *place as u64),
+                Move::Each | Move::EachIf(_) => {
+                    let mut scope = route.scope;
+                    while selection.scopes[scope].depth != depth {
+                        scope = selection.scopes[scope].parent;
+                    }
+                    if self.append_name(instance, scope, &mut name) != Ok(true) {
+                        name.push('*');
+                    }
+                }
+                Move::Where(condition) => {
+                    name.push('?');
+                    name.push_str(&selection.wanted(*condition));
+                }
+            }
+            out.push('/');
+            out.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        }
     }
 
     /// Appends what the wildcard of `scope` met on the way to an instance; false when it has no name.

@@ -182,6 +182,19 @@ impl Selection {
         self.scopes.len() == 1 && self.conditions.is_none()
     }
 
+    /// A condition as it is written.
+    pub(super) fn wanted(&self, condition: usize) -> String {
+        let Some(conditions) = &self.conditions else {
+            return String::new();
+        };
+        let steps = conditions.selection.routes[condition].moves.iter().map(|step| match step {
+            Move::Name(name) => name.clone(),
+            Move::Index(place) => place.to_string(),
+            Move::Each | Move::EachIf(_) | Move::Where(_) => String::from("*"),
+        });
+        format!("{}={}", steps.collect::<Vec<_>>().join("."), conditions.wanted[condition])
+    }
+
     /// The scope that path `path` gives values of.
     #[must_use]
     pub fn scope_of(&self, path: usize) -> usize {

@@ -3,6 +3,7 @@
 
 use core::cell::Cell;
 
+use super::contract::{Broken, Watched};
 use super::idle::Idle;
 use super::skew::Skews;
 use super::{CLOCK_ORDINALS, State};
@@ -21,8 +22,8 @@ const MAGIC: &[u8; 4] = b"RVES";
 /// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
 /// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted; up to version 5
 /// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks; up to
-/// version 7 tasks did not watch for drift.
-const VERSION: u16 = 8;
+/// version 7 tasks did not watch for drift; up to version 8 neither reasons nor violations were counted.
+const VERSION: u16 = 9;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -49,6 +50,9 @@ impl State {
         }
         self.ledger.save(writer);
         self.table.save(&self.plan.windows, writer);
+        if self.plan.compares_readings() {
+            self.watched.save(writer);
+        }
         for sending in &self.sending {
             sending.save(writer);
         }
@@ -113,8 +117,13 @@ impl State {
         } else {
             Nodes::default()
         };
-        let ledger = Ledger::load(&plan, version < 5, &mut reader)?;
+        let ledger = Ledger::load(&plan, version, &mut reader)?;
         let mut table = Table::load(&plan, version, &mut reader)?;
+        let watched = if plan.compares_readings() {
+            Watched::load(table.series.len(), &mut reader)?
+        } else {
+            Watched::default()
+        };
         let rules = plan
             .forward
             .iter()
@@ -136,6 +145,7 @@ impl State {
             doors,
             streams,
             nodes,
+            watched,
             ledger,
             sending,
             tasks,
@@ -148,6 +158,8 @@ impl State {
             readings: Vec::new(),
             derived: Vec::new(),
             stack: Vec::new(),
+            broken: Broken::default(),
+            bad_path: String::new(),
             name: String::new(),
             label_text: String::new(),
             shape: Cell::new(None),

@@ -47,6 +47,8 @@ impl State {
                     place: series,
                     value,
                     late: false,
+                    is_quality: false,
+                    field: u16::MAX,
                 });
             }
         }

@@ -67,7 +67,9 @@ impl State {
                 }
                 None => self.readings(source, block, publish, decoded, outputs),
             });
-            let outcome = outcome.unwrap_or_else(|error| self.refused(account, error));
+            let broken = core::mem::take(&mut self.broken);
+            self.ledger.account(account).book_violations(broken.counts);
+            let outcome = outcome.unwrap_or_else(|error| self.refused(account, error, broken.dropped));
             if outcome == Fate::Duplicate {
                 return (account, outcome);
             }
@@ -92,8 +94,8 @@ impl State {
     }
 
     /// The fate of a message that a source could not use.
-    fn refused(&self, source: usize, error: CoreError) -> Fate {
-        if error == CoreError::NoReading && self.plan.sources[source].filters {
+    fn refused(&self, source: usize, error: CoreError, dropped: bool) -> Fate {
+        if error == CoreError::NoReading && (dropped || self.plan.sources[source].filters) {
             Fate::Filtered
         } else {
             Fate::Quarantined(error)
@@ -120,30 +122,43 @@ impl State {
         {
             return Ok(Fate::Duplicate);
         }
-        let (mut used, mut late) = (false, false);
+        if !self.take_rows(route, block, publish)? {
+            return Ok(Fate::Duplicate);
+        }
+        self.judge(route.source, decoded)?;
+        let mut used = false;
         for index in 0..self.rows.len() {
-            let mut row = self.rows[index].clone();
-            if !counts_messages
-                && let Some(number) = row.number
-                && self.is_repeated_row(route, publish, number, &row)?
-            {
-                continue;
-            }
-            self.correct_clock(route.source, block, &mut row);
+            let row = self.rows[index].clone();
             if self.row(route.source, &row, outputs) {
                 self.used += u64::from(!core::mem::replace(&mut used, true));
                 self.derive(route.source, &row, outputs);
                 self.forward(&row, outputs);
                 self.learn(&row, outputs);
-            } else {
-                late = true;
             }
         }
-        Ok(match (used, late) {
-            (true, _) => Fate::Used,
-            (false, true) => Fate::Late,
-            (false, false) => Fate::Duplicate,
-        })
+        Ok(if used { Fate::Used } else { Fate::Late })
+    }
+
+    /// Leaves out the rows that have been here before, where each counts for itself, and puts the event times of the others
+    /// right; false when no row is left.
+    fn take_rows(&mut self, route: &SourceRoute, block: &Block, publish: &Publish) -> Result<bool> {
+        let counts_rows = !self.plan.sources[route.source].mapping.counts_messages();
+        let mut rows = core::mem::take(&mut self.rows);
+        let mut failed = None;
+        rows.retain_mut(|row| {
+            let repeated = match row.number.filter(|_| counts_rows && failed.is_none()) {
+                Some(number) => self.is_repeated_row(route, publish, number, row),
+                None => Ok(false),
+            };
+            match repeated {
+                Ok(false) => self.correct_clock(route.source, block, row),
+                Ok(true) => {}
+                Err(error) => failed = Some(error),
+            }
+            repeated == Ok(false)
+        });
+        self.rows = rows;
+        failed.map_or(Ok(!self.rows.is_empty()), Err)
     }
 
     /// Puts the event time of a device whose clock is wrong right, where its source asks for that.

@@ -1,7 +1,9 @@
 //! What the agent shows, as JSON text: counts since the beginning of the log, and each task's panel as it stands.
 
 use super::State;
+use crate::decode::Violation;
 use crate::json::{write_f64, write_str, write_u64};
+use crate::ledger::Account;
 use crate::series::Table;
 use crate::task::Task;
 
@@ -36,6 +38,7 @@ impl State {
                 ("restarts", account.restarts),
             ];
             write_numbers(&mut out, &numbers);
+            write_reasons(&mut out, account);
             out.push('}');
         }
         out.push_str("],\"windows\":[");
@@ -104,6 +107,24 @@ fn write_drift(out: &mut String, task: &Task, table: &Table) {
         out.push('}');
     }
     out.push_str("]}");
+}
+
+/// What was quarantined by code (a name would be the host's), and what broke its contract by violation; only what there is.
+fn write_reasons(out: &mut String, account: &Account) {
+    out.push_str(",\"quarantined_by\":{");
+    let reasons = account.reasons.iter().enumerate().filter(|&(_, &count)| count > 0);
+    for (index, (place, &count)) in reasons.enumerate() {
+        separate(out, index);
+        out.push_str("\"-");
+        write_u64(out, place as u64 + 1);
+        out.push_str("\":");
+        write_u64(out, count);
+    }
+    out.push_str("},\"violations\":{");
+    let violations = Violation::ALL.map(|violation| (violation.word(), account.violations[violation as usize]));
+    let violations: Vec<(&str, u64)> = violations.into_iter().filter(|&(_, count)| count > 0).collect();
+    write_numbers(out, &violations);
+    out.push('}');
 }
 
 fn write_task(out: &mut String, task: &Task) {

@@ -1,5 +1,6 @@
 //! The engine as a whole: behaviour by example, and the laws that hold for every log.
 
+mod contract;
 mod drift;
 mod parts;
 

@@ -4,7 +4,7 @@ use super::value::{
     duration, index, list, member, number, optional_list, optional_number, optional_path, optional_strings, path,
     string, unique,
 };
-use crate::decode::{Format, Mapping, PATHS_MAX, Packing, Path, Sense, is_capture_name};
+use crate::decode::{Format, Mapping, OnViolation, PATHS_MAX, Packing, Path, Sense, is_capture_name};
 use crate::error::{CoreError, Result};
 use crate::expression::Expression;
 use crate::json::Value;
@@ -25,6 +25,25 @@ pub struct Field {
     pub except: Vec<String>,
     /// Its contract; `None`: any number is as good as another.
     pub sense: Option<Sense>,
+}
+
+/// What is appended to the name of a field for that of its quality.
+pub const QUALITY: &str = "_quality";
+
+impl Field {
+    /// True when a field beside it tells its quality.
+    #[must_use]
+    pub fn has_quality(&self) -> bool {
+        let on_violation = self.sense.as_ref().map(|sense| sense.on_violation);
+        on_violation == Some(OnViolation::Flag)
+    }
+
+    /// The name of its quality for these captures of the topic, when it has one and its name needs no other.
+    #[must_use]
+    pub fn quality_name(&self, captured: &[String]) -> Option<String> {
+        let name = if self.has_quality() { self.name.fill(captured) } else { None };
+        name.map(|name| name + QUALITY)
+    }
 }
 
 /// A field that is made of others of the same key.
@@ -100,6 +119,13 @@ pub enum Clocks {
 }
 
 impl Source {
+    /// True when a reading of it is judged by the one before of its series.
+    #[must_use]
+    pub fn compares_readings(&self) -> bool {
+        let mut contracts = self.fields.iter().filter_map(|field| field.sense.as_ref());
+        contracts.any(Sense::compares)
+    }
+
     /// How far behind the time of its key a reading that no window covers is late. A lateness that follows the delays is in
     /// the time of the key already.
     #[must_use]

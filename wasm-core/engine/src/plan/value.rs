@@ -73,7 +73,7 @@ pub(crate) fn index(value: &Value, name: &str, max: usize) -> Result<usize> {
 }
 
 /// A whole number from 1 to `max`.
-pub(super) fn count(value: &Value, name: &str, max: usize) -> Result<usize> {
+pub(crate) fn count(value: &Value, name: &str, max: usize) -> Result<usize> {
     index(value, name, max).and_then(|count| if count > 0 { Ok(count) } else { Err(CoreError::BadPlan) })
 }
 
@@ -85,7 +85,7 @@ pub(crate) fn list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [
 }
 
 /// A list that is left out when it is empty.
-pub(super) fn optional_list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [Value]> {
+pub(crate) fn optional_list<'a>(value: &'a Value, name: &str, max: usize) -> Result<&'a [Value]> {
     match value.get(name) {
         Some(_) => list(value, name, max),
         None => Ok(&[]),

@@ -1,11 +1,12 @@
 //! What a payload says: rows of readings, each of one key at one time.
 
 use super::super::State;
+use super::super::contract::Broken;
 use crate::decode::sparkplug::Payload;
-use crate::decode::{Decoded, Format, Found};
+use crate::decode::{Decoded, Format, Found, Violation};
 use crate::error::{CoreError, Result};
 use crate::names::NONE;
-use crate::plan::{Clocks, Field};
+use crate::plan::{Clocks, Field, QUALITY};
 use crate::repeat::device_number;
 use crate::route::{SourceRoute, Template};
 use crate::time::event_time_ms;
@@ -23,13 +24,17 @@ pub(in crate::engine) struct Reading {
     pub(in crate::engine) place: u32,
     pub(in crate::engine) value: f64,
     pub(in crate::engine) late: bool,
+    /// The quality of the reading before it.
+    pub(in crate::engine) is_quality: bool,
+    /// Position of its field in the source.
+    pub(in crate::engine) field: u16,
 }
 
 /// What a message says about one key at one time.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Row {
     /// Its instance in what was decoded.
-    instance: usize,
+    pub(in crate::engine) instance: usize,
     pub(in crate::engine) key: u32,
     /// The event time, and whether the device gave it.
     pub(in crate::engine) time_ms: f64,
@@ -56,6 +61,7 @@ impl State {
         publish: &Publish<'a>,
         decoded: &mut Decoded<'a>,
     ) -> Result<()> {
+        self.broken = Broken::default();
         let source = &self.plan.sources[route.source];
         let mapping = &source.mapping;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
@@ -73,12 +79,26 @@ impl State {
         self.readings.clear();
         for instance in 0..rows.len() {
             let from = self.readings.len();
-            let mut push = |field: usize, value: f64| {
-                self.readings.push(Reading {
-                    place: u32::try_from(field).expect("at most PATHS_MAX"),
-                    value,
+            let mut push = |field: usize, value: Option<f64>, violation: Option<Violation>| {
+                let at = u16::try_from(field).expect("at most PATHS_MAX");
+                let reading = Reading {
+                    place: at.into(),
+                    value: value.unwrap_or_default(),
                     late: false,
-                });
+                    is_quality: false,
+                    field: at,
+                };
+                if value.is_some() {
+                    self.readings.push(reading);
+                }
+                if source.fields[field].has_quality() {
+                    self.readings.push(Reading {
+                        place: u32::try_from(source.fields.len() + field).expect("at most twice PATHS_MAX"),
+                        value: violation.map_or(0.0, Violation::quality),
+                        is_quality: true,
+                        ..reading
+                    });
+                }
             };
             let (mut found_any, mut absent_any) = (false, false);
             for &field in mapping.fields(rows, instance) {
@@ -90,11 +110,19 @@ impl State {
                 }
                 let found = rows.value(&mapping.selection, instance, field);
                 let reading = match sense {
-                    Some(sense) => sense.reading(&found)?,
-                    None => found.reading()?,
+                    None => found.reading().map(|value| (value, None)),
+                    Some(sense) => sense.reading(&found).and_then(|(value, violation)| match violation {
+                        None => Ok((value, None)),
+                        // What is left out was no reading; nor is a word that is passed over.
+                        Some(kind) if !self.broken.note(kind, sense.on_violation)? => Ok((None, None)),
+                        violation => Ok((value, violation)),
+                    }),
                 };
-                if let Some(value) = reading {
-                    push(field, value);
+                let (value, violation) = reading.inspect_err(|_| {
+                    rows.append_pointer(&mapping.selection, instance, field, &mut self.bad_path);
+                })?;
+                if value.is_some() || violation.is_some() {
+                    push(field, value, violation);
                     found_any = true;
                 }
                 absent_any |= found == Found::Absent && absent.is_some();
@@ -107,16 +135,20 @@ impl State {
                     if let Some(value) = source.fields[field].absent
                         && rows.value(&mapping.selection, instance, field) == Found::Absent
                     {
-                        push(field, value);
+                        push(field, Some(value), None);
                     }
                 }
             }
+            let mut bad_time = || {
+                mapping.append_time_pointer(rows, instance, &mut self.bad_path);
+                CoreError::BadTime
+            };
             let nothing = |found: &Found| matches!(found, Found::Absent | Found::Other);
             let time = mapping.time(rows, instance);
             let may_lack = source.time_absent || source.format.time_is_optional();
             let time = time.filter(|found| !may_lack || !nothing(found));
             let own_ms = match &time {
-                Some(found) => Some(event_time_ms(found, &source.zone, wall_ms).ok_or(CoreError::BadTime)?),
+                Some(found) => Some(event_time_ms(found, &source.zone, wall_ms).ok_or_else(&mut bad_time)?),
                 None => None,
             };
             let own_ms = own_ms.filter(|&time_ms| !source.time_absent || time_ms >= CLOCK_SET_FROM_MS);
@@ -127,7 +159,7 @@ impl State {
                 Clocks::Correct => 0.0,
             };
             if source.clock_skew_max_ms > 0.0 && off_ms > source.clock_skew_max_ms {
-                return Err(CoreError::BadTime);
+                return Err(bad_time());
             }
             let number = mapping.counter(rows, instance).map(|found| match source.seq_absent {
                 Some(number) if nothing(&found) => Found::Number(number),
@@ -195,6 +227,7 @@ impl State {
         }
         for reading in &mut self.readings[row.from..row.to] {
             let place = reading.place as usize;
+            let field = usize::from(reading.field);
             reading.place = match &route.field_names[place] {
                 Some(_) if same_key && route.series[place] != NONE => route.series[place],
                 Some(field_name) => {
@@ -204,7 +237,10 @@ impl State {
                     }
                     series
                 }
-                None if name(&source.fields[place].name, &mut self.name)? => {
+                None if name(&source.fields[field].name, &mut self.name)? => {
+                    if reading.is_quality {
+                        self.name.push_str(QUALITY);
+                    }
                     self.table.series(row.key, &self.name, &self.plan)?
                 }
                 None => return Ok(false),

@@ -1,0 +1,156 @@
+//! Contracts of fields on a running engine: what is refused, flagged, left out and counted, and that none of it depends on
+//! how the log is cut.
+
+use super::*;
+
+/// One source `s/{dev}` whose messages are lists of `{ts, v, w}`; `v` has a contract.
+fn plan(contract: &str) -> String {
+    format!(
+        concat!(
+            r#"{{"plan":1,"gateway":"g","limits":{{"keys":100,"fields":20,"pending_per_key":50,"payload_bytes":4096,"classes":8}},"#,
+            r#""sources":[{{"name":"s","topic":"s/{{dev}}","door":null,"format":"json","key":"{{dev}}","#,
+            r#""fields":[{{"name":"v","path":"[*].v","sense":{{"words":[{{"is":"off","means":0}}],"linear":[],"range":[0,100],{}}}}},{{"name":"w","path":"[*].w"}}],"#,
+            r#""time":"[*].ts","seq":null,"lateness_ms":5000,"clock_skew_max_ms":0,"idle_ms":60000}}],"windows":[],"tasks":[],"#,
+            r#""forward":[{{"of":[],"where":null,"every_ms":0,"deadband":0,"relative":false,"at_least_ms":0,"one_in":1}}]}}"#
+        ),
+        contract
+    )
+}
+
+const ALL: &str = r#""rate_max":[10,1000],"stuck_readings":3"#;
+
+fn say(log: &mut Log, readings: &[(i64, &str)]) {
+    let readings: Vec<String> = readings
+        .iter()
+        .map(|(second, value)| format!("{{\"ts\":{},\"v\":{value},\"w\":1}}", second * 1000 + DAY))
+        .collect();
+    log.message("s/a", &format!("[{}]", readings.join(",")));
+}
+
+/// Field and value of a reading that was forwarded.
+type Passed = (String, f64);
+/// Code and place of a message that was quarantined.
+type Refused = (i32, String);
+
+/// What was forwarded, and what was quarantined.
+fn passed(bytes: &[u8]) -> (Vec<Passed>, Vec<Refused>) {
+    let (mut readings, mut refused) = (Vec::new(), Vec::new());
+    let mut reader = Reader::new(bytes);
+    while reader.remaining() > 0 {
+        let length = reader.u32().unwrap() as usize;
+        let mut record = Reader::new(reader.raw(length - 4).unwrap());
+        let kind = record.u8().unwrap();
+        record.raw(3 + 12).unwrap();
+        if kind == 6 {
+            record.str().unwrap();
+            let field = record.str().unwrap().to_owned();
+            record.f64().unwrap();
+            readings.push((field, record.f64().unwrap()));
+        } else if kind == 5 {
+            record.u16().unwrap();
+            let code = i32::from_le_bytes(record.raw(4).unwrap().try_into().unwrap());
+            record.raw(12).unwrap();
+            refused.push((code, record.str().unwrap().to_owned()));
+        }
+    }
+    (readings, refused)
+}
+
+fn readings_of(outputs: &[u8], wanted: &str) -> Vec<f64> {
+    let (readings, _) = passed(outputs);
+    let of_field = readings.into_iter().filter(|(field, _)| field == wanted);
+    of_field.map(|(_, value)| value).collect()
+}
+
+/// One violation of each kind, among readings that are good.
+fn violations() -> Log {
+    let mut log = Log::new();
+    say(&mut log, &[(0, "20"), (1, "25")]);
+    say(&mut log, &[(2, "36")]);
+    say(&mut log, &[(3, "140")]);
+    say(&mut log, &[(4, "\"broken\"")]);
+    for second in 12..16 {
+        say(&mut log, &[(second, "50")]);
+    }
+    say(&mut log, &[(20, "51")]);
+    log
+}
+
+#[test]
+fn a_flagged_reading_passes_with_its_quality_beside_it() {
+    let (engine, out) = run(&plan(&format!("{ALL},\"on_violation\":\"flag\"")), &violations());
+    assert_eq!(fates(&engine, 0), [9, 0, 0, 0, 0, 0]);
+    // A word that is none has a quality and no value. What is both out of range and too fast is counted as both.
+    assert_eq!(readings_of(&out, "v"), [20.0, 25.0, 36.0, 140.0, 50.0, 50.0, 50.0, 50.0, 51.0]);
+    let quality = [0.0, 0.0, 2.0, 1.0, 4.0, 0.0, 0.0, 0.0, 3.0, 0.0];
+    assert_eq!(readings_of(&out, "v_quality"), quality);
+    let report = report(&engine);
+    for (word, count) in [("range", 1.0), ("rate", 2.0), ("stuck", 1.0), ("word", 1.0)] {
+        assert_eq!(number(&report, &format!("sources.0.violations.{word}")), count, "{word}");
+    }
+}
+
+#[test]
+fn a_dropped_reading_is_left_out_and_the_rest_of_its_message_stays() {
+    let (engine, out) = run(&plan(&format!("{ALL},\"on_violation\":\"drop\"")), &violations());
+    // What is dropped is not what the next is compared with.
+    assert_eq!(readings_of(&out, "v"), [20.0, 25.0, 50.0, 50.0, 50.0, 51.0]);
+    assert_eq!(readings_of(&out, "w").len(), 10);
+    assert_eq!(fates(&engine, 0), [9, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_message_of_which_all_is_dropped_is_filtered() {
+    let plan = plan(&format!("{ALL},\"on_violation\":\"drop\"")).replace(r#",{"name":"w","path":"[*].w"}"#, "");
+    let (engine, _) = run(&plan, &violations());
+    assert_eq!(fates(&engine, 0), [5, 0, 0, 0, 4, 0]);
+}
+
+#[test]
+fn a_quarantined_message_leaves_nothing_behind_and_says_where_what_is_wrong_stands() {
+    let mut log = violations();
+    // The first reading of it is good, and forgotten with the rest.
+    say(&mut log, &[(30, "60"), (31, "90")]);
+    say(&mut log, &[(32, "52")]);
+    let (engine, out) = run(&plan(&format!("{ALL},\"on_violation\":\"quarantine\"")), &log);
+    let (_, refused) = passed(&out);
+    let place = |code: CoreError, place: &str| (code as i32, String::from(place));
+    assert_eq!(
+        refused,
+        [
+            place(CoreError::TooFast, "/0/v"),
+            place(CoreError::OutOfRange, "/0/v"),
+            place(CoreError::UnknownWord, "/0/v"),
+            place(CoreError::Stuck, "/0/v"),
+            place(CoreError::TooFast, "/1/v"),
+        ]
+    );
+    assert_eq!(readings_of(&out, "v"), [20.0, 25.0, 50.0, 50.0, 50.0, 51.0, 52.0]);
+    let report = report(&engine);
+    assert_eq!(number(&report, "sources.0.quarantined_by.-15"), 2.0);
+    assert_eq!(number(&report, "sources.0.quarantined_by.-16"), 1.0);
+}
+
+#[test]
+fn a_time_that_is_none_is_named_too() {
+    let mut log = Log::new();
+    log.message("s/a", r#"[{"ts":"noon","v":1}]"#);
+    let (_, out) = run(&plan(ALL), &log);
+    assert_eq!(passed(&out).1, [(CoreError::BadTime as i32, String::from("/0/ts"))]);
+}
+
+#[test]
+fn judging_does_not_depend_on_cuts_and_restores() {
+    for on_violation in ["quarantine", "flag", "drop"] {
+        let plan = plan(&format!("{ALL},\"on_violation\":\"{on_violation}\""));
+        let log = violations();
+        let (straight, expected) = run(&plan, &log);
+        let mut engine = Engine::open(plan.as_bytes()).unwrap();
+        let mut out = Writer::new();
+        for block in &log.blocks {
+            engine.ingest(block, &mut out).unwrap();
+            engine = Engine::restore(&state(&engine)).unwrap();
+        }
+        assert!(state(&engine) == state(&straight) && out.as_slice() == expected);
+    }
+}

@@ -107,7 +107,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     for (const listener of listeners) listener(event);
   };
 
-  const roster = openRoster(store.directory, clock);
+  const roster = openRoster(store.directory, store.clones, clock);
   const models = openModels(store, parts.openMerge, () => clock.wallMs());
   const releaser = openReleaser({
     ...parts,
@@ -182,7 +182,6 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
         sources: member.report?.sources ?? [],
         key_fingerprint: createHash('sha256').update(member.publicKey).digest('hex'),
         incarnations: store.directory.incarnations(id),
-        cloned_since: store.clones.since(id),
         contributions: store.deltas.contributionsOf(id).map(({ task, schema, incarnation, seq, receivedMs }) => ({
           task,
           schema,

@@ -270,6 +270,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           notices.clear('RIV_NUMBER_');
         },
         accepted: () => notices.clear('RIV_GATEWAY_CLONED'),
+        member: () => notices.clear('RIV_GATEWAY_FORGOTTEN'),
       });
     }
     const checkpointTimer = setInterval(() => whenSettled(checkpoints.take), config.checkpoint.everyMs);

@@ -114,6 +114,7 @@ export const ERRORS = {
   RIV_GATEWAY_NAME: operator('Use letters, digits, dot, dash and underscore, at most 64.'),
   RIV_TOKEN: operator('Give the token that the coordinator was started with.'),
   RIV_NUMBER_REUSED: peer('Begin a new incarnation: the state of the gateway is from a backup, or runs twice.'),
+  RIV_REPORT_OLD: peer('Report with a higher number than the one named here.', true),
   RIV_GATEWAY_CLONED: operator(
     'Stop one of them and give it an identity of its own (remove its state directory); then run `rivulet-cloud forget GATEWAY --allow-return`.',
   ),

@@ -173,6 +173,8 @@ export interface AgentStatus {
   gateway: string;
   /** Of its state, in hex; only in reports to the coordinator. */
   incarnation?: string;
+  /** Grows from report to report of an incarnation, so that none can be handed in again; only there too. */
+  number?: number;
   about: string;
   simulated: boolean;
   /** Epoch milliseconds. */

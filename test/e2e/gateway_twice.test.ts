@@ -100,3 +100,17 @@ it('two gateways that live with one key are both quarantined, with an alarm, unt
   await until(held, 'the one that is left');
   await pair[0].agent.until(() => pair[0].agent.status()?.last_error === undefined, 'the end of the notice');
 }, 90_000);
+
+it('a gateway that was taken out says so, and is back with all it had when its operator lets it', async () => {
+  const { agent, brokerPort } = await start('state');
+  await publish(brokerPort, 0, 400);
+  await until(held, 'a delta');
+  cloud.coordinator.operate({ do: 'forget', gateway: 'one', allowReturn: false });
+  await publish(brokerPort, 400, 440);
+  await agent.until(() => agent.status()?.last_error?.code === 'RIV_GATEWAY_FORGOTTEN', 'the notice');
+  expect(held()).toBe(undefined);
+  cloud.coordinator.operate({ do: 'forget', gateway: 'one', allowReturn: true });
+  // nothing new is learned: what was refused is handed in again
+  await until(held, 'what it had');
+  await agent.until(() => agent.status()?.last_error === undefined, 'the end of the notice');
+}, 60_000);

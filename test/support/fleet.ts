@@ -143,14 +143,22 @@ export function statisticsOf(gateway: FleetGateway, task: FleetTask): Buffer {
 export function envelopeOf(
   gateway: FleetGateway,
   task: FleetTask,
-  over: Partial<{ seq: number; payload: Buffer; schema: string; task: string; incarnation: Buffer; base: Buffer }> = {},
+  over: Partial<{
+    seq: number;
+    payload: Buffer;
+    schema: string;
+    task: string;
+    incarnation: Buffer;
+    base: Buffer;
+    wallMs: number;
+  }> = {},
 ): Buffer {
   return encodeEnvelope(
     {
       gateway: gateway.id,
       incarnation: over.incarnation ?? gateway.incarnation,
       seq: over.seq ?? ++gateway.seq,
-      wallMs: Date.now(),
+      wallMs: over.wallMs ?? Date.now(),
       task: over.task ?? task.name,
       baseRelease: over.base ?? Buffer.alloc(32),
       kernelHash: Buffer.alloc(32, 7),

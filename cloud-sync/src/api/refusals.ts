@@ -1,6 +1,7 @@
 /** How a coded error becomes an HTTP answer: its status, and one body for all. */
 import { type ErrorCode, RivuletError } from '@rivulet/host';
 import { BaseGone } from '../intake/base.ts';
+import { ReportOld } from '../intake/report_number.ts';
 import type { ErrorView, RetryWindowView } from './views.ts';
 
 /** Statuses of the codes this API can answer; anything else is 500. */
@@ -19,6 +20,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   RIV_METHOD: 405,
   RIV_GATEWAY_KEY: 409,
   RIV_BASE_GONE: 409,
+  RIV_REPORT_OLD: 409,
   RIV_TOO_LARGE: 413,
   RIV_MEDIA_TYPE: 415,
   RIV_OVERLOADED: 503,
@@ -31,8 +33,13 @@ export function statusOf(code: ErrorCode): number {
 }
 
 export function errorView(error: RivuletError, retry_window_s: RetryWindowView): ErrorView {
-  const resync = error instanceof BaseGone ? { resync: error.resync } : {};
-  return { error: { code: error.code, message: error.message }, retry_window_s, ...resync };
+  const next =
+    error instanceof BaseGone
+      ? { resync: error.resync }
+      : error instanceof ReportOld
+        ? { newest_report: error.newest }
+        : {};
+  return { error: { code: error.code, message: error.message }, retry_window_s, ...next };
 }
 
 /** What fastify throws, as one of ours. */

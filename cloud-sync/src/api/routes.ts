@@ -110,7 +110,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       body: { media: 'application/json', schema: SCHEMAS.StatusReport, raw: true, bytesMax: REPORT_BYTES_MAX },
       headers: { 'x-rivulet-signature': 'base64 Ed25519 over the body' },
       answer: json(SCHEMAS.ReportAnswer),
-      refusals: ['RIV_REQUEST', 'RIV_SIGNATURE', 'RIV_GATEWAY_UNKNOWN', 'RIV_STORE'],
+      refusals: ['RIV_REQUEST', 'RIV_SIGNATURE', 'RIV_GATEWAY_UNKNOWN', 'RIV_REPORT_OLD', 'RIV_STORE'],
       handle: ({ body, header }) => coordinator.gathered.report(body as Uint8Array, header('x-rivulet-signature')),
     },
     {

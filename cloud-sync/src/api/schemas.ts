@@ -73,6 +73,10 @@ const gatewayFields = {
   releases_accepted: count,
   connected: flag,
   last_error: { type: ['object', 'null'], properties: { code: text, message: text } },
+  cloned_since: {
+    type: ['integer', 'null'],
+    description: 'since when it is there twice with one key; null: it is not',
+  },
   tasks: list(Task),
 };
 const Gateway = record(gatewayFields);
@@ -95,10 +99,6 @@ const GatewayDetail = record({
   ),
   key_fingerprint: HASH,
   incarnations: list(text),
-  cloned_since: {
-    type: ['integer', 'null'],
-    description: 'since when it is there twice with one key; null: it is not',
-  },
   contributions: list(record({ task: text, schema: HASH, incarnation: text, seq: count, received_at: time })),
 });
 
@@ -161,7 +161,7 @@ const RetryWindow = {
   description: 'seconds until the next call: a moment between the two, by chance',
 };
 const Held = list(record({ schema: HASH, incarnation: text, seq: count }));
-const ReportAnswer = record({ heads: list(Head), held: Held, retry_window_s: RetryWindow });
+const ReportAnswer = record({ heads: list(Head), held: Held, forgotten: flag, retry_window_s: RetryWindow });
 
 const Enrolment = record(
   {
@@ -226,12 +226,13 @@ const Failure = record(
   {
     error: record({ code: { type: 'string', pattern: '^RIV_' }, message: text }),
     retry_window_s: RetryWindow,
+    newest_report: count,
     resync: {
       ...record({ task: text, schema: HASH, release: hashOrNull }),
       description: 'with RIV_BASE_GONE: the release to go on from; null: from none',
     },
   },
-  ['resync'],
+  ['resync', 'newest_report'],
 );
 const Bytes: JsonSchema = { type: 'string', format: 'binary' };
 const AnyObject: JsonSchema = { type: 'object' };

@@ -66,6 +66,8 @@ export interface GatewayView {
   /** Whether its own front door is connected (to its broker, or as one). */
   readonly connected: boolean;
   readonly last_error: { readonly code: string; readonly message: string } | null;
+  /** Since when it is there twice with one key, and nothing it hands in counts; null: it is not. */
+  readonly cloned_since: number | null;
   readonly tasks: readonly TaskView[];
 }
 
@@ -103,8 +105,6 @@ export interface GatewayDetailView extends GatewayView {
   /** SHA-256 of its public key. */
   readonly key_fingerprint: string;
   readonly incarnations: readonly string[];
-  /** Since when it is there twice with one key, and nothing it hands in counts; null: it is not. */
-  readonly cloned_since: number | null;
   /** Its newest delta per model. */
   readonly contributions: readonly ContributionView[];
 }
@@ -250,6 +250,8 @@ export interface HeldView {
 export interface ReportAnswerView {
   readonly heads: readonly HeadView[];
   readonly held: readonly HeldView[];
+  /** Its operator took the gateway out of the fleet: its deltas are not wanted. */
+  readonly forgotten: boolean;
   readonly retry_window_s: RetryWindowView;
 }
 
@@ -303,4 +305,6 @@ export interface ErrorView {
   readonly retry_window_s: RetryWindowView;
   /** With `RIV_BASE_GONE`: the release to go on from; null: from none. */
   readonly resync?: { readonly task: string; readonly schema: string; readonly release: string | null };
+  /** With `RIV_REPORT_OLD`: the number that the next report must be above. */
+  readonly newest_report?: number;
 }

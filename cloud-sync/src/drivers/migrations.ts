@@ -154,4 +154,8 @@ export const MIGRATIONS: readonly string[] = [
   -- gateways that live twice with one key: nothing they hand in counts until an operator has seen to it
   CREATE TABLE clones (gateway TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- the number of an incarnation's newest report; 0: it has given none
+  ALTER TABLE incarnations ADD COLUMN reported INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

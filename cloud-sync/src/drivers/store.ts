@@ -156,6 +156,10 @@ export interface Directory {
   /** Notes an incarnation, ranked behind those seen before. */
   seeIncarnation(gateway: string, incarnation: string): void;
   incarnations(gateway: string): readonly string[];
+  /** The numbers of the newest reports of a gateway's incarnations; 0: none was given. */
+  reportNumbers(gateway: string): ReadonlyMap<string, number>;
+  /** Notes the number of a report; nothing happens for an incarnation that was not seen. */
+  noteReport(gateway: string, incarnation: string, number: number): void;
   saw(gateway: string, atMs: number, report: string | null): void;
   addCurvePoint(gateway: string, task: string, point: CurvePoint): void;
   /** Oldest first. */
@@ -246,6 +250,8 @@ export interface Clones {
   remove(gateway: string): void;
   /** Since when; null: it is there once. */
   since(gateway: string): number | null;
+  /** By gateway, since when. */
+  all(): ReadonlyMap<string, number>;
 }
 
 /** The names of what is counted for good, in the same transaction as what it counts. */

@@ -65,6 +65,8 @@ export interface Report {
   readonly gateway: string;
   /** Hex; null: an agent of before does not say it. */
   readonly incarnation: string | null;
+  /** Grows from report to report of an incarnation; null: an agent of before does not say it. */
+  readonly number: number | null;
   readonly about: string;
   readonly simulated: boolean;
   readonly messages: number;
@@ -89,6 +91,7 @@ export function parseReport(body: string): Report {
   return {
     gateway: text(root.gateway, 'gateway'),
     incarnation: incarnation(root.incarnation),
+    number: root.number === undefined || root.number === null ? null : count(root.number, 'number'),
     about: text(root.about ?? '', 'about'),
     simulated: root.simulated === true,
     messages: count(root.messages, 'messages'),

@@ -6,7 +6,7 @@
 
 import type { Clock } from '@rivulet/host';
 import type { GatewayView, TaskView } from '../api/views.ts';
-import type { Directory, GatewayRecord } from '../drivers/store.ts';
+import type { Clones, Directory, GatewayRecord } from '../drivers/store.ts';
 import { openCurves } from './curves.ts';
 import { heard, isUp, type Presence, reported } from './presence.ts';
 import { newRecent, type Recent } from './recent.ts';
@@ -49,7 +49,7 @@ interface Entry {
   writtenMs: number;
 }
 
-export function openRoster(directory: Directory, clock: Clock): Roster {
+export function openRoster(directory: Directory, clones: Pick<Clones, 'since' | 'all'>, clock: Clock): Roster {
   const curves = openCurves(directory);
   const entries = new Map<string, Entry>(
     directory.gateways().map((record) => [record.id, entryOf(record, clock)] as const),
@@ -90,9 +90,12 @@ export function openRoster(directory: Directory, clock: Clock): Roster {
     },
     view(id) {
       const entry = entries.get(id);
-      return entry === undefined ? null : viewOf(entry, clock);
+      return entry === undefined ? null : viewOf(entry, clones.since(id), clock);
     },
-    views: () => sorted().map((entry) => viewOf(entry, clock)),
+    views() {
+      const cloned = clones.all();
+      return sorted().map((entry) => viewOf(entry, cloned.get(entry.record.id) ?? null, clock));
+    },
     changes() {
       const changed: { id: string; up: boolean }[] = [];
       for (const entry of entries.values()) {
@@ -133,7 +136,7 @@ function memberOf(entry: Entry | undefined): Member | null {
   return { id, publicKey, enrolledMs, lastSeenMs, about, simulated, report: entry.report };
 }
 
-function viewOf(entry: Entry, clock: Clock): GatewayView {
+function viewOf(entry: Entry, clonedSince: number | null, clock: Clock): GatewayView {
   const { record, report, recent } = entry;
   const up = isUp(entry.presence, monoMs(clock));
   const nothing = { received: 0, used: 0, late: 0, duplicate: 0, retained: 0, filtered: 0, quarantined: 0 };
@@ -152,6 +155,7 @@ function viewOf(entry: Entry, clock: Clock): GatewayView {
     releases_accepted: report?.releasesAccepted ?? 0,
     connected: report?.connected ?? false,
     last_error: report?.lastError ?? null,
+    cloned_since: clonedSince,
     tasks: (report?.tasks ?? []).map((task) => taskView(task, recent)),
   };
 }

@@ -37,6 +37,7 @@ function gateway(id: string, up: boolean, tasks: TaskView[] = []): GatewayView {
     releases_accepted: 0,
     connected: true,
     last_error: null,
+    cloned_since: null,
     tasks,
   };
 }

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, verify } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ import {
   postEnrolment,
   postReport,
   schemaHash,
+  schemaText,
 } from '../../../test/support/fleet.ts';
 import { classStatistics, coMoments } from '../../../test/support/statistics.ts';
 import type { DeltaAnswerView, EnrolmentView } from '../api/views.ts';
@@ -370,6 +371,54 @@ describe('the merge', () => {
   });
 });
 
+describe('what comes from next year', () => {
+  it.each([
+    ['a kind of task', { schema: { kind: 'weather' } }],
+    ['a form of statistics', { form: 9 }],
+    ['a version of statistics', { version: 7 }],
+  ])('with %s that is not known here is quarantined with the reason, and shown', async (_, change) => {
+    await send(envelopeOf(south, temperature));
+    const head = await headOf(temperature);
+    const payload = Buffer.from(coMoments(north.rows.get(temperature.name) as number[][]));
+    if ('version' in change) payload.writeUInt16LE(change.version, 4);
+    if ('form' in change) payload.writeUInt8(change.form, 6);
+    const kind =
+      'schema' in change
+        ? { schema: JSON.stringify({ ...JSON.parse(schemaText(temperature)), ...change.schema }) }
+        : {};
+    const { receipt } = await send(envelopeOf(north, temperature, { payload, ...kind }));
+    expect(receipt.outcome).toBe('quarantined');
+    expect(receipt.reason).toMatch(/\w/);
+    const shown = cloud.coordinator.quarantine(1)[0];
+    expect(shown).toMatchObject({ gateway: north.id, reason: receipt.reason });
+    expect(await headOf(temperature)).toBe(head);
+    expect((await send(envelopeOf(north, temperature))).receipt.outcome).toBe('accepted');
+  });
+
+  it('as an envelope of another version is refused by its code, and kept for a look', async () => {
+    const envelope = envelopeOf(north, temperature);
+    envelope.writeUInt16LE(9, 4);
+    expect(await refusal(envelope)).toEqual([400, 'RIV_TOO_NEW']);
+    expect(cloud.coordinator.quarantine(1)[0]).toMatchObject({ code: 'RIV_TOO_NEW' });
+  });
+
+  it('by a clock that is years ahead or behind counts by its number, at the time of the coordinator', async () => {
+    const yearsMs = 50 * 365 * 86_400_000;
+    const beforeMs = Date.now();
+    for (const wallMs of [Date.now() + yearsMs, 0, Date.now() - yearsMs]) {
+      learnRows(north, temperature, 3);
+      const { receipt } = await send(envelopeOf(north, temperature, { wallMs }));
+      expect(receipt.outcome).toBe('accepted');
+    }
+    const { contributions, last_seen } = cloud.coordinator.gateway(north.id);
+    expect(contributions[0]?.seq).toBe(3);
+    for (const ms of [contributions[0]?.received_at ?? 0, last_seen]) {
+      expect(ms).toBeGreaterThanOrEqual(beforeMs);
+      expect(ms).toBeLessThanOrEqual(Date.now());
+    }
+  });
+});
+
 describe('a report', () => {
   it('is refused unless its gateway signed these very bytes', async () => {
     await expect(postReport(cloud.url, { ...north, privateKey: south.privateKey })).rejects.toThrow('RIV_SIGNATURE');
@@ -381,7 +430,36 @@ describe('a report', () => {
     expect(unsigned.status).toBe(401);
     await expect(postReport(cloud.url, newFleet()[2] as FleetGateway)).rejects.toThrow('RIV_GATEWAY_UNKNOWN');
   });
+
+  it('cannot be handed in again, nor one of before, whatever has happened since', async () => {
+    const incarnations = [Buffer.alloc(16, 1), Buffer.alloc(16, 2)].map((bytes) => bytes.toString('hex'));
+    const [first, second] = incarnations.map((incarnation, at) =>
+      signedReport(north, { incarnation, number: 10 + at }),
+    );
+    for (const report of [first, second]) expect(await hand(report)).toBe(200);
+    for (const report of [second, first, first, first]) expect(await hand(report)).toBe(409);
+    expect(cloud.coordinator.gateway(north.id).cloned_since).toBe(null);
+    expect(await hand(signedReport(north, { incarnation: incarnations[1], number: 12 }))).toBe(200);
+    expect(await hand(signedReport(north, {}))).toBe(409); // as an agent of before would send it
+    await expect(postReport(cloud.url, north)).rejects.toThrow('"newest_report":12');
+    expect(await hand(signedReport(south, {}))).toBe(200);
+  });
 });
+
+interface SignedReport {
+  readonly body: string;
+  readonly signature: string;
+}
+
+function signedReport(gateway: FleetGateway, over: object): SignedReport {
+  const body = JSON.stringify({ gateway: gateway.id, messages: 1, ledger: { received: 1 }, ...over });
+  return { body, signature: sign(null, Buffer.from(body), gateway.privateKey).toString('base64') };
+}
+
+async function hand(report: SignedReport | undefined): Promise<number> {
+  const headers = { 'content-type': 'application/json', 'x-rivulet-signature': report?.signature ?? '' };
+  return (await fetch(`${cloud.url}/api/v1/reports`, { method: 'POST', headers, body: report?.body ?? '' })).status;
+}
 
 /**
  * The heads of a coordinator that got these deltas and made its first release of all of them: what is in a release and

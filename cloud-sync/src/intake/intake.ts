@@ -72,6 +72,7 @@ export function openIntake(parts: IntakeParts): Intake {
     return {
       heads: [...schemas].flatMap((schema) => store.heads.get(schema) ?? []).map(headView),
       held: held.map(({ schema, incarnation, seq }) => ({ schema, incarnation, seq })),
+      forgotten: store.forgotten.has(gateway),
       retry_window_s: retryWindow(roster.size()),
     };
   }

@@ -5,6 +5,7 @@ import { parseReport, type Report } from '../fleet/report.ts';
 import type { Roster } from '../fleet/roster.ts';
 import type { Clones } from './clones.ts';
 import type { Keys } from './keys.ts';
+import { checkNumber } from './report_number.ts';
 
 /** Reads a report and checks its signature off this thread; null: `receiveReport` will say what is wrong with it. */
 export async function checkReport(body: Uint8Array, signature: string, keys: Keys): Promise<Report | null> {
@@ -36,10 +37,14 @@ export function receiveReport(
 ): { gateway: string; cloned: boolean } {
   const text = textOf(body);
   const report = checked ?? readReport(text, body, signature, keys);
-  const { gateway, incarnation } = report;
+  const { gateway, incarnation, number } = report;
+  checkNumber(report, store.directory);
   const cloned = store.atomically(() => {
     roster.reported(gateway, report, text);
-    return incarnation !== null && clones.spoke(gateway, incarnation);
+    if (incarnation === null) return false;
+    const twice = clones.spoke(gateway, incarnation);
+    if (number !== null) store.directory.noteReport(gateway, incarnation, number);
+    return twice;
   });
   return { gateway, cloned };
 }

@@ -153,7 +153,7 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
         answer = ask();
       } catch (error) {
         const { code } = toRivuletError(error);
-        if (code === 'RIV_GATEWAY_FORGOTTEN') return;
+        if (code === 'RIV_GATEWAY_FORGOTTEN' || code === 'RIV_REPORT_OLD') return;
         throw error;
       }
       post(() => answered(answer));

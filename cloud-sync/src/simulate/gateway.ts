@@ -99,6 +99,7 @@ export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayPar
   let incarnations = 0;
   let incarnation: Buffer = Buffer.alloc(0);
   let seq = 0;
+  let reports = 0;
   let signedFor = '';
   let waiting: { seq: number; payloadHash: string; contents: string; bytes: Buffer } | null = null;
   begin();
@@ -207,7 +208,19 @@ export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayPar
       for (const source of sources) {
         for (const name of Object.keys(ledger) as (keyof typeof ledger)[]) ledger[name] += source[name];
       }
-      const content = { gateway: id, about: '', simulated: true, at: wallMs, messages, ledger, tasks, connected: true };
+      reports += 1;
+      const numbered = { incarnation: incarnation.toString('hex'), number: reports };
+      const content = {
+        gateway: id,
+        ...numbered,
+        about: '',
+        simulated: true,
+        at: wallMs,
+        messages,
+        ledger,
+        tasks,
+        connected: true,
+      };
       const body = Buffer.from(JSON.stringify(content));
       return { body, signature: sign(null, body, secret).toString('base64') };
     },

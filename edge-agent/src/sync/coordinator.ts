@@ -67,6 +67,8 @@ export interface Standing {
   heads: Head[];
   /** Null: the coordinator does not say. */
   held: Held[] | null;
+  /** Its operator took this gateway out of the fleet; null: the coordinator does not say. */
+  forgotten: boolean | null;
 }
 
 /** When the coordinator wants the next call: between the two, in milliseconds from now. */
@@ -79,9 +81,12 @@ export interface RetryWindow {
 export class CallFailed extends RivuletError {
   /** With `RIV_BASE_GONE`: the release to go on from. */
   readonly resync: Head | null;
-  constructor(code: ErrorCode, found: string, where: string, resync: Head | null = null) {
+  /** With `RIV_REPORT_OLD`: the number that the next report must be above. */
+  readonly newestReport: number | null;
+  constructor(code: ErrorCode, found: string, where: string, next: { resync?: Head | null; newest?: unknown } = {}) {
     super(code, { found, where });
-    this.resync = resync;
+    this.resync = next.resync ?? null;
+    this.newestReport = Number.isSafeInteger(next.newest) ? (next.newest as number) : null;
   }
 }
 
@@ -159,7 +164,7 @@ export function connectCoordinator(
         status >= 500 || status === 429 ? 'RIV_SYNC_UNREACHABLE' : refusalCode(body),
         `the coordinator answered ${status}: ${refusalMessage(body)}`,
         where,
-        headsOf([refusalOf(body).resync])[0] ?? null,
+        { resync: headsOf([refusalOf(body).resync])[0] ?? null, newest: refusalOf(body).newest_report },
       );
     }
     return body;
@@ -172,7 +177,12 @@ export function connectCoordinator(
 
   function standing(answer: Record<string, unknown>): Standing {
     window = windowOf(answer.retry_window_s);
-    return { heads: headsOf(answer.heads), held: heldOf(answer.held) };
+    const { forgotten } = answer;
+    return {
+      heads: headsOf(answer.heads),
+      held: heldOf(answer.held),
+      forgotten: typeof forgotten === 'boolean' ? forgotten : null,
+    };
   }
 
   /** A long envelope in pieces: the coordinator says from where to go on. Answers what the last piece brings. */
@@ -292,12 +302,13 @@ interface Refusal {
   message?: unknown;
   retry_window_s?: unknown;
   resync?: unknown;
+  newest_report?: unknown;
 }
 
 function refusalOf(body: Buffer): Refusal {
   try {
-    const { error, retry_window_s, resync } = JSON.parse(body.toString('utf8')) as Refusal & { error?: object };
-    return { retry_window_s, resync, ...error };
+    const { error, ...rest } = JSON.parse(body.toString('utf8')) as Refusal & { error?: object };
+    return { ...rest, ...error };
   } catch {
     return {};
   }
@@ -322,6 +333,7 @@ function refusalCode(body: Buffer): ErrorCode {
     code === 'RIV_GATEWAY_KEY' ||
     code === 'RIV_GATEWAY_FORGOTTEN' ||
     code === 'RIV_BASE_GONE' ||
+    code === 'RIV_REPORT_OLD' ||
     code === 'RIV_TOKEN'
     ? code
     : 'RIV_SYNC_REFUSED';

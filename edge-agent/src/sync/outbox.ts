@@ -24,6 +24,8 @@ interface Signed {
   contents: string;
   /** Where the coordinator must hold it from then on; absent: it was not taken in (superseded, quarantined). */
   held?: { schema: string; seq: number };
+  /** It was refused since the gateway is not in the fleet any more. */
+  forgotten?: true;
 }
 
 /** An envelope that waits. */
@@ -49,8 +51,10 @@ export interface Outbox {
   clear(): Promise<void>;
   /** Forgets an envelope that a receipt names; answers false when the receipt is of another one. */
   signedFor(receipt: Receipt): Promise<boolean>;
-  /** Drops an envelope that the coordinator will never take; the same contents are not offered again. */
+  /** Drops an envelope that is not wanted, since the gateway was taken out of the fleet; it is not offered again until `returned`. */
   refused(seq: number): Promise<void>;
+  /** The gateway is in the fleet again: what was refused meanwhile counts as never sent. Answers how many tasks that is. */
+  returned(): Promise<number>;
   /**
    * Compares what was signed for with what the coordinator holds: what it has lost since (it was restored from a backup,
    * or refuses now what it took then) counts as never sent. Answers how many tasks that is.
@@ -137,7 +141,20 @@ export async function openOutbox(
     },
     async refused(seq) {
       const envelope = [...envelopes.values()].find((candidate) => candidate.seq === seq);
-      if (envelope !== undefined) await settle(envelope, false);
+      if (envelope === undefined) return;
+      await settle(envelope, false);
+      state.signed[envelope.task] = { contents: envelope.contents, forgotten: true };
+      await save();
+    },
+    async returned() {
+      const wanted = Object.entries(state.signed).filter(([, { forgotten }]) => forgotten === true);
+      for (const [task] of wanted) {
+        delete state.signed[task];
+      }
+      if (wanted.length > 0) {
+        await save();
+      }
+      return wanted.length;
     },
     async compare(held) {
       const seqs = new Map(held.filter((entry) => entry.incarnation === incarnation()).map((e) => [e.schema, e.seq]));

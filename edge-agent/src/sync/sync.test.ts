@@ -184,6 +184,21 @@ describe('calls to the coordinator', () => {
   });
 });
 
+describe('a gateway that was taken out of the fleet', () => {
+  it('offers the same again once it is let back in, over a restart too', async () => {
+    const outbox = await open();
+    await outbox.put(content('a', '1'));
+    await outbox.refused(1);
+    await outbox.put(content('a', '1'));
+    expect(outbox.waiting()).toEqual([]);
+    const restarted = await open();
+    expect(await restarted.returned()).toBe(1);
+    expect(await restarted.returned()).toBe(0);
+    await restarted.put(content('a', '1'));
+    expect(restarted.waiting().map(({ task, seq }) => [task, seq])).toEqual([['a', 2]]);
+  });
+});
+
 describe('the decision when to try again', () => {
   const table: [Parameters<typeof nextAttemptMs>[0], number][] = [
     [{ failures: 0, everyMs: 1000, window: null, random: 0.5 }, 1000],

@@ -21,7 +21,7 @@ import {
   replaceFile,
   toRivuletError,
 } from '@rivulet/host';
-import { CallFailed, type Coordinator, connectCoordinator, type Head } from './coordinator.ts';
+import { CallFailed, type Coordinator, connectCoordinator, type Head, type Standing } from './coordinator.ts';
 import { type Outbox, openOutbox } from './outbox.ts';
 import { nextAttemptMs } from './retry.ts';
 
@@ -53,6 +53,8 @@ export interface SyncContext {
   well(): void;
   /** A delta was taken in: this gateway is not one of two. */
   accepted(): void;
+  /** The coordinator counts this gateway to its fleet. */
+  member(): void;
 }
 
 export interface Sync {
@@ -82,6 +84,8 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
 
   let coordinatorKey: string | null = null;
   let failures = 0;
+  /** Of the last report. The clock gives the first, so that it need not be kept over a restart. */
+  let reportNumber = 0;
   let deltasDueMs = 0;
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;
@@ -95,16 +99,32 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     }
     coordinatorKey ??= await enrol(coordinator, context, incarnation(), pin);
     await handIn(outbox, coordinator, coordinatorKey, context, { takeReleases, baseGone, beginAnew });
-    const { heads, held } = await coordinator.sendReport(
-      { ...context.status(), incarnation: incarnation() },
-      identity.sign,
-    );
+    const { heads, held, forgotten } = await report();
+    if (forgotten === false) {
+      context.member();
+      if ((await outbox.returned()) > 0) {
+        deltasDueMs = 0;
+      }
+    }
     if (held?.some((entry) => entry.incarnation === incarnation() && entry.seq > outbox.seq())) {
       await beginAnew();
     } else if (held !== null && (await outbox.compare(held)) > 0) {
       deltasDueMs = 0;
     }
     await takeReleases(heads);
+  }
+
+  /** A status report under the next number; once more when another process with our key has given that one. */
+  async function report(again = true): Promise<Standing> {
+    reportNumber = Math.max(reportNumber + 1, context.wallMs());
+    try {
+      const status = { ...context.status(), incarnation: incarnation(), number: reportNumber };
+      return await coordinator.sendReport(status, identity.sign);
+    } catch (error) {
+      if (!again || !(error instanceof CallFailed) || error.newestReport === null) throw error;
+      reportNumber = error.newestReport;
+      return report(false);
+    }
   }
 
   /** Our own state is from a backup, or runs a second time elsewhere: numbers we give were given before. */

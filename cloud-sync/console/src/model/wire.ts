@@ -60,6 +60,8 @@ export interface Gateway {
   /** Whether its MQTT front door is connected. */
   connected: boolean;
   last_error: Fault | null;
+  /** Epoch milliseconds since when two gateways live with its key; null: it is there once. */
+  cloned_since: number | null;
   tasks: Task[];
 }
 
@@ -318,6 +320,7 @@ function readGateway(value: unknown): Gateway {
     releases_accepted: count(gateway.releases_accepted),
     connected: gateway.connected !== false,
     last_error: error.code === undefined ? null : { code: text(error.code), message: text(error.message) },
+    cloned_since: time(gateway.cloned_since),
     tasks: list(gateway.tasks, readTask),
   };
 }

@@ -45,6 +45,13 @@ export function GatewayPage({ id, fleet }: { id: string; fleet: Fleet }) {
         {gateway.simulated && <Simulated />}
         <p class="about">{gateway.about}</p>
       </div>
+      {gateway.cloned_since !== null && (
+        <p class="notice">
+          Two gateways live with this one's key since {figureOfMoment(gateway.cloned_since)}; what they hand in does not
+          count. Stop one of them, give it an identity of its own, then run{' '}
+          <code>rivulet-cloud forget {gateway.id} --allow-return</code>.
+        </p>
+      )}
       {gateway.last_error !== null && (
         <p class="notice">
           <code>{gateway.last_error.code}</code> {gateway.last_error.message}

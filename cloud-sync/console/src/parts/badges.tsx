@@ -9,6 +9,14 @@ export function Simulated() {
   );
 }
 
+export function Twice() {
+  return (
+    <span class="badge badge-warn" title="Two gateways live with this one's key: what they hand in does not count">
+      twice
+    </span>
+  );
+}
+
 export function Kind({ kind }: { kind: string }) {
   return <span class="badge">{kind}</span>;
 }

@@ -3,7 +3,7 @@ import { figureOfAge, figureOfCount, figureOfMebibytes, figureOfMicroseconds, fi
 import { sumOfLedgers } from '../model/ledger.ts';
 import type { Gateway } from '../model/wire.ts';
 import { gatewayLink } from '../route.ts';
-import { Simulated, UpDown } from './badges.tsx';
+import { Simulated, Twice, UpDown } from './badges.tsx';
 import { LedgerCells, LedgerHeads, LedgerList, SumMark } from './ledger_cells.tsx';
 import { narrow } from './narrow.ts';
 import { ScrollTable } from './scroll_table.tsx';
@@ -128,6 +128,7 @@ function Name({ gateway }: { gateway: Gateway }) {
       <span class="name-line">
         <a href={gatewayLink(gateway.id)}>{gateway.id}</a>
         {gateway.simulated && <Simulated />}
+        {gateway.cloned_since !== null && <Twice />}
       </span>
       <span class="about">{gateway.about}</span>
     </span>

@@ -3,7 +3,10 @@ import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import type { Directory, GatewayRecord } from '../store.ts';
 import { type Forgetful, remembered } from './remembered.ts';
 
-type Gateways = Pick<Directory, 'gateways' | 'enrol' | 'seeIncarnation' | 'incarnations' | 'saw'>;
+type Gateways = Pick<
+  Directory,
+  'gateways' | 'enrol' | 'seeIncarnation' | 'incarnations' | 'reportNumbers' | 'noteReport' | 'saw'
+>;
 
 export function sqliteDirectory(db: DatabaseSync, forgetful: Forgetful): Gateways {
   const known = remembered<readonly string[]>(forgetful);
@@ -17,6 +20,9 @@ export function sqliteDirectory(db: DatabaseSync, forgetful: Forgetful): Gateway
      ON CONFLICT (gateway, incarnation) DO NOTHING`,
   );
   const incarnations = db.prepare('SELECT incarnation FROM incarnations WHERE gateway = ? ORDER BY rank');
+  const numbers = db.prepare('SELECT incarnation, reported FROM incarnations WHERE gateway = ?');
+  const noteReport = db.prepare('UPDATE incarnations SET reported = ? WHERE gateway = ? AND incarnation = ?');
+  const knownNumbers = remembered<ReadonlyMap<string, number>>(forgetful);
   const saw = db.prepare('UPDATE gateways SET last_seen_ms = ?, report = coalesce(?, report) WHERE id = ?');
   const incarnationsOf = (gateway: string) =>
     known.get(gateway, () => incarnations.all(gateway).map((row) => row.incarnation as string));
@@ -27,13 +33,24 @@ export function sqliteDirectory(db: DatabaseSync, forgetful: Forgetful): Gateway
       insert.run(id, publicKey, about, simulated ? 1 : 0, enrolledMs, lastSeenMs, report);
       seeIncarnation.run(id, incarnation);
       known.drop(id);
+      knownNumbers.drop(id);
     },
     seeIncarnation(gateway, incarnation) {
       if (incarnationsOf(gateway).includes(incarnation)) return;
       seeIncarnation.run(gateway, incarnation);
       known.drop(gateway);
+      knownNumbers.drop(gateway);
     },
     incarnations: incarnationsOf,
+    reportNumbers: (gateway) =>
+      knownNumbers.get(
+        gateway,
+        () => new Map(numbers.all(gateway).map((row) => [row.incarnation as string, row.reported as number])),
+      ),
+    noteReport(gateway, incarnation, number) {
+      noteReport.run(number, gateway, incarnation);
+      knownNumbers.drop(gateway);
+    },
     saw: (gateway, atMs, report) => void saw.run(atMs, report, gateway),
   };
 }

@@ -4,8 +4,8 @@
 // the exception, where the owner asks for it: nothing was taken then, so the file is cut back to what was durable and the
 // same bytes are written once more, whole, until there is room. What `durable` promises does not change.
 //
-// Retired segments are removed, not recycled: growing files cost little more than overwritten ones here, and a recycled
-// file could not have its torn tail cut. The format allows it (segment ordinals) for the day that measurements ask for it.
+// Retired segments are removed, not recycled: writing over old ones would save a twentieth of a message's CPU (PERFORMANCE.md),
+// and a recycled file could not have its torn tail cut. The format allows it (segment ordinals).
 
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';

@@ -21,6 +21,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'CPU per message, latency and memory of the intake, against MQTT.js in the same run',
     load: () => import('./ingest/main.ts'),
   },
+  log: {
+    about: 'what a durable write costs into a growing, a zeroed and a recycled file',
+    load: () => import('./log/main.ts'),
+  },
   windows: {
     about: 'CPU per reading and bytes per key of every kind of window, as they grow',
     load: () => import('./windows/main.ts'),

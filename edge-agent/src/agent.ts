@@ -34,8 +34,6 @@ import {
 import { createCheckpoints } from './checkpoints.ts';
 import { watchFeatures } from './features/watch.ts';
 import { createBeat } from './ingest/beat.ts';
-import { openBrokerDoor } from './ingest/broker_door.ts';
-import { openClientDoor } from './ingest/client_door.ts';
 import type { DoorContext, FrontDoor } from './ingest/door.ts';
 import { openSubscriptions } from './ingest/subscriptions.ts';
 import { takeLock } from './lock.ts';
@@ -47,7 +45,7 @@ import { type Recovered, recover } from './recovery.ts';
 import { blocksOf } from './set_aside.ts';
 import { agentStatus } from './status.ts';
 import { asideNotice, createSupervisor } from './supervisor.ts';
-import { type Sync, startSync } from './sync/sync.ts';
+import type { Sync } from './sync/sync.ts';
 import { createTicks } from './ticks.ts';
 
 /** A clean stop waits this long for outputs that are on their way. */
@@ -112,7 +110,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     const slots = await openSlots(join(directory, 'checkpoint'));
     const quarantine = await openQuarantine(join(directory, 'quarantine'), config, () => performance.now());
     const plan = compilePlan(config);
-    const recovery = { core, plan, log, slots, quarantine: join(directory, 'quarantine') };
+    const documenter = createDocumenter(config);
+    const wanted: Wanted = (kind, subject) => kind === 'quarantine' || documenter.wants(kind, subject);
+    const recovery = { core, plan, log, slots, quarantine: join(directory, 'quarantine'), wanted };
     const recovered = await recover(recovery);
     const setAside = (found: Recovered['setAside']): void => {
       for (const { aside, block } of found) {
@@ -120,8 +120,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       }
       notices.add(asideNotice(found, recovery.quarantine));
     };
-    const documenter = createDocumenter(config);
-    const wanted: Wanted = (kind, subject) => kind === 'quarantine' || documenter.wants(kind, subject);
     const supervisor = createSupervisor({
       engine: recovered.engine,
       async rebuild(publishedTo) {
@@ -258,6 +256,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     };
 
     if (config.sync !== null) {
+      // What only some gateways use is loaded by those that do: HTTP here, each door's library below.
+      const { startSync } = await import('./sync/sync.ts');
       sync = await startSync(config.sync, {
         ...{ config, directory, core, status, random: options.random },
         ...{ wallMs: clock.wallMs, monoMs: () => performance.now() },
@@ -328,10 +328,12 @@ async function openDoors(config: Config, doors: FrontDoor[], context: DoorContex
   let brokerPort: number | null = null;
   for (const door of config.doors) {
     if (door.kind === 'broker') {
+      const { openBrokerDoor } = await import('./ingest/broker_door.ts');
       const opened = await openBrokerDoor(door, join(config.state, 'broker.jsonl'), context);
       brokerPort = opened.port;
       doors.push(opened);
     } else {
+      const { openClientDoor } = await import('./ingest/client_door.ts');
       doors.push(openClientDoor(door, subscriptions(config, door.door), context));
     }
   }

@@ -26,6 +26,8 @@ export interface FoldOptions {
   core: Core;
   log: LogReader;
   start: FoldStart;
+  /** An engine that has just opened that start: it is not opened again. */
+  opened?: Engine;
   /** What is passed over; what is found to trap the core is added. */
   setAside: Aside[];
   /** The fold ends before this moment; default: with the log. */
@@ -40,7 +42,10 @@ export interface FoldOptions {
   traced?: boolean;
   /** Called before the first stretch: once, and again each time the fold begins anew since an instance trapped. */
   begin?(): void;
-  /** Called with the outputs of each stretch of blocks and the engine behind it, in order; a plan is a stretch of its own. */
+  /**
+   * Called with the outputs of each stretch of blocks and the engine behind it, in order; a plan is a stretch of its own. The
+   * blocks are valid during the call.
+   */
   folded?(outputs: Output[], blocks: Buffer, engine: Engine): void;
   /** Called once for each addition to `setAside`, with its block. */
   blamed?(aside: Aside, block: Buffer): void;
@@ -53,8 +58,10 @@ export interface FoldOptions {
 export async function foldLog(options: FoldOptions): Promise<Engine> {
   /** Sequences that stand in stretches which trapped: these are gone through block by block at the next try. */
   const careful = new Set<number>();
+  let { opened = null } = options;
   for (;;) {
-    const attempt = await tryFold(options, careful);
+    const attempt = await tryFold(options, careful, opened);
+    opened = null;
     if ('engine' in attempt) {
       return attempt.engine;
     }
@@ -67,15 +74,10 @@ export async function foldLog(options: FoldOptions): Promise<Engine> {
 
 type Try = { engine: Engine } | { sequence: number; error: RivuletError };
 
-async function tryFold(options: FoldOptions, careful: ReadonlySet<number>): Promise<Try> {
+async function tryFold(options: FoldOptions, careful: ReadonlySet<number>, opened: Engine | null): Promise<Try> {
   const { core, log, start, setAside } = options;
   options.begin?.();
-  let engine = core.newEngine();
-  if ('plan' in start) {
-    engine.open(start.plan);
-  } else {
-    engine.restore(start.state);
-  }
+  let engine = opened ?? begun(core, start);
   if (options.traced === true) {
     engine.trace(true);
   }
@@ -95,7 +97,7 @@ async function tryFold(options: FoldOptions, careful: ReadonlySet<number>): Prom
       return toRivuletError(error);
     }
   };
-  for await (const chunk of log.read('plan' in start ? 0 : start.fromSequence)) {
+  for await (const chunk of log.read('plan' in start ? 0 : start.fromSequence, 'reuses')) {
     for (const stretch of foldable(chunk, setAside)) {
       const { blocks, ends } =
         options.until === undefined ? { blocks: stretch, ends: false } : end(stretch, options.until);
@@ -124,6 +126,16 @@ async function tryFold(options: FoldOptions, careful: ReadonlySet<number>): Prom
   }
   mark?.reached(engine);
   return { engine };
+}
+
+function begun(core: Core, start: FoldStart): Engine {
+  const engine = core.newEngine();
+  if ('plan' in start) {
+    engine.open(start.plan);
+  } else {
+    engine.restore(start.state);
+  }
+  return engine;
 }
 
 /** What of a stretch comes before a moment, and whether the moment is in it. */

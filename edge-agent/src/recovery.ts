@@ -15,6 +15,7 @@ import {
   type SlotFindings,
   type Slots,
   toRivuletError,
+  type Wanted,
 } from '@rivulet/host';
 import { firstPlan, foldLog, planIn } from './fold.ts';
 import { openBlock } from './packets.ts';
@@ -81,6 +82,8 @@ export interface RecoverContext {
   quarantine: string;
   /** What came out of blocks before this one has been published: by default, of those the newest checkpoint holds. */
   publishedTo?: number;
+  /** Outputs that nobody wants are not decoded. */
+  wanted?: Wanted;
 }
 
 /** The state as it is after everything durable was folded. */
@@ -109,7 +112,12 @@ const UNPUBLISHED_MAX = 10_000;
  */
 export async function recover(context: RecoverContext): Promise<Recovered> {
   const { core, plan, log, slots, quarantine } = context;
-  const slot = await slots.load((state) => refusalOf(core, state));
+  /** Opened to see whether it does, and gone on with: a large state takes a while. */
+  let opened: Engine | null = null;
+  const slot = await slots.load((state) => {
+    opened = core.newEngine();
+    return refusalOf(opened, state);
+  });
   const findings = slots.findings();
   const sameKernel = slot !== null && core.kernelHash.equals(slot.kernelHash);
   const samePlan = slot !== null && planHash(plan).equals(slot.planHash);
@@ -131,6 +139,8 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   let lastPlan: Buffer | null = null;
   const engine = await foldLog({
     ...{ core, log, setAside },
+    ...(context.wanted === undefined ? {} : { wanted: context.wanted }),
+    ...(resumed === null || opened === null ? {} : { opened }),
     start:
       resumed === null
         ? { plan: decision.kind === 'begin' ? plan : (await firstPlan(log)).plan }
@@ -146,7 +156,10 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
         lastPlan = changed;
         unpublished = [];
       } else if (outputs.length > 0) {
-        unpublished = [...unpublished, ...behind(outputs, blocks, publishedTo)].slice(-UNPUBLISHED_MAX);
+        unpublished.push(...behind(outputs, blocks, publishedTo));
+        if (unpublished.length > 2 * UNPUBLISHED_MAX) {
+          unpublished = unpublished.slice(-UNPUBLISHED_MAX);
+        }
       }
     },
     blamed: (aside, block) => newlyAside.push({ aside, block: Buffer.from(block) }),
@@ -159,14 +172,14 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   return {
     ...{ engine, planIsNew, stateIsNew, setAside: newlyAside, checkpointMs: resumed?.wallMs ?? 0 },
     how: toldAs(decision, slot, log.oldestSequence, log.nextSequence),
-    unpublished: planIsNew ? [] : unpublished,
+    unpublished: planIsNew ? [] : unpublished.slice(-UNPUBLISHED_MAX),
   };
 }
 
 /** Why the core does not open a state: it is of a newer core, or of an older one whose format it no longer reads. */
-function refusalOf(core: Core, state: Uint8Array): string | null {
+function refusalOf(engine: Engine, state: Uint8Array): string | null {
   try {
-    core.newEngine().restore(state);
+    engine.restore(state);
     return null;
   } catch (error) {
     return `but this core does not open it (${toRivuletError(error).code})`;

@@ -269,7 +269,8 @@ export async function openLog(options: LogOptions): Promise<Log> {
       return { bytes, firstOffsets, durable };
     },
 
-    read: (fromSequence) => readLog(storage, segments, nextDurable(segments, nextSequence), fromSequence),
+    read: (fromSequence, reuses) =>
+      readLog(storage, segments, nextDurable(segments, nextSequence), fromSequence, reuses),
     sequenceAt: (wallMs) => sequenceAt(storage, segments, nextSequence, wallMs),
 
     truncateBefore: tidier.truncateBefore,

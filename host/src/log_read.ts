@@ -7,6 +7,7 @@ import { RivuletError } from './errors.ts';
 import { reason } from './files.ts';
 import { latestArrival, openPacked, type PackedSegment } from './log_packed.ts';
 import {
+  CHUNK_BYTES,
   nextOrdinal,
   type Place,
   packedFile,
@@ -36,9 +37,11 @@ export interface LogReader {
   readonly bytes: number;
   /**
    * Whole verified blocks from `fromSequence` to what is durable at the time of the call, at most 1 MiB or one block at a time.
+   * The next ones are read while the caller works on these.
+   * @param reuses the bytes are valid until the next ones are asked for; else they are the caller's own
    * @throws RIV_LOG_GONE (older than what is kept), RIV_LOG_CORRUPT (damaged, or the log ends before `fromSequence`)
    */
-  read(fromSequence: number): AsyncGenerator<Buffer, void, void>;
+  read(fromSequence: number, reuses?: 'reuses'): AsyncGenerator<Buffer, void, void>;
   /**
    * Sequence of the first block that arrived at a time or later, `nextSequence` when there is none. Compressed segments are
    * looked up in their index, so that not the whole log is read.
@@ -83,7 +86,7 @@ export async function openLogReader(directory: string, storage: Storage = diskSt
     nextSequence: end.sequence,
     nextOffset: end.offset,
     bytes: segments.reduce((sum, segment) => sum + segment.size, 0),
-    read: (fromSequence) => readLog(storage, segments, end.sequence, fromSequence),
+    read: (fromSequence, reuses) => readLog(storage, segments, end.sequence, fromSequence, reuses),
     sequenceAt: (wallMs) => sequenceAt(storage, segments, end.sequence, wallMs),
     close: async () => {},
   };
@@ -209,6 +212,7 @@ export async function* readLog(
   live: readonly Segment[],
   nextSequence: number | null,
   fromSequence: number,
+  reuses?: 'reuses',
 ): AsyncGenerator<Buffer, void, void> {
   const segments = live.map((segment) => ({ ...segment }));
   const oldest = segments[0]?.firstSequence ?? 0;
@@ -222,15 +226,24 @@ export async function* readLog(
       expected: `block ${fromSequence}`,
     });
   let offset: number | null = null;
+  // One for the blocks that the caller has, one for those that are read meanwhile.
+  const buffers =
+    reuses === undefined ? [] : [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)];
   for (const [index, segment] of segments.entries()) {
     const next = segments[index + 1];
     if ((next !== undefined && next.firstSequence <= fromSequence) || isUnwritten(segment, next)) continue;
     const source = await openToRead(storage, segment);
     try {
       let place: Place = { ...startOf(segment), offset };
+      let ahead = readChunk(source, segment.ordinal, place, buffers[0]);
       for (;;) {
         const before = place.sequence;
-        const chunk = await readChunk(source, segment.ordinal, place);
+        const chunk = await ahead;
+        if (chunk.bytes.length > 0 && chunk.bad === null) {
+          buffers.reverse();
+          ahead = readChunk(source, segment.ordinal, chunk.place, buffers[0]);
+          ahead.catch(() => {}); // looked at in its turn, if the caller comes to it
+        }
         if (chunk.bytes.length > 0 && chunk.place.sequence > fromSequence)
           yield fromSequence <= before ? chunk.bytes : skipBlocks(chunk.bytes, fromSequence - before);
         place = chunk.place;

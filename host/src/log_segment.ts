@@ -14,7 +14,7 @@ import { RivuletError } from './errors.ts';
 import { readAt, type StorageFile } from './storage.ts';
 
 /** Blocks are read this many bytes at a time: large against a system call, small against the agent's memory. */
-const CHUNK_BYTES = 1024 * 1024;
+export const CHUNK_BYTES = 1024 * 1024;
 
 /** What a segment's name says. */
 export interface SegmentName {
@@ -48,14 +48,18 @@ export const packingFile = (file: string): string => `${file}.tmp`;
 /** The bytes of a segment, however its file holds them. */
 export interface SegmentBytes {
   readonly size: number;
-  /** Up to `length` bytes at `position`: all that there are, or whole blocks. */
-  readAt(position: number, length: number): Promise<Buffer>;
+  /** Up to `length` bytes at `position`: all that there are, or whole blocks; in `into` or in a buffer of their own. */
+  readAt(position: number, length: number, into?: Buffer): Promise<Buffer>;
   close(): Promise<void>;
 }
 
 /** A segment that stands in its file as it is, up to `size`. */
 export function rawSegment(file: StorageFile, size: number): SegmentBytes {
-  return { size, readAt: (position, length) => readAt(file, position, length), close: () => file.close() };
+  return {
+    size,
+    readAt: (position, length, into) => readAt(file, position, length, into),
+    close: () => file.close(),
+  };
 }
 
 /** Where in a segment a block is expected, and what it must carry. */
@@ -75,11 +79,11 @@ export interface Chunk {
 
 /**
  * Reads whole verified blocks from `place` on: as many as fit 1 MiB, or one that is longer. An empty chunk without `bad`
- * is the end of the segment. The buffer is fresh each time.
+ * is the end of the segment. The bytes may be laid down in `into`; without it the buffer is fresh each time.
  */
-export async function readChunk(source: SegmentBytes, ordinal: number, place: Place): Promise<Chunk> {
+export async function readChunk(source: SegmentBytes, ordinal: number, place: Place, into?: Buffer): Promise<Chunk> {
   const end = source.size;
-  let buffer = await source.readAt(place.position, Math.min(CHUNK_BYTES, end - place.position));
+  let buffer = await source.readAt(place.position, Math.min(CHUNK_BYTES, end - place.position), into);
   const now = { ...place };
   for (let at = 0; ; ) {
     const chunk = (bad: string | null): Chunk => ({ bytes: buffer.subarray(0, at), place: now, bad });

@@ -107,9 +107,9 @@ export async function writeAll(file: StorageFile, bytes: Uint8Array, position: n
   }
 }
 
-/** Reads `length` bytes; fewer only at the end of the file. */
-export async function readAt(file: StorageFile, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
+/** Reads `length` bytes; fewer only at the end of the file. They go to the beginning of `into` if they fit. */
+export async function readAt(file: StorageFile, position: number, length: number, into?: Buffer): Promise<Buffer> {
+  const buffer = into !== undefined && into.length >= length ? into : Buffer.allocUnsafe(length);
   let filled = 0;
   while (filled < length) {
     const read = await file.read(buffer, filled, length - filled, position + filled);

@@ -10,7 +10,13 @@ import { verdictOn } from './restart.ts';
 /** Longest line of standard error that is kept for display. */
 const LINE_LENGTH_MAX = 300;
 /** Eight processes share the machine: small heaps, as `edge-agent/bin/rivulet.js` asks for, keep each near what it holds. */
-const NODE_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96', '--no-flush-bytecode'];
+const NODE_FLAGS = [
+  '--max-semi-space-size=1',
+  '--max-old-space-size=96',
+  '--no-flush-bytecode',
+  '--single-threaded-gc',
+  '--v8-pool-size=2',
+];
 
 /** How to run it and what to tell whom. */
 export interface ChildSpec {

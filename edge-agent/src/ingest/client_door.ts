@@ -25,8 +25,8 @@ import { createFreshness } from './freshness.ts';
 import { createOutbound, lowerPacketIds } from './outbound.ts';
 import { type Credentials, connectionError, openSocket, readCredentials } from './transport.ts';
 
-/** Bytes taken in one read: a beat of 10,000 messages/s fits many times over. */
-const READ_BYTES = 131_072;
+/** Bytes taken in one read: as many as an in-flight window of 1,000 messages, or several beats at 10,000/s. */
+const READ_BYTES = 262_144;
 const KEEPALIVE_S = 30;
 /** A broker keeps our session (and queues for us) this long while we are away. */
 const SESSION_EXPIRY_S = 7 * 86_400;

@@ -16,7 +16,8 @@ const MICROSECONDS_FROM: f64 = 1e14;
 const NANOSECONDS_FROM: f64 = 1e17;
 
 /// How much time has passed on arrival, whatever the wall clock did: monotonic within a boot, wall clock across boots, and
-/// never backwards.
+/// never backwards. A wall clock that is set forward is followed at once; one that is set back is waited for, at half pace:
+/// what has no time of its own then is neither late nor all of one moment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Clock {
     started: bool,
@@ -26,11 +27,14 @@ pub struct Clock {
     pub wall_ms: i64,
     /// Microseconds that have passed since the first block.
     pub now_us: u64,
+    /// When what came with the last block counts as arrived, epoch microseconds: the wall clock, but never backwards.
+    arrived_us: i64,
 }
 
 impl Clock {
     /// Moves to the clocks of a block.
     pub fn advance(&mut self, boot: u32, mono_us: u64, wall_ms: i64) {
+        let mut arrived_us = wall_ms.saturating_mul(1000);
         if self.started {
             let passed = if boot == self.boot {
                 mono_us.saturating_sub(self.mono_us)
@@ -40,6 +44,8 @@ impl Clock {
                     .saturating_mul(1000)
             };
             self.now_us = self.now_us.saturating_add(passed);
+            let half = i64::try_from(passed / 2).unwrap_or(i64::MAX);
+            arrived_us = arrived_us.max(self.arrived_us.saturating_add(half));
         }
         *self = Self {
             started: true,
@@ -47,7 +53,16 @@ impl Clock {
             mono_us,
             wall_ms,
             now_us: self.now_us,
+            arrived_us,
         };
+    }
+
+    /// The event time, in epoch milliseconds, of what came with the last block and has none of its own.
+    #[must_use]
+    pub fn arrived_ms(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+        let arrived_ms = self.arrived_us.div_euclid(1000) as f64;
+        arrived_ms
     }
 
     /// Appends the state.
@@ -57,20 +72,28 @@ impl Clock {
         writer.u64(self.mono_us);
         writer.i64(self.wall_ms);
         writer.u64(self.now_us);
+        writer.i64(self.arrived_us);
     }
 
-    /// Takes what `save` wrote.
+    /// Takes what `save` wrote; `follows_the_wall`: as a core did that took the wall clock for the arrival, set back or not.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(reader: &mut Reader) -> Result<Self> {
-        Ok(Self {
+    pub fn load(follows_the_wall: bool, reader: &mut Reader) -> Result<Self> {
+        let mut clock = Self {
             started: reader.bool()?,
             boot: reader.u32()?,
             mono_us: reader.u64()?,
             wall_ms: reader.i64()?,
             now_us: reader.u64()?,
-        })
+            arrived_us: 0,
+        };
+        clock.arrived_us = if follows_the_wall {
+            clock.wall_ms.saturating_mul(1000)
+        } else {
+            reader.i64()?
+        };
+        Ok(clock)
     }
 }
 
@@ -244,6 +267,26 @@ mod tests {
             clock.advance(boot, mono_us, wall_ms);
             assert_eq!(clock.now_us, now_us);
         }
+    }
+
+    #[test]
+    fn a_clock_set_forward_is_followed_and_one_set_back_is_waited_for_at_half_pace() {
+        const DAY: i64 = 86_400_000;
+        let mut clock = Clock::default();
+        let mut arrived = |seconds: i64, wall_ms: i64| {
+            clock.advance(1, u64::try_from(seconds).unwrap() * 1_000_000, wall_ms);
+            #[expect(clippy::cast_possible_truncation, reason = "whole milliseconds")]
+            let arrived_ms = clock.arrived_ms() as i64;
+            arrived_ms
+        };
+        assert_eq!(arrived(0, 0), 0);
+        assert_eq!(arrived(10, 10_000), 10_000);
+        assert_eq!(arrived(20, DAY + 20_000), DAY + 20_000);
+        assert_eq!(arrived(30, 30_000), DAY + 25_000);
+        assert_eq!(arrived(50, 50_000), DAY + 35_000);
+        let met = 2 * (DAY / 1000) + 40;
+        assert_eq!(arrived(met, met * 1000), met * 1000);
+        assert_eq!(arrived(met + 1, met * 1000 + 1000), met * 1000 + 1000);
     }
 
     #[test]

@@ -22,8 +22,9 @@ const MAGIC: &[u8; 4] = b"RVES";
 /// Version 1 had one table of packet ids per front door; up to version 2 missing values were not counted; up to version 3
 /// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted; up to version 5
 /// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks; up to
-/// version 7 tasks did not watch for drift; up to version 8 neither reasons nor violations were counted.
-const VERSION: u16 = 9;
+/// version 7 tasks did not watch for drift; up to version 8 neither reasons nor violations were counted; up to
+/// version 9 arrival went back with the wall clock.
+const VERSION: u16 = 10;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -90,7 +91,7 @@ impl State {
             _ => return Err(CoreError::TooNew),
         }
         let plan = Plan::parse(reader.bytes()?)?;
-        let clock = Clock::load(&mut reader)?;
+        let clock = Clock::load(version < 10, &mut reader)?;
         let idle = Idle::load(&plan.sources, version < 7, &mut reader)?;
         let skews = if version < 7 {
             Skews::default()

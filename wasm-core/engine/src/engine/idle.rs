@@ -13,6 +13,8 @@ use crate::time::Clock;
 const NEAR_WALL_MS: f64 = 60_000.0;
 /// A silent key whose windows could not be closed yet is looked at again after a quarter of its idle time, but not sooner.
 const AGAIN_US_MIN: u64 = 1_000_000;
+/// Wall clocks are kept in whole milliseconds.
+const CLOCK_ROUNDING_MS: f64 = 2.0;
 const NEVER: u64 = u64::MAX;
 
 /// What is known of a source's time.
@@ -22,7 +24,7 @@ pub(super) struct SourceTime {
     newest_ms: f64,
     /// Arrival clock of its last message.
     heard_us: u64,
-    /// Wall clock of its last message.
+    /// Wall clock of its last message; where that had no time of its own, when it counts as arrived.
     heard_wall_ms: i64,
     /// How late its readings come, where the lateness is to follow that.
     delays: Option<Delays>,
@@ -41,6 +43,20 @@ impl SourceTime {
     /// How far the time of its keys stays behind their newest reading.
     fn behind_ms(&self) -> f64 {
         self.delays.as_ref().map_or(0.0, Delays::bound_ms)
+    }
+
+    /// How far its time went on since it was heard: as the arrival of a reading would have, which is slow behind a clock that
+    /// was set back, but no further than the time that has passed.
+    fn passed_ms(&self, clock: &Clock) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "a hundred years of microseconds")]
+        let passed_ms = clock.now_us.saturating_sub(self.heard_us) as f64 / 1000.0;
+        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+        let arrival_ms = clock.arrived_ms() - self.heard_wall_ms as f64;
+        if arrival_ms < passed_ms - CLOCK_ROUNDING_MS {
+            arrival_ms.max(0.0)
+        } else {
+            passed_ms
+        }
     }
 
     fn runs_with_the_wall_clock(&self) -> bool {
@@ -69,11 +85,13 @@ impl Idle {
         }
     }
 
-    /// Takes note of a message of a source with event time `time_ms`.
-    pub(super) fn heard(&mut self, source: usize, time_ms: f64, clock: &Clock) {
+    /// Takes note of a message of a source with event time `time_ms`, of its own or that of arrival.
+    pub(super) fn heard(&mut self, source: usize, time_ms: f64, own: bool, clock: &Clock) {
         let source = &mut self.sources[source];
         source.heard_us = clock.now_us;
-        source.heard_wall_ms = clock.wall_ms;
+        #[expect(clippy::cast_possible_truncation, reason = "whole epoch milliseconds")]
+        let arrived_ms = clock.arrived_ms() as i64;
+        source.heard_wall_ms = if own { clock.wall_ms } else { arrived_ms };
         if time_ms > source.newest_ms {
             source.newest_ms = time_ms;
         }
@@ -192,9 +210,7 @@ impl State {
             let with_wall_clock = time.runs_with_the_wall_clock();
             let mut complete_ms = time.newest_ms - time.behind_ms();
             if source_silent && with_wall_clock {
-                #[expect(clippy::cast_precision_loss, reason = "a hundred years of microseconds")]
-                let passed_us = now_us.saturating_sub(time.heard_us) as f64;
-                complete_ms += passed_us / 1000.0;
+                complete_ms += time.passed_ms(&self.clock);
             }
             let key_index = u32::try_from(index).expect("key indexes are u32");
             self.table.complete(key_index, complete_ms, &self.plan.windows, outputs);

@@ -190,7 +190,7 @@ impl State {
     fn row(&mut self, source_index: usize, row: &Row, outputs: &mut Outputs) -> bool {
         let source = &self.plan.sources[source_index];
         let (key, time_ms) = (row.key, row.time_ms);
-        self.idle.heard(source_index, time_ms, &self.clock);
+        self.idle.heard(source_index, time_ms, row.own_time, &self.clock);
         let source_number = u32::try_from(source_index).expect("at most SOURCES_MAX");
         self.table.heard(key, source_number, self.clock.now_us);
         let newest_ms = self.table.keys[key as usize].newest_ms;

@@ -17,6 +17,8 @@ struct Log {
     blocks: Vec<Vec<u8>>,
     offset: u64,
     wall_ms: i64,
+    /// How far the wall clock was set forward since the first block.
+    set_ms: i64,
     epoch: u32,
 }
 
@@ -26,6 +28,7 @@ impl Log {
             blocks: Vec::new(),
             offset: 0,
             wall_ms: 0,
+            set_ms: 0,
             epoch: 1,
         }
     }
@@ -41,7 +44,7 @@ impl Log {
         block.u64(self.offset);
         block.u64(self.blocks.len() as u64);
         block.i64(self.wall_ms);
-        block.u64(u64::try_from(self.wall_ms).unwrap() * 1000);
+        block.u64(u64::try_from(self.wall_ms - self.set_ms).unwrap() * 1000);
         block.u32(self.epoch);
         for _ in 0..3 {
             block.u32(0);
@@ -337,6 +340,40 @@ fn an_event_time_too_far_ahead_is_quarantined() {
 }
 
 #[test]
+fn a_gateways_clock_set_forward_and_back_by_a_day_loses_nothing_and_stops_no_window() {
+    const A_DAY: i64 = 86_400_000;
+    let plan = building("");
+    for (plan, own_time) in [(plan.replace("\"time\":\"ts\"", "\"time\":null"), false), (plan, true)] {
+        let mut log = Log::new();
+        for step in 0..300_i64 {
+            log.set_ms = if (100..200).contains(&step) { A_DAY } else { 0 };
+            log.wall_ms = DAY + step * 10_000 + log.set_ms;
+            log.reading("a", "co2", step * 10_000, 1.0);
+        }
+        let straight = run(&plan, &log);
+        assert_eq!(fates(&straight.0, 0), [300, 0, 0, 0, 0, 0]);
+        let windows = kinds(&straight.1).iter().filter(|&&kind| kind == 2).count();
+        // Six readings are a minute, the first jump cuts one in two; set back, arrival goes on at half pace.
+        assert_eq!(windows, if own_time { 49 } else { 17 + 17 + 8 });
+        // Then silence: the last window closes by the clock that only goes forward.
+        let due_ms = straight.0.next_due_ms();
+        assert!(
+            due_ms > DAY as f64 + 3_000_000.0 && due_ms < DAY as f64 + 3_200_000.0,
+            "{due_ms}"
+        );
+        log.tick(log.wall_ms + 200_000);
+        let (engine, out) = run(&plan, &log);
+        let closed = kinds(&out).iter().filter(|&&kind| kind == 2).count();
+        assert_eq!(closed, windows + 1);
+        // Whoever speaks again after the silence is not late.
+        log.wall_ms += 1000;
+        log.reading("a", "co2", log.wall_ms - DAY, 1.0);
+        assert_eq!(fates(&run(&plan, &log).0, 0), [301, 0, 0, 0, 0, 0]);
+        assert!(engine.next_due_ms() == f64::INFINITY);
+    }
+}
+
+#[test]
 fn a_silent_key_closes_while_its_source_goes_on() {
     let mut log = Log::new();
     log.reading("a", "co2", 1000, 1.0);
@@ -587,6 +624,7 @@ fn a_block_that_is_none_is_refused_and_changes_nothing() {
             blocks: vec![vec![]; 2],
             offset: 2,
             wall_ms: 5,
+            set_ms: 0,
             epoch: 1,
         };
         next.reading("a", "co2", 2, 1.0).reading("a", "co2", 3, 1.0);

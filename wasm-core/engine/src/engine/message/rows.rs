@@ -152,11 +152,11 @@ impl State {
                 None => None,
             };
             let own_ms = own_ms.filter(|&time_ms| !source.time_absent || time_ms >= CLOCK_SET_FROM_MS);
-            let time_ms = own_ms.unwrap_or(wall_ms);
-            let off_ms = match source.clock {
-                Clocks::Ahead => time_ms - wall_ms,
-                Clocks::Quarantine => (time_ms - wall_ms).abs(),
-                Clocks::Correct => 0.0,
+            let time_ms = own_ms.unwrap_or_else(|| self.clock.arrived_ms());
+            let off_ms = match (source.clock, own_ms) {
+                (Clocks::Correct, _) | (_, None) => 0.0,
+                (Clocks::Ahead, Some(own_ms)) => own_ms - wall_ms,
+                (Clocks::Quarantine, Some(own_ms)) => (own_ms - wall_ms).abs(),
             };
             if source.clock_skew_max_ms > 0.0 && off_ms > source.clock_skew_max_ms {
                 return Err(bad_time());

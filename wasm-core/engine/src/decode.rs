@@ -11,6 +11,7 @@ pub mod packed;
 pub mod format;
 pub mod mapping;
 mod scan;
+mod records;
 mod json;
 mod shape;
 mod bytes;
@@ -67,12 +68,12 @@ pub fn decode<'a>(
         Format::Cbor => walk::read(cbor::Cursor::new(payload), selection, decoded),
         Format::Msgpack => walk::read(msgpack::Cursor::new(payload), selection, decoded),
         // The list that a pack is begins with a bracket, or with a byte that no text begins with.
-        Format::Senml if payload.trim_ascii_start().first() == Some(&b'[') => walk::read(
+        Format::Senml if payload.trim_ascii_start().first() == Some(&b'[') => records::read(
             senml::Cursor::new(json::Cursor::new(payload), wall_ms),
             selection,
             decoded,
         ),
-        Format::Senml => walk::read(
+        Format::Senml => records::read(
             senml::Cursor::new(cbor::Cursor::new(payload), wall_ms),
             selection,
             decoded,
@@ -81,16 +82,19 @@ pub fn decode<'a>(
         Format::Csv(csv) => walk::read(csv::Cursor::new(payload, csv), selection, decoded),
         // Its names are in what was announced before: see `sparkplug::Payload::read`.
         Format::Sparkplug => Err(CoreError::Foreign),
-        Format::Binary(layout) => walk::read(binary::Cursor::new(payload, layout), selection, decoded),
+        Format::Binary(layout) => layout.read(payload, selection, decoded),
     }
 }
 
 /// A payload that is one number or truth value.
 fn raw<'a>(payload: &'a [u8], selection: &Selection, decoded: &mut Decoded<'a>) -> Result<()> {
-    let found = match payload.trim_ascii() {
-        b"true" => Found::Bool(true),
-        b"false" => Found::Bool(false),
-        text => Found::Number(number::whole(text).ok_or(CoreError::NoReading)?),
+    let found = match number::whole(payload) {
+        Some(number) => Found::Number(number),
+        None => match payload.trim_ascii() {
+            b"true" => Found::Bool(true),
+            b"false" => Found::Bool(false),
+            _ => return Err(CoreError::NoReading),
+        },
     };
     decoded.set_whole(selection, found);
     Ok(())

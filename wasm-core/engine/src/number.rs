@@ -18,54 +18,74 @@ pub fn read(bytes: &[u8]) -> Option<(f64, usize)> {
     })
 }
 
+/// Digits in front of `bytes`: the number they are, added to `sum`, and what stands behind them. Eight at a time, side by side
+/// (D. Lemire, "Quickly parsing eight digits", 2018); where there are too many the sum is of no meaning.
+fn digits(mut bytes: &[u8], mut sum: u64) -> (u64, &[u8]) {
+    while let Some((chunk, rest)) = bytes.split_first_chunk() {
+        let word = u64::from_le_bytes(*chunk);
+        // Digits are the bytes from 0x30 to 0x39: their high half is 3, also of what is 6 more.
+        let high = word & 0xf0f0_f0f0_f0f0_f0f0;
+        let more = word.wrapping_add(0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0;
+        if high | more >> 4 != 0x3333_3333_3333_3333 {
+            break;
+        }
+        let word = word & 0x0f0f_0f0f_0f0f_0f0f;
+        let pairs = (word.wrapping_mul(10).wrapping_add(word >> 8)) & 0x00ff_00ff_00ff_00ff;
+        let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
+        let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;
+        sum = sum.wrapping_mul(100_000_000).wrapping_add(eight);
+        bytes = rest;
+    }
+    while let Some((&byte, rest)) = bytes.split_first()
+        && byte.is_ascii_digit()
+    {
+        sum = sum.wrapping_mul(10).wrapping_add(u64::from(byte - b'0'));
+        bytes = rest;
+    }
+    (sum, bytes)
+}
+
 /// A number of at most 18 digits without an exponent whose digits fit 53 bits; `None` leaves it to the slow way.
 fn short(bytes: &[u8]) -> Option<(f64, usize)> {
-    let negative = bytes.first() == Some(&b'-');
-    let start = usize::from(negative);
-    let mut at = start;
-    let mut digits = 0_u64;
-    while let Some(digit) = bytes
-        .get(at)
-        .map(|byte| byte.wrapping_sub(b'0'))
-        .filter(|&digit| digit < 10)
-    {
-        digits = digits.wrapping_mul(10).wrapping_add(digit.into());
-        at += 1;
-    }
-    let whole = at - start;
-    if whole == 0 || (whole > 1 && bytes[start] == b'0') {
+    let (negative, text) = match bytes.split_first()? {
+        (b'-', text) => (true, text),
+        _ => (false, bytes),
+    };
+    let (mut sum, mut rest) = digits(text, 0);
+    let whole = text.len() - rest.len();
+    if whole == 0 || (whole > 1 && text[0] == b'0') {
         return None;
     }
     let mut fraction = 0;
-    if bytes.get(at) == Some(&b'.') {
-        at += 1;
-        let from = at;
-        while let Some(digit) = bytes
-            .get(at)
-            .map(|byte| byte.wrapping_sub(b'0'))
-            .filter(|&digit| digit < 10)
-        {
-            digits = digits.wrapping_mul(10).wrapping_add(digit.into());
-            at += 1;
-        }
-        fraction = at - from;
+    if let Some((b'.', behind)) = rest.split_first() {
+        (sum, rest) = digits(behind, sum);
+        fraction = behind.len() - rest.len();
         if fraction == 0 {
             return None;
         }
     }
-    if whole + fraction > 18 || digits > 1 << 53 || matches!(bytes.get(at), Some(b'e' | b'E')) {
+    if whole + fraction > 18 || sum > 1 << 53 || matches!(rest.first(), Some(b'e' | b'E')) {
         return None;
     }
     #[expect(clippy::cast_precision_loss, reason = "at most 2^53: exact")]
-    let value = digits as f64 / POWERS[fraction];
-    Some((if negative { -value } else { value }, at))
+    let mut value = sum as f64;
+    if fraction > 0 {
+        value /= POWERS[fraction];
+    }
+    Some((if negative { -value } else { value }, bytes.len() - rest.len()))
 }
 
 /// The finite number that `bytes` are as a whole, spaces around it aside; also forms that JSON does not know, such as
 /// `+21.5` or `007`.
 #[must_use]
 pub fn whole(bytes: &[u8]) -> Option<f64> {
-    let text = bytes.trim_ascii();
+    match short(bytes) {
+        Some((value, length)) if length == bytes.len() => Some(value),
+        _ => long(bytes.trim_ascii()),
+    }
+}
+
+fn long(text: &[u8]) -> Option<f64> {
     let strict = read(text)
         .filter(|&(_, length)| length == text.len())
         .map(|(value, _)| value);

@@ -19,8 +19,6 @@ const NUMBERS: u64 = 256;
 
 /// A message's kind and whom it is about, as its topic says: `spBv1.0/GROUP/KIND/NODE[/DEVICE]`.
 struct Topic<'t> {
-    /// Group and node, as states name them.
-    node: String,
     group: &'t str,
     edge: &'t str,
     device: Option<&'t str>,
@@ -29,11 +27,12 @@ struct Topic<'t> {
 
 impl<'t> Topic<'t> {
     fn parse(topic: &'t str) -> Result<Self> {
-        let levels: Vec<&str> = topic.split('/').collect();
-        let (group, kind, edge, device) = match levels[..] {
-            ["spBv1.0", group, kind, edge] => (group, kind, edge, None),
-            ["spBv1.0", group, kind, edge, device] => (group, kind, edge, Some(device)),
-            _ => return Err(CoreError::Foreign),
+        let mut levels = topic.split('/');
+        let mut next = || levels.next();
+        let (Some("spBv1.0"), Some(group), Some(kind), Some(edge), device, None) =
+            (next(), next(), next(), next(), next(), next())
+        else {
+            return Err(CoreError::Foreign);
         };
         let known = match device {
             None => matches!(kind, "NBIRTH" | "NDATA" | "NDEATH"),
@@ -43,12 +42,16 @@ impl<'t> Topic<'t> {
             return Err(CoreError::Foreign);
         }
         Ok(Self {
-            node: format!("{group}/{edge}"),
             group,
             edge,
             device,
             kind,
         })
+    }
+
+    /// Group and node, as states name them.
+    fn node(&self) -> String {
+        [self.group, "/", self.edge].concat()
     }
 }
 
@@ -91,10 +94,14 @@ impl Nodes {
     /// `Foreign` for a topic that is not of Sparkplug's nodes and devices, `Limit` for too many nodes or metrics.
     pub fn take(&mut self, topic: &str, payload: &Payload, now_us: u64) -> Result<(Option<Rebirth>, i64)> {
         let topic = Topic::parse(topic)?;
-        if !self.nodes.contains_key(&topic.node) && self.nodes.len() >= NODES_MAX {
-            return Err(CoreError::Limit);
+        let name = topic.node();
+        if !self.nodes.contains_key(&name) {
+            if self.nodes.len() >= NODES_MAX {
+                return Err(CoreError::Limit);
+            }
+            self.nodes.insert(name.clone(), Node::default());
         }
-        let node = self.nodes.entry(topic.node.clone()).or_default();
+        let node = self.nodes.get_mut(&name).expect("there or made above");
         if topic.kind == "NDEATH" {
             // The will of a connection that ended; it has no number.
             node.born = false;
@@ -112,12 +119,12 @@ impl Nodes {
         }
         node.next = payload.seq.map_or(node.next, |seq| (seq + 1) % NUMBERS);
         if topic.kind.ends_with("BIRTH") {
-            self.announce(&topic, payload)?;
+            announce(node, &mut self.names, topic.device.unwrap_or(""), payload)?;
         }
-        let node = self.nodes.get_mut(&topic.node).expect("made above");
-        let unknown = payload
-            .metrics()
-            .any(|metric| metric.name.is_none() && metric.alias.is_none_or(|alias| !node.aliases.contains_key(&alias)));
+        let unknown = payload.has_aliases
+            && payload.metrics().any(|metric| {
+                metric.name.is_none() && metric.alias.is_none_or(|alias| !node.aliases.contains_key(&alias))
+            });
         let due = node
             .asked_us
             .is_none_or(|asked| now_us.saturating_sub(asked) >= ASK_AGAIN_US);
@@ -129,31 +136,11 @@ impl Nodes {
         Ok((None, missing))
     }
 
-    fn announce(&mut self, topic: &Topic, payload: &Payload) -> Result<()> {
-        let node = self.nodes.get_mut(&topic.node).expect("made by the caller");
-        let device = topic.device.unwrap_or("");
-        for metric in payload.metrics() {
-            let Some(name) = metric.name else { continue };
-            let name = core::str::from_utf8(name).map_err(|_| CoreError::Corrupt)?;
-            let index = self.names.intern(name, METRICS_MAX)?;
-            if node.metrics.len() >= METRICS_MAX || node.aliases.len() >= METRICS_MAX {
-                return Err(CoreError::Limit);
-            }
-            node.metrics.insert((device.into(), index), metric.datatype);
-            if let Some(alias) = metric.alias {
-                node.aliases.insert(alias, (index, metric.datatype));
-            }
-        }
-        Ok(())
-    }
-
     /// What was announced of the metrics of a message with this topic.
     pub fn announced(&self, topic: &str) -> impl Fn(&Metric) -> Option<Announced> + Clone {
         let topic = Topic::parse(topic).ok();
-        let node = topic.as_ref().and_then(|topic| self.nodes.get(&topic.node));
-        let device = topic
-            .and_then(|topic| topic.device.map(String::from))
-            .unwrap_or_default();
+        let node = topic.as_ref().and_then(|topic| self.nodes.get(&topic.node()));
+        let device = topic.and_then(|topic| topic.device).unwrap_or("");
         move |metric: &Metric| {
             let node = node?;
             match (metric.name, metric.alias) {
@@ -163,7 +150,7 @@ impl Nodes {
                 (Some(_), _) if metric.datatype != 0 => None,
                 (Some(name), _) => {
                     let name = self.names.find(core::str::from_utf8(name).ok()?)?;
-                    let datatype = node.metrics.get(&(device.clone(), name))?;
+                    let datatype = node.metrics.get(&(device.into(), name))?;
                     Some((name, *datatype))
                 }
             }
@@ -237,6 +224,23 @@ impl Nodes {
         }
         Ok(Self { nodes, names })
     }
+}
+
+/// Takes note of the metrics that a birth announces.
+fn announce(node: &mut Node, names: &mut Names, device: &str, payload: &Payload) -> Result<()> {
+    for metric in payload.metrics() {
+        let Some(name) = metric.name else { continue };
+        let name = core::str::from_utf8(name).map_err(|_| CoreError::Corrupt)?;
+        let index = names.intern(name, METRICS_MAX)?;
+        if node.metrics.len() >= METRICS_MAX || node.aliases.len() >= METRICS_MAX {
+            return Err(CoreError::Limit);
+        }
+        node.metrics.insert((device.into(), index), metric.datatype);
+        if let Some(alias) = metric.alias {
+            node.aliases.insert(alias, (index, metric.datatype));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! the only thing that can be checked.
 
 use super::found::Found;
-use super::rows::Child;
-use super::walk;
+use super::rows::Decoded;
+use super::selection::{Move, Selection};
 use crate::error::{CoreError, Result};
 
 /// How a value's bytes are read.
@@ -15,6 +15,33 @@ pub enum Kind {
     Signed,
     /// binary32 or binary64, by its size.
     Float,
+}
+
+/// What a value is multiplied with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    /// 1.
+    None,
+    /// A number.
+    Times(f64),
+    /// One over a whole number.
+    Over(f64),
+}
+
+impl Scale {
+    /// A scale such as 0.01 is meant as a decimal, and no binary number is: dividing by 100 rounds once, to what was meant.
+    #[must_use]
+    #[expect(clippy::float_cmp, reason = "only what is exact is taken for it")]
+    pub fn of(scale: f64) -> Self {
+        let inverse = libm::round(1.0 / scale);
+        if scale == 1.0 {
+            Self::None
+        } else if 1.0 / inverse == scale {
+            Self::Over(inverse)
+        } else {
+            Self::Times(scale)
+        }
+    }
 }
 
 /// One value of a layout.
@@ -33,7 +60,7 @@ pub struct Value {
     /// The bits of it that count: the lowest, from 0, and how many; 0: all.
     pub bits: (u32, u32),
     /// What it is multiplied with.
-    pub scale: f64,
+    pub scale: Scale,
     /// What is added afterwards.
     pub add: f64,
 }
@@ -45,6 +72,8 @@ pub struct Layout {
     pub length: usize,
     /// What stands in it.
     pub values: Vec<Value>,
+    /// The first byte behind all values.
+    pub end: usize,
 }
 
 impl Value {
@@ -81,88 +110,51 @@ impl Value {
         Ok(self.scaled(found))
     }
 
-    /// A scale such as 0.01 is meant as a decimal, and no binary number is: dividing by 100 rounds once, to what was meant.
-    #[expect(clippy::float_cmp, reason = "only what is exact is left as it is")]
     fn scaled<'a>(&self, found: Found<'a>) -> Found<'a> {
-        if self.scale == 1.0 && self.add == 0.0 {
+        if self.scale == Scale::None && self.add == 0.0 {
             return found;
         }
         let value = match found {
             Found::Number(value) => value,
             other => other.number().unwrap_or(f64::NAN),
         };
-        let inverse = libm::round(1.0 / self.scale);
-        let value = if 1.0 / inverse == self.scale {
-            value / inverse
-        } else {
-            value * self.scale
+        let value = match self.scale {
+            Scale::None => value,
+            Scale::Times(scale) => value * scale,
+            Scale::Over(inverse) => value / inverse,
         };
         Found::Number(value + self.add)
     }
 }
 
-/// A place in a payload of fixed places.
-#[derive(Clone)]
-pub(super) struct Cursor<'a, 'l> {
-    payload: &'a [u8],
-    layout: &'l Layout,
-    /// The value that is opened next; `None`: the payload itself.
-    next: Option<usize>,
-}
-
-impl<'a, 'l> Cursor<'a, 'l> {
-    pub fn new(payload: &'a [u8], layout: &'l Layout) -> Self {
-        Self {
-            payload,
-            layout,
-            next: None,
+impl Layout {
+    /// Reads the values that `selection` names by their place.
+    ///
+    /// # Errors
+    /// `Truncated` or `Corrupt` for a payload of another length.
+    pub(super) fn read(&self, payload: &[u8], selection: &Selection, decoded: &mut Decoded) -> Result<()> {
+        let least = self.length.max(self.end);
+        if payload.len() < least {
+            return Err(CoreError::Truncated);
         }
-    }
-}
-
-impl<'a> walk::Cursor<'a> for Cursor<'a, '_> {
-    /// How many values are behind.
-    type Frame = usize;
-
-    fn open(&mut self, wanted: bool) -> Result<walk::Token<'a, usize>> {
-        match self.next {
-            None => {
-                let end = self.layout.values.iter().map(Value::end).max().unwrap_or(0);
-                let least = self.layout.length.max(end);
-                if self.payload.len() < least {
-                    Err(CoreError::Truncated)
-                } else if self.layout.length > 0 && self.payload.len() > least {
-                    Err(CoreError::Corrupt)
-                } else {
-                    Ok(walk::Token::Map(0))
-                }
+        if self.length > 0 && payload.len() > least {
+            return Err(CoreError::Corrupt);
+        }
+        decoded.rows.begin(selection);
+        for (path, route) in selection.routes.iter().enumerate() {
+            if let [Move::Index(place)] = route.moves[..]
+                && let Some(value) = self.values.get(place)
+            {
+                decoded.rows.set(selection, path, &value.read(payload)?);
             }
-            Some(value) if wanted => self.layout.values[value].read(self.payload).map(walk::Token::Scalar),
-            Some(_) => Ok(walk::Token::Scalar(Found::Other)),
         }
-    }
-
-    fn member(&mut self, behind: &mut usize) -> Result<Option<Child<'a>>> {
-        if *behind == self.layout.values.len() {
-            return Ok(None);
-        }
-        self.next = Some(*behind);
-        *behind += 1;
-        Ok(Some(Child::Column(*behind - 1, None)))
-    }
-
-    fn element(&mut self, _: &mut usize) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn finish(&mut self) -> Result<()> {
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::find_first;
+    use super::super::path::Path;
     use super::*;
     use proptest::prelude::*;
 
@@ -174,17 +166,22 @@ mod tests {
             bytes,
             big,
             bits: (0, 0),
-            scale: 1.0,
+            scale: Scale::None,
             add: 0.0,
         }
     }
 
-    fn read(payload: &[u8], value: Value) -> Result<Found<'_>> {
-        let layout = Layout {
-            length: 0,
-            values: vec![value],
-        };
-        find_first(Cursor::new(payload, &layout), &["[0]"]).map(|found| found[0])
+    fn first(payload: &[u8], layout: &Layout) -> Result<Found<'static>> {
+        let selection = Selection::new(&[Path::parse("[0]").unwrap()]).unwrap();
+        let mut decoded = Decoded::default();
+        layout.read(payload, &selection, &mut decoded)?;
+        Ok(decoded.whole(&selection, 0))
+    }
+
+    fn read(payload: &[u8], value: Value) -> Result<Found<'static>> {
+        let (length, end) = (0, value.end());
+        let values = vec![value];
+        first(payload, &Layout { length, values, end })
     }
 
     #[test]
@@ -216,22 +213,17 @@ mod tests {
         let layout = Layout {
             length: 2,
             values: vec![value(0, Kind::Unsigned, 2, true)],
+            end: 2,
         };
-        assert_eq!(
-            find_first(Cursor::new(&[1], &layout), &["[0]"]),
-            Err(CoreError::Truncated)
-        );
-        assert_eq!(
-            find_first(Cursor::new(&[1, 2, 3], &layout), &["[0]"]),
-            Err(CoreError::Corrupt)
-        );
+        assert_eq!(first(&[1], &layout), Err(CoreError::Truncated));
+        assert_eq!(first(&[1, 2, 3], &layout), Err(CoreError::Corrupt));
     }
 
     proptest! {
         #[test]
         fn a_decimal_scale_gives_the_decimal_that_was_meant(raw in any::<i16>(), digits in 0_u32..6) {
             let mut scaled = value(0, Kind::Signed, 2, true);
-            scaled.scale = format!("1e-{digits}").parse().unwrap();
+            scaled.scale = Scale::of(format!("1e-{digits}").parse().unwrap());
             let meant: f64 = format!("{raw}e-{digits}").parse().unwrap();
             let payload = raw.to_be_bytes();
             prop_assert_eq!(read(&payload, scaled), Ok(Found::Number(meant)));

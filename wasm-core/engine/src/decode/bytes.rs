@@ -2,6 +2,7 @@
 
 use super::found::Found;
 use super::rows::Child;
+use super::text::Text;
 use crate::error::{CoreError, Result};
 
 /// What has not been read yet.
@@ -13,6 +14,11 @@ pub(super) struct Bytes<'a> {
 impl<'a> Bytes<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
+    }
+
+    /// How many there are.
+    pub fn left(&self) -> usize {
+        self.rest.len()
     }
 
     /// The next `count` bytes.
@@ -31,10 +37,25 @@ impl<'a> Bytes<'a> {
         self.take(1).map(|bytes| bytes[0])
     }
 
+    /// Text whose length stands in the lowest bits of its first byte, above which are those of `kind`; `None`, and nothing is
+    /// taken, when there is none of at most `longest` bytes.
+    pub fn short_text(&mut self, kind: u8, longest: u8) -> Option<Text<'a>> {
+        let (first, rest) = self.rest.split_first()?;
+        let length = first.checked_sub(kind).filter(|length| *length <= longest)?;
+        let (text, rest) = rest.split_at_checked(length.into())?;
+        self.rest = rest;
+        Some(Text::plain(text))
+    }
+
     /// An unsigned integer of at most 8 bytes.
     pub fn unsigned(&mut self, bytes: u64) -> Result<u64> {
-        let taken = self.take(bytes)?;
-        Ok(taken.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
+        Ok(match *self.take(bytes)? {
+            [a] => a.into(),
+            [a, b] => u16::from_be_bytes([a, b]).into(),
+            [a, b, c, d] => u32::from_be_bytes([a, b, c, d]).into(),
+            [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            ref other => other.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)),
+        })
     }
 
     pub fn f32(&mut self) -> Result<f64> {
@@ -57,8 +78,8 @@ impl<'a> Bytes<'a> {
 }
 
 /// What a member is called whose name is `found`.
-pub(super) fn child(found: Found) -> Child {
-    match found {
+pub(super) fn child<'a>(found: &Found<'a>) -> Child<'a> {
+    match *found {
         Found::Text(text) => Child::Name(text),
         Found::Whole { negative, size } => Child::Whole { negative, size },
         #[expect(

@@ -7,6 +7,7 @@ use core::fmt::Write;
 use super::bytes::{Bytes, child};
 use super::found::Found;
 use super::rows::Child;
+use super::shape::Resume;
 use super::text::Text;
 use super::walk;
 use crate::error::{CoreError, Result};
@@ -96,17 +97,18 @@ impl<'a> Cursor<'a> {
 impl<'a> walk::Cursor<'a> for Cursor<'a> {
     type Frame = Frame;
 
-    fn open(&mut self, _: bool) -> Result<walk::Token<'a, Frame>> {
+    fn open(&mut self, _: bool, found: &mut Found<'a>) -> Result<walk::Token<Frame>> {
         let (major, info, argument) = loop {
             let head = self.head()?;
             let (TAG, _, Some(tag)) = head else { break head };
             let mut ahead = self.clone();
-            if let Some(found) = ahead.tagged(tag)? {
+            if let Some(number) = ahead.tagged(tag)? {
                 *self = ahead;
-                return Ok(walk::Token::Scalar(found));
+                *found = number;
+                return Ok(walk::Token::Scalar);
             }
         };
-        let found = match (major, argument) {
+        *found = match (major, argument) {
             (UNSIGNED, Some(size)) => Found::integer(false, size),
             (NEGATIVE, Some(u64::MAX)) => Found::Number(-18_446_744_073_709_551_616.0),
             (NEGATIVE, Some(size)) => Found::integer(true, size + 1),
@@ -122,15 +124,32 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
             (UNSIGNED | NEGATIVE | TAG, _) | (_, None) => return Err(CoreError::Corrupt),
             (_, Some(argument)) => simple(info, argument)?,
         };
-        Ok(walk::Token::Scalar(found))
+        Ok(walk::Token::Scalar)
+    }
+
+    fn pass(&mut self, levels: usize) -> Result<()> {
+        // What most values are: numbers, short text, truth and nothing.
+        let first = self.bytes.peek()?;
+        let info = first & 31;
+        let behind = match (first >> 5, info) {
+            (UNSIGNED | NEGATIVE, 0..=23) | (7, 20..=23) => 0,
+            (UNSIGNED | NEGATIVE, 24..=27) | (7, 25..=27) => 1 << (info - 24),
+            (BYTES | TEXT, 0..=23) => u64::from(info),
+            _ => return walk::pass(self, levels),
+        };
+        self.bytes.take(1 + behind).map(|_| ())
     }
 
     fn member(&mut self, left: &mut Frame) -> Result<Option<Child<'a>>> {
         if !self.element(left)? {
             return Ok(None);
         }
-        match self.open(true)? {
-            walk::Token::Scalar(found) => Ok(Some(child(found))),
+        if let Some(name) = self.bytes.short_text(TEXT << 5, 23) {
+            return Ok(Some(Child::Name(name)));
+        }
+        let mut name = Found::Other;
+        match self.open(true, &mut name)? {
+            walk::Token::Scalar => Ok(Some(child(&name))),
             walk::Token::Map(_) | walk::Token::List(_) => Err(CoreError::Foreign),
         }
     }
@@ -149,6 +168,20 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
 
     fn finish(&mut self) -> Result<()> {
         self.bytes.finish()
+    }
+}
+
+impl<'a> Resume<'a> for Cursor<'a> {
+    fn left(&self) -> usize {
+        self.bytes.left()
+    }
+
+    fn state(&self) -> u8 {
+        0
+    }
+
+    fn resume(&mut self, rest: &'a [u8], _: u8) {
+        *self = Self::new(rest);
     }
 }
 

@@ -158,7 +158,7 @@ impl<'a> Cursor<'a> {
 impl<'a> walk::Cursor<'a> for Cursor<'a> {
     type Frame = Frame;
 
-    fn open(&mut self, _: bool) -> Result<walk::Token<'a, Frame>> {
+    fn open(&mut self, _: bool, found: &mut Found<'a>) -> Result<walk::Token<Frame>> {
         match self.next {
             Next::Lines => {
                 if self.header.is_some() {
@@ -167,7 +167,10 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
                 Ok(walk::Token::List(Frame::Lines))
             }
             Next::Line => Ok(walk::Token::Map(Frame::Line(0, self.header.unwrap_or(0)))),
-            Next::Cell => self.cell().map(walk::Token::Scalar),
+            Next::Cell => {
+                *found = self.cell()?;
+                Ok(walk::Token::Scalar)
+            }
         }
     }
 

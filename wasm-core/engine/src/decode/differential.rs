@@ -10,7 +10,7 @@ use super::{cbor, json, msgpack};
 use crate::error::{CoreError, Result};
 
 #[derive(Clone, Debug)]
-enum Tree {
+pub(super) enum Tree {
     Null,
     Bool(bool),
     Integer(i128),
@@ -156,13 +156,13 @@ fn to_msgpack(tree: &Tree) -> rmpv::Value {
     }
 }
 
-fn cbor_of(tree: &Tree) -> Vec<u8> {
+pub(super) fn cbor_of(tree: &Tree) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(&to_cbor(tree), &mut bytes).unwrap();
     bytes
 }
 
-fn msgpack_of(tree: &Tree) -> Vec<u8> {
+pub(super) fn msgpack_of(tree: &Tree) -> Vec<u8> {
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, &to_msgpack(tree)).unwrap();
     bytes

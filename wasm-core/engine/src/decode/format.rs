@@ -4,7 +4,7 @@ use super::binary::{Kind, Layout};
 use super::csv::Csv;
 use super::influx::Precision;
 use super::path::{Path, Step};
-use super::{binary, selection};
+use super::{binary, selection, senml, sparkplug};
 use crate::error::{CoreError, Result};
 use crate::json::Value;
 use crate::plan::{index, list, number, string};
@@ -80,6 +80,16 @@ impl Format {
         matches!(self, Self::Senml | Self::Influx(_) | Self::Sparkplug)
     }
 
+    /// The names of the members that each record of a payload may have; none where it is no list of records.
+    #[must_use]
+    pub fn members(&self) -> &'static [&'static str] {
+        match self {
+            Self::Senml => &senml::MEMBERS,
+            Self::Sparkplug => &sparkplug::MEMBERS,
+            _ => &[],
+        }
+    }
+
     /// The path as this format's payloads are laid out: in each line or record, columns and binary values by their place.
     ///
     /// # Errors
@@ -141,15 +151,12 @@ fn parse_csv(value: &Value) -> Result<Csv> {
 
 fn parse_layout(value: &Value) -> Result<Layout> {
     let values = list(value, "values", selection::PATHS_MAX)?.iter();
-    let layout = Layout {
-        length: index(value, "length", PLACES_MAX)?,
-        values: values.map(parse_value).collect::<Result<_>>()?,
-    };
-    let end = layout.values.iter().map(binary::Value::end).max();
-    if end.is_none_or(|end| layout.length > 0 && end > layout.length) {
-        return Err(CoreError::BadPlan);
+    let values = values.map(parse_value).collect::<Result<Vec<_>>>()?;
+    let length = index(value, "length", PLACES_MAX)?;
+    match values.iter().map(binary::Value::end).max() {
+        Some(end) if length == 0 || end <= length => Ok(Layout { length, values, end }),
+        _ => Err(CoreError::BadPlan),
     }
-    Ok(layout)
 }
 
 fn parse_value(value: &Value) -> Result<binary::Value> {
@@ -190,7 +197,7 @@ fn parse_value(value: &Value) -> Result<binary::Value> {
             _ => return Err(CoreError::BadPlan),
         },
         bits,
-        scale,
+        scale: binary::Scale::of(scale),
         add: number(value, "add")?,
     })
 }

@@ -135,13 +135,13 @@ impl Mapping {
 
     /// What stands at the time's path for an instance; `None` when the source has none.
     #[must_use]
-    pub fn time<'a>(&self, rows: &Rows<'a>, instance: usize) -> Option<Found<'a>> {
+    pub fn time<'r, 'a>(&self, rows: &'r Rows<'a>, instance: usize) -> Option<&'r Found<'a>> {
         self.time.map(|path| rows.value(&self.selection, instance, path))
     }
 
     /// What stands at the counter's path for an instance; `None` when the source has none.
     #[must_use]
-    pub fn counter<'a>(&self, rows: &Rows<'a>, instance: usize) -> Option<Found<'a>> {
+    pub fn counter<'r, 'a>(&self, rows: &'r Rows<'a>, instance: usize) -> Option<&'r Found<'a>> {
         self.counter.map(|path| rows.value(&self.selection, instance, path))
     }
 
@@ -170,7 +170,7 @@ impl Mapping {
             Some(Origin::Match(scope)) => rows.append_name(instance, scope, out)?,
             Some(Origin::Value(path)) => match rows.value(&self.selection, instance, path) {
                 Found::Announced(index) => {
-                    out.push_str(announced(index));
+                    out.push_str(announced(*index));
                     true
                 }
                 found => found.append_name(out)?,

@@ -4,6 +4,7 @@
 use super::bytes::{Bytes, child};
 use super::found::Found;
 use super::rows::Child;
+use super::shape::Resume;
 use super::text::Text;
 use super::walk;
 use crate::error::{CoreError, Result};
@@ -65,11 +66,11 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
     /// How many items are left.
     type Frame = u64;
 
-    fn open(&mut self, _: bool) -> Result<walk::Token<'a, u64>> {
+    fn open(&mut self, _: bool, found: &mut Found<'a>) -> Result<walk::Token<u64>> {
         let first = self.bytes.u8()?;
         // The types with a length in 1, 2 or 4 bytes follow each other.
         let sized = |this: &mut Self, from: u8| this.bytes.unsigned(1 << (first - from));
-        let found = match first {
+        *found = match first {
             0x00..=0x7f => Found::integer(false, first.into()),
             0x80..=0x8f => return Ok(walk::Token::Map((first & 0x0f).into())),
             0x90..=0x9f => return Ok(walk::Token::List((first & 0x0f).into())),
@@ -98,15 +99,34 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
             0xde | 0xdf => return Ok(walk::Token::Map(sized(self, 0xdd)?)),
             0xe0..=0xff => Found::integer(true, first.cast_signed().unsigned_abs().into()),
         };
-        Ok(walk::Token::Scalar(found))
+        Ok(walk::Token::Scalar)
+    }
+
+    fn pass(&mut self, levels: usize) -> Result<()> {
+        // What most values are: numbers, short text, truth and nothing.
+        let first = self.bytes.peek()?;
+        let behind = match first {
+            0x00..=0x7f | 0xe0..=0xff | 0xc0 | 0xc2 | 0xc3 => 0,
+            0xa0..=0xbf => u64::from(first & 0x1f),
+            0xca => 4,
+            0xcb => 8,
+            0xcc..=0xcf => 1 << (first - 0xcc),
+            0xd0..=0xd3 => 1 << (first - 0xd0),
+            _ => return walk::pass(self, levels),
+        };
+        self.bytes.take(1 + behind).map(|_| ())
     }
 
     fn member(&mut self, left: &mut u64) -> Result<Option<Child<'a>>> {
         if !self.element(left)? {
             return Ok(None);
         }
-        match self.open(true)? {
-            walk::Token::Scalar(found) => Ok(Some(child(found))),
+        if let Some(name) = self.bytes.short_text(0xa0, 31) {
+            return Ok(Some(Child::Name(name)));
+        }
+        let mut name = Found::Other;
+        match self.open(true, &mut name)? {
+            walk::Token::Scalar => Ok(Some(child(&name))),
             walk::Token::Map(_) | walk::Token::List(_) => Err(CoreError::Foreign),
         }
     }
@@ -119,5 +139,19 @@ impl<'a> walk::Cursor<'a> for Cursor<'a> {
 
     fn finish(&mut self) -> Result<()> {
         self.bytes.finish()
+    }
+}
+
+impl<'a> Resume<'a> for Cursor<'a> {
+    fn left(&self) -> usize {
+        self.bytes.left()
+    }
+
+    fn state(&self) -> u8 {
+        0
+    }
+
+    fn resume(&mut self, rest: &'a [u8], _: u8) {
+        *self = Self::new(rest);
     }
 }

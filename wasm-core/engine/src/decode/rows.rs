@@ -117,10 +117,10 @@ impl<'a> Rows<'a> {
     }
 
     /// Notes what stands at `path` in the current instance of its scope; what was found there before is forgotten.
-    pub(super) fn set(&mut self, selection: &Selection, path: usize, found: Found<'a>) {
+    pub(super) fn set(&mut self, selection: &Selection, path: usize, found: &Found<'a>) {
         let route = &selection.routes[path];
         let instance = &self.instances[self.current[route.scope] as usize];
-        self.values[instance.values + route.place] = found;
+        self.values[instance.values + route.place] = *found;
     }
 
     /// How many instances there are.
@@ -155,10 +155,10 @@ impl<'a> Rows<'a> {
 
     /// What stands at `path` in an instance or in what it lies in.
     #[must_use]
-    pub fn value(&self, selection: &Selection, instance: usize, path: usize) -> Found<'a> {
+    pub fn value(&self, selection: &Selection, instance: usize, path: usize) -> &Found<'a> {
         let route = &selection.routes[path];
         self.outer(instance, route.scope)
-            .map_or(Found::Absent, |at| self.values[at.values + route.place])
+            .map_or(&Found::Absent, |at| &self.values[at.values + route.place])
     }
 
     /// True when a wildcard on the way to an instance met something called `name`.
@@ -227,7 +227,7 @@ impl<'a> Decoded<'a> {
         self.rows.begin(selection);
         for (path, route) in selection.routes.iter().enumerate() {
             if route.moves.is_empty() {
-                self.rows.set(selection, path, found);
+                self.rows.set(selection, path, &found);
             }
         }
     }
@@ -235,6 +235,6 @@ impl<'a> Decoded<'a> {
     /// What stands at `path` in the payload itself.
     #[must_use]
     pub fn whole(&self, selection: &Selection, path: usize) -> Found<'a> {
-        self.rows.value(selection, 0, path)
+        *self.rows.value(selection, 0, path)
     }
 }

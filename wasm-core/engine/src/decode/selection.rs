@@ -3,6 +3,7 @@
 //! the payload itself being the outermost, so that a value further out (a common time) counts for all that is within.
 
 use super::path::{Path, Step};
+use super::records::MemberPaths;
 use crate::error::{CoreError, Result};
 
 /// Paths of one selection: they are tracked in the bits of a `u64`.
@@ -61,6 +62,8 @@ pub struct Selection {
     /// By depth: the paths whose step there is a wildcard.
     pub(super) wild: Vec<u64>,
     pub(super) conditions: Option<Box<Conditions>>,
+    /// Where the payload is a list of records: what is wanted of each.
+    pub(super) members: Option<MemberPaths>,
 }
 
 impl Selection {
@@ -84,6 +87,7 @@ impl Selection {
             scopes: vec![whole],
             wild: Vec::new(),
             conditions: None,
+            members: None,
         };
         let mut conditions: Vec<(Path, String)> = Vec::new();
         for path in paths {
@@ -168,6 +172,11 @@ impl Selection {
         Ok(self.scopes.len() - 1)
     }
 
+    /// Makes it ready for records whose members are called `names`; none: payloads are no such lists.
+    pub fn in_records(&mut self, names: &[&str]) {
+        self.members = (!names.is_empty()).then(|| MemberPaths::of(self, names)).flatten();
+    }
+
     /// Every path, as bits.
     #[must_use]
     pub(super) fn all(&self) -> u64 {
@@ -176,23 +185,24 @@ impl Selection {
             .unwrap_or(0)
     }
 
-    /// True when its steps are names and places alone.
-    #[must_use]
-    pub(super) fn is_plain(&self) -> bool {
-        self.scopes.len() == 1 && self.conditions.is_none()
-    }
-
     /// A condition as it is written.
     pub(super) fn wanted(&self, condition: usize) -> String {
         let Some(conditions) = &self.conditions else {
             return String::new();
         };
-        let steps = conditions.selection.routes[condition].moves.iter().map(|step| match step {
-            Move::Name(name) => name.clone(),
-            Move::Index(place) => place.to_string(),
-            Move::Each | Move::EachIf(_) | Move::Where(_) => String::from("*"),
-        });
-        format!("{}={}", steps.collect::<Vec<_>>().join("."), conditions.wanted[condition])
+        let steps = conditions.selection.routes[condition]
+            .moves
+            .iter()
+            .map(|step| match step {
+                Move::Name(name) => name.clone(),
+                Move::Index(place) => place.to_string(),
+                Move::Each | Move::EachIf(_) | Move::Where(_) => String::from("*"),
+            });
+        format!(
+            "{}={}",
+            steps.collect::<Vec<_>>().join("."),
+            conditions.wanted[condition]
+        )
     }
 
     /// The scope that path `path` gives values of.

@@ -3,6 +3,7 @@
 //! it has them; `vd` is passed over.
 
 use super::found::Found;
+use super::records::Records;
 use super::rows::Child;
 use super::text::Text;
 use super::walk;
@@ -52,7 +53,7 @@ const UT: usize = 13;
 const VD: usize = 14;
 
 /// Members of a resolved record.
-const MEMBERS: [&str; 10] = ["name", "bn", "n", "u", "v", "vs", "vb", "s", "t", "ut"];
+pub(super) const MEMBERS: [&str; 10] = ["name", "bn", "n", "u", "v", "vs", "vb", "s", "t", "ut"];
 
 #[derive(Clone, Copy)]
 enum Next {
@@ -92,17 +93,18 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
 
     fn record(&mut self) -> Result<()> {
         self.raw[BASES..].fill(Found::Absent);
-        let walk::Token::Map(mut frame) = self.inner.open(true)? else {
+        let mut found = Found::Other;
+        let walk::Token::Map(mut frame) = self.inner.open(true, &mut found)? else {
             return Err(CoreError::Corrupt);
         };
         while let Some(child) = self.inner.member(&mut frame)? {
-            let label = LABELS.iter().position(|&(name, number)| is(child, name, number));
+            let label = label(child);
             if label.is_none() && must_be_understood(child) {
                 return Err(CoreError::Foreign);
             }
-            let token = self.inner.open(label.is_some())?;
+            let token = self.inner.open(label.is_some(), &mut found)?;
             match (label, token) {
-                (Some(label), walk::Token::Scalar(found)) => self.raw[label] = found,
+                (Some(label), walk::Token::Scalar) => self.raw[label] = found,
                 (Some(_), _) => return Err(CoreError::Corrupt),
                 (None, token) => pass(&mut self.inner, token, 3)?,
             }
@@ -158,14 +160,17 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
 impl<'a, C: walk::Cursor<'a>> walk::Cursor<'a> for Cursor<'a, C> {
     type Frame = Frame<C::Frame>;
 
-    fn open(&mut self, _: bool) -> Result<walk::Token<'a, Self::Frame>> {
+    fn open(&mut self, _: bool, found: &mut Found<'a>) -> Result<walk::Token<Self::Frame>> {
         match self.next {
-            Next::Pack => match self.inner.open(true)? {
+            Next::Pack => match self.inner.open(true, found)? {
                 walk::Token::List(frame) => Ok(walk::Token::List(Frame::Pack(frame))),
                 _ => Err(CoreError::Corrupt),
             },
             Next::Record => Ok(walk::Token::Map(Frame::Record(0))),
-            Next::Member(member) => Ok(walk::Token::Scalar(self.resolved[member])),
+            Next::Member(member) => {
+                *found = self.resolved[member];
+                Ok(walk::Token::Scalar)
+            }
         }
     }
 
@@ -197,11 +202,41 @@ impl<'a, C: walk::Cursor<'a>> walk::Cursor<'a> for Cursor<'a, C> {
     }
 }
 
-fn is(child: Child, name: &str, number: i64) -> bool {
-    match child {
+impl<'a, C: walk::Cursor<'a>> Records<'a> for Cursor<'a, C> {
+    fn at(&self, member: usize) -> Found<'a> {
+        self.resolved[member]
+    }
+}
+
+/// The label that a member of a record has.
+fn label(child: Child) -> Option<usize> {
+    if let Child::Name(name) = child
+        && let Some(plain) = name.as_plain()
+        && plain.len() <= 2
+    {
+        // As nearly all are written.
+        return Some(match plain {
+            b"n" => N,
+            b"v" => V,
+            b"u" => U,
+            b"t" => T,
+            b"s" => S,
+            b"bn" => BN,
+            b"bt" => BT,
+            b"bu" => BU,
+            b"bv" => BV,
+            b"bs" => BS,
+            b"vs" => VS,
+            b"vb" => VB,
+            b"ut" => UT,
+            b"vd" => VD,
+            _ => return None,
+        });
+    }
+    LABELS.iter().position(|&(name, number)| match child {
         Child::Whole { negative, size } => size == number.unsigned_abs() && negative == (number < 0),
         _ => child.is_named(name),
-    }
+    })
 }
 
 /// True for a label that nobody may pass over who does not know it: its name ends in an underscore (§4.4).
@@ -210,21 +245,21 @@ fn must_be_understood(child: Child) -> bool {
 }
 
 /// Passes over the rest of a value.
-fn pass<'a, C: walk::Cursor<'a>>(cursor: &mut C, token: walk::Token<'a, C::Frame>, depth: usize) -> Result<()> {
+fn pass<'a, C: walk::Cursor<'a>>(cursor: &mut C, token: walk::Token<C::Frame>, depth: usize) -> Result<()> {
     if depth > DEPTH_MAX {
         return Err(CoreError::Limit);
     }
     match token {
-        walk::Token::Scalar(_) => {}
+        walk::Token::Scalar => {}
         walk::Token::Map(mut frame) => {
             while cursor.member(&mut frame)?.is_some() {
-                let token = cursor.open(false)?;
+                let token = cursor.open(false, &mut Found::Other)?;
                 pass(cursor, token, depth + 1)?;
             }
         }
         walk::Token::List(mut frame) => {
             while cursor.element(&mut frame)? {
-                let token = cursor.open(false)?;
+                let token = cursor.open(false, &mut Found::Other)?;
                 pass(cursor, token, depth + 1)?;
             }
         }

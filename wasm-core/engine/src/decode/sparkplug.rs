@@ -3,6 +3,7 @@
 //! the birth they were announced in; what an edge node has announced is in `sparkplug.rs` of the engine.
 
 use super::found::Found;
+use super::records::{self, Records};
 use super::rows::{Child, Decoded};
 use super::selection::Selection;
 use super::text::Text;
@@ -14,7 +15,7 @@ const BIRTH_DEATH: &[u8] = b"bdSeq";
 const CONTROLS: [&[u8]; 2] = [b"Node Control/", b"Device Control/"];
 
 /// Members of a metric.
-const MEMBERS: [&str; 7] = ["name", "value", "time", "alias", "datatype", "historical", "transient"];
+pub(super) const MEMBERS: [&str; 7] = ["name", "value", "time", "alias", "datatype", "historical", "transient"];
 
 /// What one field of a protobuf message holds.
 enum Held<'a> {
@@ -159,6 +160,8 @@ pub struct Payload<'a> {
     time: Option<u64>,
     /// The number of the message in the session of its edge node.
     pub seq: Option<u64>,
+    /// True when a metric has no name of its own.
+    pub has_aliases: bool,
 }
 
 impl<'a> Payload<'a> {
@@ -172,12 +175,13 @@ impl<'a> Payload<'a> {
             bytes,
             time: None,
             seq: None,
+            has_aliases: false,
         };
         while let Some((number, held)) = fields.next()? {
             match (number, held) {
                 (1, Held::Varint(time)) => payload.time = Some(time),
                 (2, Held::Bytes(metric)) => {
-                    Metric::parse(metric)?;
+                    payload.has_aliases |= Metric::parse(metric)?.name.is_none();
                 }
                 (3, Held::Varint(seq)) => payload.seq = Some(seq),
                 (1..=3, _) => return Err(CoreError::Corrupt),
@@ -215,10 +219,11 @@ impl<'a> Payload<'a> {
             fields: Fields { rest: self.bytes },
             time: self.time,
             announced,
-            members: [Found::Absent; MEMBERS.len()],
+            metric: Metric::default(),
+            known: None,
             next: Next::Payload,
         };
-        walk::read(cursor, selection, decoded)
+        records::read(cursor, selection, decoded)
     }
 }
 
@@ -235,36 +240,36 @@ struct Cursor<'a, F> {
     fields: Fields<'a>,
     time: Option<u64>,
     announced: F,
-    members: [Found<'a>; MEMBERS.len()],
+    /// The metric at hand, and what was announced of it.
+    metric: Metric<'a>,
+    known: Option<(u32, u8)>,
     next: Next,
 }
 
-impl<'a, F: Fn(&Metric) -> Option<(u32, u8)>> Cursor<'a, F> {
-    fn resolve(&mut self, metric: &Metric<'a>) {
-        let announced = (self.announced)(metric);
-        let name = match (metric.name, announced) {
-            (Some(name), _) => Found::Text(Text::plain(name)),
-            (None, Some((name, _))) => Found::Announced(name),
-            (None, None) => Found::Absent,
-        };
-        let datatype = match (metric.datatype, announced) {
+impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> Records<'a> for Cursor<'a, F> {
+    #[expect(clippy::cast_precision_loss, reason = "a time that is not exact is far out of range")]
+    fn at(&self, member: usize) -> Found<'a> {
+        let metric = &self.metric;
+        let datatype = match (metric.datatype, self.known) {
             (0, Some((_, datatype))) => datatype,
             (datatype, _) => datatype,
         };
-        #[expect(clippy::cast_precision_loss, reason = "a time that is not exact is far out of range")]
-        let time = metric
-            .time
-            .or(self.time)
-            .map_or(Found::Absent, |time| Found::Time(time as f64));
-        self.members = [
-            name,
-            metric.found(datatype),
-            time,
-            metric.alias.map_or(Found::Absent, |alias| Found::integer(false, alias)),
-            Found::integer(false, datatype.into()),
-            Found::Bool(metric.historical),
-            Found::Bool(metric.transient),
-        ];
+        match member {
+            0 => match (metric.name, self.known) {
+                (Some(name), _) => Found::Text(Text::plain(name)),
+                (None, Some((name, _))) => Found::Announced(name),
+                (None, None) => Found::Absent,
+            },
+            1 => metric.found(datatype),
+            2 => metric
+                .time
+                .or(self.time)
+                .map_or(Found::Absent, |time| Found::Time(time as f64)),
+            3 => metric.alias.map_or(Found::Absent, |alias| Found::integer(false, alias)),
+            4 => Found::integer(false, datatype.into()),
+            5 => Found::Bool(metric.historical),
+            _ => Found::Bool(metric.transient),
+        }
     }
 }
 
@@ -272,11 +277,14 @@ impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> walk::Cursor<'a> for Curso
     /// How many members of a metric are behind.
     type Frame = usize;
 
-    fn open(&mut self, _: bool) -> Result<walk::Token<'a, usize>> {
+    fn open(&mut self, _: bool, found: &mut Found<'a>) -> Result<walk::Token<usize>> {
         Ok(match self.next {
             Next::Payload => walk::Token::List(0),
             Next::Metric => walk::Token::Map(0),
-            Next::Member(member) => walk::Token::Scalar(self.members[member]),
+            Next::Member(member) => {
+                *found = self.at(member);
+                walk::Token::Scalar
+            }
         })
     }
 
@@ -292,7 +300,8 @@ impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> walk::Cursor<'a> for Curso
     fn element(&mut self, _: &mut usize) -> Result<bool> {
         while let Some((number, held)) = self.fields.next()? {
             if let (2, Held::Bytes(metric)) = (number, held) {
-                self.resolve(&Metric::parse(metric)?);
+                self.metric = Metric::parse(metric)?;
+                self.known = (self.announced)(&self.metric);
                 self.next = Next::Metric;
                 return Ok(true);
             }

@@ -23,7 +23,7 @@ pub fn find_rows<'a>(cursor: impl Cursor<'a>, paths: &[&str]) -> Result<Vec<(Str
     Ok(rows(&selection, &decoded.rows))
 }
 
-fn rows<'a>(selection: &Selection, rows: &Rows<'a>) -> Vec<(String, Vec<Found<'a>>)> {
+pub fn rows<'a>(selection: &Selection, rows: &Rows<'a>) -> Vec<(String, Vec<Found<'a>>)> {
     let paths = selection.routes.len();
     let inner = |scope: usize| (0..paths).all(|path| selection.within(scope, selection.scope_of(path)));
     let row = |instance: usize| {
@@ -32,7 +32,7 @@ fn rows<'a>(selection: &Selection, rows: &Rows<'a>) -> Vec<(String, Vec<Found<'a
             name.push_str(if name.is_empty() { "" } else { "/" });
             rows.append_name(instance, scope, &mut name).unwrap();
         }
-        let values = (0..paths).map(|path| rows.value(selection, instance, path));
+        let values = (0..paths).map(|path| *rows.value(selection, instance, path));
         (name, values.collect())
     };
     let instances = (0..rows.len()).filter(|&instance| inner(rows.scope(instance)));

@@ -45,10 +45,10 @@ impl<'a> Text<'a> {
         (self.escapes == Escapes::None).then_some(self.bytes)
     }
 
-    /// How its characters are written.
+    /// Its bytes, and how characters are written in them.
     #[must_use]
-    pub fn escapes(&self) -> Escapes {
-        self.escapes
+    pub fn parts(&self) -> (&'a [u8], Escapes) {
+        (self.bytes, self.escapes)
     }
 
     /// True when its last byte, which is no escape's, is `last`.

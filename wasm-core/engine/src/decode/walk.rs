@@ -11,8 +11,8 @@ use crate::error::{CoreError, Result};
 const DEPTH_MAX: usize = 64;
 
 /// What a value is: one by itself, or something that holds others.
-pub(super) enum Token<'a, Frame> {
-    Scalar(Found<'a>),
+pub(super) enum Token<Frame> {
+    Scalar,
     Map(Frame),
     List(Frame),
 }
@@ -21,8 +21,9 @@ pub(super) enum Token<'a, Frame> {
 pub(super) trait Cursor<'a>: Clone {
     /// How far a map or list has been read.
     type Frame;
-    /// Begins the value at hand; a scalar that is not `wanted` is only checked.
-    fn open(&mut self, wanted: bool) -> Result<Token<'a, Self::Frame>>;
+    /// Begins the value at hand. What a scalar says goes to `found`, where it is used, and not through the hands of each caller;
+    /// one that is not `wanted` is only checked, and `found` means nothing then.
+    fn open(&mut self, wanted: bool, found: &mut Found<'a>) -> Result<Token<Self::Frame>>;
     /// Goes to the next member's value; `None` behind the last.
     fn member(&mut self, frame: &mut Self::Frame) -> Result<Option<Child<'a>>>;
     /// Goes to the next element; false behind the last.
@@ -31,22 +32,27 @@ pub(super) trait Cursor<'a>: Clone {
     fn finish(&mut self) -> Result<()>;
     /// Checks the value at hand, of which nothing is wanted, and goes behind it. What it holds may be nested `levels` deep.
     fn pass(&mut self, levels: usize) -> Result<()> {
-        let inner = || levels.checked_sub(1).ok_or(CoreError::Limit);
-        match self.open(false)? {
-            Token::Scalar(_) => {}
-            Token::Map(mut frame) => {
-                while self.member(&mut frame)?.is_some() {
-                    self.pass(inner()?)?;
-                }
-            }
-            Token::List(mut frame) => {
-                while self.element(&mut frame)? {
-                    self.pass(inner()?)?;
-                }
+        pass(self, levels)
+    }
+}
+
+/// Opens the value at hand and all that it holds.
+pub(super) fn pass<'a, C: Cursor<'a>>(cursor: &mut C, levels: usize) -> Result<()> {
+    let inner = || levels.checked_sub(1).ok_or(CoreError::Limit);
+    match cursor.open(false, &mut Found::Other)? {
+        Token::Scalar => {}
+        Token::Map(mut frame) => {
+            while cursor.member(&mut frame)?.is_some() {
+                cursor.pass(inner()?)?;
             }
         }
-        Ok(())
+        Token::List(mut frame) => {
+            while cursor.element(&mut frame)? {
+                cursor.pass(inner()?)?;
+            }
+        }
     }
+    Ok(())
 }
 
 /// Follows `selection` through the payload that `cursor` stands before.
@@ -58,6 +64,7 @@ pub(super) fn read<'a, C: Cursor<'a>>(cursor: C, selection: &Selection, decoded:
         rows: &mut decoded.rows,
         probe: Some(&mut decoded.probe),
         nested: 0,
+        found: Found::Other,
     };
     walk.value(0, selection.all())?;
     walk.cursor.finish()
@@ -71,6 +78,8 @@ struct Walk<'a, 'b, C> {
     probe: Option<&'b mut Rows<'a>>,
     /// Nesting of the value at which the paths begin.
     nested: usize,
+    /// The scalar at hand.
+    found: Found<'a>,
 }
 
 impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
@@ -82,12 +91,13 @@ impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
         if active == 0 {
             return self.cursor.pass(DEPTH_MAX - self.nested - depth);
         }
-        match self.cursor.open(true)? {
-            Token::Scalar(found) => {
-                self.capture(depth, active, found);
+        match self.cursor.open(true, &mut self.found)? {
+            Token::Scalar => {
+                self.capture(depth, active);
             }
             Token::Map(mut frame) => {
-                let going = self.capture(depth, active, Found::Other);
+                self.found = Found::Other;
+                let going = self.capture(depth, active);
                 while let Some(child) = self.cursor.member(&mut frame)? {
                     let next = if going == 0 {
                         0
@@ -98,7 +108,8 @@ impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
                 }
             }
             Token::List(mut frame) => {
-                let going = self.capture(depth, active, Found::Other);
+                self.found = Found::Other;
+                let going = self.capture(depth, active);
                 let mut place = 0;
                 while self.cursor.element(&mut frame)? {
                     let child = Child::Element(place);
@@ -115,12 +126,12 @@ impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
         Ok(())
     }
 
-    /// Notes `found` for the paths that end here; returns those that go on.
-    fn capture(&mut self, depth: usize, active: u64, found: Found<'a>) -> u64 {
+    /// Notes what was found for the paths that end here; returns those that go on.
+    fn capture(&mut self, depth: usize, active: u64) -> u64 {
         let mut going = 0;
         for path in bits(active) {
             if self.selection.routes[path].moves.len() == depth {
-                self.rows.set(self.selection, path, found);
+                self.rows.set(self.selection, path, &self.found);
             } else {
                 going |= 1 << path;
             }
@@ -176,6 +187,7 @@ impl<'a, C: Cursor<'a>> Walk<'a, '_, C> {
             rows: probe,
             probe: None,
             nested: self.nested + depth + 1,
+            found: Found::Other,
         };
         ahead.value(0, wanted)?;
         let probe = ahead.rows;

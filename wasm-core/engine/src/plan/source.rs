@@ -41,7 +41,11 @@ impl Field {
     /// The name of its quality for these captures of the topic, when it has one and its name needs no other.
     #[must_use]
     pub fn quality_name(&self, captured: &[String]) -> Option<String> {
-        let name = if self.has_quality() { self.name.fill(captured) } else { None };
+        let name = if self.has_quality() {
+            self.name.fill(captured)
+        } else {
+            None
+        };
         name.map(|name| name + QUALITY)
     }
 }
@@ -253,5 +257,7 @@ fn mapping(value: &Value, format: &Format) -> Result<Mapping> {
         Ok((name, place(path(capture, "path")?)?))
     });
     let captures: Vec<(String, Path)> = captures.collect::<Result<_>>()?;
-    Mapping::new(&fields, time.as_ref(), counter.as_ref(), &captures)
+    let mut mapping = Mapping::new(&fields, time.as_ref(), counter.as_ref(), &captures)?;
+    mapping.selection.in_records(format.members());
+    Ok(mapping)
 }

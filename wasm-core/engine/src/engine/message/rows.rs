@@ -111,7 +111,7 @@ impl State {
                 let found = rows.value(&mapping.selection, instance, field);
                 let reading = match sense {
                     None => found.reading().map(|value| (value, None)),
-                    Some(sense) => sense.reading(&found).and_then(|(value, violation)| match violation {
+                    Some(sense) => sense.reading(found).and_then(|(value, violation)| match violation {
                         None => Ok((value, None)),
                         // What is left out was no reading; nor is a word that is passed over.
                         Some(kind) if !self.broken.note(kind, sense.on_violation)? => Ok((None, None)),
@@ -125,7 +125,7 @@ impl State {
                     push(field, value, violation);
                     found_any = true;
                 }
-                absent_any |= found == Found::Absent && absent.is_some();
+                absent_any |= absent.is_some() && matches!(found, Found::Absent);
             }
             if !found_any {
                 continue;
@@ -133,7 +133,7 @@ impl State {
             if absent_any {
                 for &field in mapping.fields(rows, instance) {
                     if let Some(value) = source.fields[field].absent
-                        && rows.value(&mapping.selection, instance, field) == Found::Absent
+                        && matches!(rows.value(&mapping.selection, instance, field), Found::Absent)
                     {
                         push(field, Some(value), None);
                     }
@@ -147,7 +147,7 @@ impl State {
             let time = mapping.time(rows, instance);
             let may_lack = source.time_absent || source.format.time_is_optional();
             let time = time.filter(|found| !may_lack || !nothing(found));
-            let own_ms = match &time {
+            let own_ms = match time {
                 Some(found) => Some(event_time_ms(found, &source.zone, wall_ms).ok_or_else(&mut bad_time)?),
                 None => None,
             };
@@ -161,16 +161,18 @@ impl State {
             if source.clock_skew_max_ms > 0.0 && off_ms > source.clock_skew_max_ms {
                 return Err(bad_time());
             }
-            let number = mapping.counter(rows, instance).map(|found| match source.seq_absent {
-                Some(number) if nothing(&found) => Found::Number(number),
-                _ => found,
-            });
+            let number = mapping
+                .counter(rows, instance)
+                .and_then(|found| match source.seq_absent {
+                    Some(number) if nothing(found) => Some(number),
+                    _ => found.number(),
+                });
             self.rows.push(Row {
                 instance,
                 key: NONE,
                 time_ms,
                 own_time: own_ms.is_some(),
-                number: number.and_then(|found| device_number(found.number())),
+                number: device_number(number),
                 from,
                 to: self.readings.len(),
             });

@@ -81,12 +81,19 @@ fn a_flagged_reading_passes_with_its_quality_beside_it() {
     let (engine, out) = run(&plan(&format!("{ALL},\"on_violation\":\"flag\"")), &violations());
     assert_eq!(fates(&engine, 0), [9, 0, 0, 0, 0, 0]);
     // A word that is none has a quality and no value. What is both out of range and too fast is counted as both.
-    assert_eq!(readings_of(&out, "v"), [20.0, 25.0, 36.0, 140.0, 50.0, 50.0, 50.0, 50.0, 51.0]);
+    assert_eq!(
+        readings_of(&out, "v"),
+        [20.0, 25.0, 36.0, 140.0, 50.0, 50.0, 50.0, 50.0, 51.0]
+    );
     let quality = [0.0, 0.0, 2.0, 1.0, 4.0, 0.0, 0.0, 0.0, 3.0, 0.0];
     assert_eq!(readings_of(&out, "v_quality"), quality);
     let report = report(&engine);
     for (word, count) in [("range", 1.0), ("rate", 2.0), ("stuck", 1.0), ("word", 1.0)] {
-        assert_eq!(number(&report, &format!("sources.0.violations.{word}")), count, "{word}");
+        assert_eq!(
+            number(&report, &format!("sources.0.violations.{word}")),
+            count,
+            "{word}"
+        );
     }
 }
 

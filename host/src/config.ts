@@ -347,10 +347,13 @@ export interface LimitsConfig {
 
 /** Where the coordinator is, and how it is spoken to. */
 export interface SyncConfig {
+  /** The coordinator's address, or with `mqtt:` or `mqtts:` that of a broker where it answers. */
   url: string;
+  /** Version of MQTT at that broker: 4 is 3.1.1. */
+  protocol: 4 | 5;
   everyMs: number;
   token: string | null;
-  /** Files for https; null: the authorities that Node knows, and no certificate of our own. */
+  /** Files for https and mqtts; null: the authorities that Node knows, and no certificate of our own. */
   tls: { ca: string | null; cert: string | null; key: string | null } | null;
 }
 

@@ -370,12 +370,15 @@ function parseVerify(node: ConfigNode | null): Config['verify'] {
 
 function parseSync(node: ConfigNode | null): Config['sync'] {
   if (node === null) return null;
-  const map = node.map(['url', 'every', 'token', 'ca', 'cert', 'key']);
-  const url = parseUrl(map.need('url'), ['http:', 'https:']);
+  const map = node.map(['url', 'every', 'token', 'ca', 'cert', 'key', 'protocol']);
+  const url = parseUrl(map.need('url'), ['http:', 'https:', 'mqtt:', 'mqtts:']);
+  const protocol = map.get('protocol');
+  if (protocol !== null && !url.startsWith('mqtt'))
+    protocol.fail('RIV_CONFIG_VALUE', '`sync.protocol` beside a URL of HTTP', 'a URL with mqtt:// or mqtts://');
   const file = (key: 'ca' | 'cert' | 'key'): string | null => {
     const path = map.get(key);
-    if (path !== null && !url.startsWith('https:'))
-      path.fail('RIV_CONFIG_VALUE', `\`${path.path}\` beside ${url}`, 'a URL with https://');
+    if (path !== null && !/^(https|mqtts):/.test(url))
+      path.fail('RIV_CONFIG_VALUE', `\`${path.path}\` beside ${url}`, 'a URL with https:// or mqtts://');
     return path?.text(/./, 'a file') ?? null;
   };
   const tls = { ca: file('ca'), cert: file('cert'), key: file('key') };
@@ -383,6 +386,7 @@ function parseSync(node: ConfigNode | null): Config['sync'] {
     node.fail('RIV_CONFIG_MISSING', '`sync` has only one of `cert` and `key`', 'both, or neither');
   return {
     url,
+    protocol: (protocol?.integer(4, 5) ?? 4) as 4 | 5,
     tls: tls.ca === null && tls.cert === null ? null : tls,
     everyMs: map.get('every')?.durationMs(100) ?? SYNC_EVERY_MS,
     token: map.get('token')?.text(/^[\x21-\x7e]+$/, 'visible characters') ?? null,

@@ -13,6 +13,18 @@ export {
   encodeSession,
   type Session,
 } from './block.ts';
+export {
+  answerTopic,
+  askingGateway,
+  askTopic,
+  BROKER_PART_BYTES_MAX,
+  type BrokerAnswer,
+  type BrokerRequest,
+  decodeBrokerAnswer,
+  decodeBrokerRequest,
+  encodeBrokerAnswer,
+  encodeBrokerRequest,
+} from './broker_call.ts';
 export { type ByteReader, byteReader, type Field, readMagic, writeBytes } from './bytes.ts';
 export { type Clock, systemClock } from './capabilities.ts';
 export type {

@@ -21,6 +21,16 @@ export type Encoding = 'identity' | 'zstd' | 'deflate';
 /** By their number in a piece. */
 const ENCODINGS: readonly Encoding[] = ['identity', 'zstd', 'deflate'];
 
+/** The number of an encoding in a header. */
+export function encodingNumber(encoding: Encoding): number {
+  return ENCODINGS.indexOf(encoding);
+}
+
+/** The encoding of a number; null: none that is known. */
+export function encodingByNumber(number: number): Encoding | null {
+  return ENCODINGS[number] ?? null;
+}
+
 export interface PieceContent {
   gateway: string;
   encoding: Encoding;
@@ -39,22 +49,23 @@ export interface Piece extends PieceContent {
   signature: Buffer;
 }
 
-/** The piece of `whole` that begins at `offset`, signed. */
+/** The piece of `whole` that begins at `offset`, signed; `partBytesMax` of it at most. */
 export function encodePiece(
   { gateway, encoding, offset }: Pick<PieceContent, 'gateway' | 'encoding' | 'offset'>,
   whole: Uint8Array,
   sign: (bytes: Uint8Array) => Uint8Array,
+  partBytesMax: number = PIECE_BYTES_MAX,
 ): Buffer {
   const signed = writeBytes([
     { ascii: PIECE_MAGIC },
     { u16: PIECE_VERSION },
-    { u8: ENCODINGS.indexOf(encoding) },
+    { u8: encodingNumber(encoding) },
     { u8: 0 },
     { str: gateway },
     { raw: sha256(whole) },
     { u32: whole.length },
     { u32: offset },
-    { bytes: whole.subarray(offset, offset + PIECE_BYTES_MAX) },
+    { bytes: whole.subarray(offset, offset + partBytesMax) },
   ]);
   return Buffer.concat([signed, sign(signed)]);
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Clock, loadCore, openIdentity, systemClock } from '@rivulet/host';
+import { answerAtBroker, type BrokerOptions } from '../../cloud-sync/src/api/broker.ts';
 import type { EventTimes } from '../../cloud-sync/src/api/events.ts';
 import { startServer } from '../../cloud-sync/src/api/server.ts';
 import { type Coordinator, openCoordinator } from '../../cloud-sync/src/coordinator.ts';
@@ -28,6 +29,8 @@ export interface CoordinatorOptions {
   readonly clock?: Clock;
   readonly consoleDirectory?: string;
   readonly eventTimes?: EventTimes;
+  /** Gateways are answered at this broker too. */
+  readonly broker?: Pick<BrokerOptions, 'url' | 'protocol'>;
 }
 
 export async function startCoordinator(options: CoordinatorOptions = {}): Promise<CoordinatorUnderTest> {
@@ -53,12 +56,20 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
     consoleDirectory: options.consoleDirectory ?? join(state, 'no-console'),
     ...(options.eventTimes ? { eventTimes: options.eventTimes } : {}),
   });
+  const broker =
+    options.broker === undefined
+      ? null
+      : answerAtBroker({
+          ...{ ...options.broker, tls: null, server, retryWindow: coordinator.retryWindow },
+          failed: () => {},
+        });
   return {
     url: server.url,
     coordinator,
     store,
     publicKey: identity.publicKey,
     async stop() {
+      await broker?.stop();
       await server.stop();
       coordinator.stop();
       store.close();

@@ -3,7 +3,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import { encodingOf, expandBody, RivuletError, sha256, type TlsMaterial } from '@rivulet/host';
+import { type Encoding, encodingOf, expandBody, RivuletError, sha256, type TlsMaterial } from '@rivulet/host';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Coordinator } from '../coordinator.ts';
 import { type ConsoleFile, readConsole } from './console_files.ts';
@@ -56,8 +56,20 @@ export interface ServerOptions {
   readonly tls?: TlsMaterial | null;
 }
 
+export interface ServerCall {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly media: string;
+  readonly encoding: Encoding;
+  readonly authorization: string;
+  readonly signature: string;
+  readonly body: Uint8Array;
+}
+
 export interface Server {
   readonly url: string;
+  /** A call that came another way, over the same routes, limits and refusals. */
+  call(request: ServerCall): Promise<{ status: number; body: Buffer }>;
   /** Ends the event streams, lets running requests finish, closes the rest. */
   stop(): Promise<void>;
 }
@@ -98,9 +110,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     };
     grow(bytes);
     unpacked.set(request, grow);
-    response.once('close', () => {
+    const done = () => {
       bodies -= mine;
-    });
+      mine = 0;
+    };
+    response.once('close', done).once('finish', done);
   };
   for (const route of routes) register(app, route, options, events.join, enter);
   for (const [path, file] of readConsole(options.consoleDirectory)) {
@@ -116,6 +130,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   }
   return {
     url: urlOf(app.server.address() as AddressInfo, options.tls ? 'https' : 'http'),
+    async call({ method, path, media, encoding, authorization, signature, body }) {
+      const post = { 'content-type': media, 'content-encoding': encoding };
+      const headers = { authorization, 'x-rivulet-signature': signature, ...(method === 'POST' ? post : {}) };
+      const payload = method === 'POST' ? { payload: Buffer.from(body) } : {};
+      const { statusCode, rawPayload } = await app.inject({ method, url: path, headers, ...payload });
+      return { status: statusCode, body: rawPayload };
+    },
     async stop() {
       events.stop();
       await app.close();

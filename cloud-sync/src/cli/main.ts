@@ -23,6 +23,9 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
     --token TOKEN         what gateways must show to enrol (none; also RIVULET_CLOUD_TOKEN)
     --tls-cert FILE --tls-key FILE        speak HTTPS only, with this certificate
     --tls-ca FILE         ask every client for a certificate that this authority signed
+    --mqtt URL            answer gateways at this broker too, mqtt:// or mqtts://, USER:PASSWORD@ before its name
+    --mqtt-protocol 4|5   4 is MQTT 3.1.1                 (4)
+    --mqtt-ca FILE        the authority of the broker's certificate
     --core BUILD          auto, scalar or simd            (auto)
     --status-json         one JSON event per line on standard output
 

@@ -8,11 +8,13 @@ import {
   openIdentity,
   parseDuration,
   RivuletError,
+  readPem,
   readTls,
   systemClock,
   type TlsMaterial,
   toRivuletError,
 } from '@rivulet/host';
+import { answerAtBroker, type BrokerOptions } from '../api/broker.ts';
 import { startServer } from '../api/server.ts';
 import { type Coordinator, openCoordinator } from '../coordinator.ts';
 import { openSqlite } from '../drivers/sqlite.ts';
@@ -32,6 +34,8 @@ interface Options {
   readonly releaseEveryMs: number;
   readonly token: string | null;
   readonly tls: TlsMaterial | null;
+  /** A broker where gateways are answered too. */
+  readonly broker: Pick<BrokerOptions, 'url' | 'protocol' | 'tls'> | null;
   readonly core: 'auto' | 'scalar' | 'simd';
   readonly statusJson: boolean;
 }
@@ -65,11 +69,21 @@ export async function run(argv: string[]): Promise<number> {
       consoleDirectory: CONSOLE_DIRECTORY,
       ...options,
     });
+    const broker =
+      options.broker === null
+        ? null
+        : answerAtBroker({
+            ...options.broker,
+            server,
+            retryWindow: coordinator.retryWindow,
+            failed: print.failure,
+          });
     const control = await openControl(options.state, coordinator, print.failure);
     print.ready(server.url);
     await stopSignal();
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref(); // everything is on disk already
     control.close();
+    await broker?.stop();
     await server.stop();
     const { deltas, releases, rss_mib } = coordinator.fleet().coordinator;
     print.event({ event: 'stopped', deltas, releases, rss_mib });
@@ -96,6 +110,7 @@ function parseOptions(argv: string[]): Options {
     host: values.host,
     releaseEveryMs: parseDuration(values['release-every']),
     tls: tlsOf(values),
+    broker: brokerOf(values),
     token: values.token ?? process.env.RIVULET_CLOUD_TOKEN ?? null,
     core,
     statusJson: values['status-json'],
@@ -112,6 +127,20 @@ function tlsOf(values: { 'tls-cert'?: string; 'tls-key'?: string; 'tls-ca'?: str
   return readTls(files, (file) => `--tls-${file}`, 'RIV_CLOUD_TLS', systemClock().wallMs());
 }
 
+/** Null: gateways come over HTTP only. */
+function brokerOf(values: { mqtt?: string; 'mqtt-protocol': string; 'mqtt-ca'?: string }): Options['broker'] {
+  const { mqtt: url, 'mqtt-protocol': protocol, 'mqtt-ca': ca } = values;
+  if (url === undefined) return null;
+  if (!URL.canParse(url) || !/^mqtts?:$/.test(new URL(url).protocol)) {
+    throw new RivuletError('RIV_USAGE', { found: '--mqtt is no such URL', expected: 'mqtt://HOST or mqtts://HOST' });
+  }
+  if (protocol !== '4' && protocol !== '5') {
+    throw new RivuletError('RIV_USAGE', { found: `--mqtt-protocol ${protocol}`, expected: '4 (3.1.1) or 5' });
+  }
+  const tls = ca === undefined ? null : { ca: readPem(ca, '--mqtt-ca') };
+  return { url, protocol: protocol === '5' ? 5 : 4, tls };
+}
+
 function parsed(argv: string[]) {
   try {
     return parseArgs({
@@ -125,6 +154,9 @@ function parsed(argv: string[]) {
         'tls-cert': { type: 'string' },
         'tls-key': { type: 'string' },
         'tls-ca': { type: 'string' },
+        mqtt: { type: 'string' },
+        'mqtt-protocol': { type: 'string', default: '4' },
+        'mqtt-ca': { type: 'string' },
         core: { type: 'string', default: 'auto' },
         'status-json': { type: 'boolean', default: false },
       },

@@ -9,7 +9,6 @@ import {
   type ErrorCode,
   encodePiece,
   type Identity,
-  PIECE_BYTES_MAX,
   publicKeyFromBytes,
   RivuletError,
   signatureVerifies,
@@ -17,7 +16,8 @@ import {
   type TlsMaterial,
   tlsFailure,
 } from '@rivulet/host';
-import { type HttpAnswer, type HttpRequest, httpCall } from './http.ts';
+import { brokerTransport } from './broker.ts';
+import { type HttpAnswer, type HttpRequest, httpTransport } from './http.ts';
 
 /** One call, connection included. */
 const CALL_MS_MAX = 15_000;
@@ -106,6 +106,7 @@ export interface Coordinator {
   fetchRelease(hash: string): Promise<Buffer>;
   /** What the newest answer asked for, good or not; null: nothing. */
   retryWindow(): RetryWindow | null;
+  close(): Promise<void>;
 }
 
 /** What to do about a handshake that failed. */
@@ -117,16 +118,26 @@ const TLS_ADVICE: Record<Exclude<TlsFailure, 'none'>, string> = {
   protocol: 'Check that the port speaks TLS.',
 };
 
+/** What calls over a broker need. */
+export interface AtBroker {
+  /** Our id: names our topics. */
+  gateway: string;
+  /** The MQTT version: 4 is 3.1.1. */
+  protocol: 4 | 5;
+}
+
 /**
- * @param url the coordinator's base address
+ * @param url the coordinator's base address, or with `mqtt:` or `mqtts:` that of the broker where it answers
  * @param readFiles reads certificates; called again after a failed handshake, so that renewed ones are taken
  */
 export function connectCoordinator(
   url: string,
   token: string | null,
   readFiles: (() => TlsMaterial) | null = null,
+  atBroker: AtBroker = { gateway: '', protocol: 4 },
 ): Coordinator {
-  const base = url.endsWith('/') ? url.slice(0, -1) : url;
+  const base = withoutLogin(url.endsWith('/') ? url.slice(0, -1) : url);
+  const transport = url.startsWith('mqtt') ? brokerTransport(url, atBroker) : httpTransport(base);
   let window: RetryWindow | null = null;
   let tls = readFiles?.() ?? null;
 
@@ -141,7 +152,7 @@ export function connectCoordinator(
     try {
       tls ??= readFiles?.() ?? null;
       const own = tls === null ? {} : { tls: { ca: tls.ca, cert: tls.cert, key: tls.key } };
-      answer = await httpCall(where, { ...request, ...own, timeoutMs: CALL_MS_MAX, answerBytesMax: bytesMax });
+      answer = await transport.call(path, { ...request, ...own, timeoutMs: CALL_MS_MAX, answerBytesMax: bytesMax });
     } catch (error) {
       if (error instanceof RivuletError) throw error;
       tls = null;
@@ -190,8 +201,13 @@ export function connectCoordinator(
     const path = '/api/v1/pieces';
     let offset = 0;
     // As often as there are pieces, and once more from the start: the coordinator may have been restarted on the way.
-    for (let left = 2 * Math.ceil(whole.length / PIECE_BYTES_MAX); left > 0; left--) {
-      const piece = encodePiece({ gateway: signer.gateway, encoding, offset }, whole, signer.sign);
+    for (let left = 2 * Math.ceil(whole.length / transport.partBytesMax); left > 0; left--) {
+      const piece = encodePiece(
+        { gateway: signer.gateway, encoding, offset },
+        whole,
+        signer.sign,
+        transport.partBytesMax,
+      );
       const answer = parse(await post(path, piece, bytes), path);
       if (typeof answer.delta === 'object' && answer.delta !== null) return answer.delta as Record<string, unknown>;
       if (!Number.isSafeInteger(answer.received)) break;
@@ -213,7 +229,7 @@ export function connectCoordinator(
       const path = '/api/v1/deltas';
       const { encoding, body } = compressBody(envelope);
       const answer =
-        body.length <= PIECE_BYTES_MAX
+        body.length <= transport.partBytesMax
           ? parse(await post(path, body, { ...bytes, 'content-encoding': encoding }), path)
           : await sendPieces(body, encoding, signer);
       const receipt = receiptOf(answer.receipt, path);
@@ -231,13 +247,21 @@ export function connectCoordinator(
     },
     async sendReport(report, sign) {
       const path = '/api/v1/reports';
-      const body = Buffer.from(JSON.stringify(report));
-      const signature = sign(body).toString('base64');
-      return standing(parse(await post(path, body, { ...json, 'x-rivulet-signature': signature }), path));
+      const plain = Buffer.from(JSON.stringify(report));
+      const signature = sign(plain).toString('base64');
+      const { encoding, body } = compressBody(plain);
+      const headers = { ...json, 'content-encoding': encoding, 'x-rivulet-signature': signature };
+      return standing(parse(await post(path, body, headers), path));
     },
     fetchRelease: (hash) => call(`/api/v1/releases/${hash}`, { method: 'GET' }, RELEASE_BYTES_MAX),
     retryWindow: () => window,
+    close: transport.close,
   };
+}
+
+/** The address as it may be shown. */
+function withoutLogin(url: string): string {
+  return url.replace(/^(\w+:\/\/)[^/@]*@/, '$1');
 }
 
 /** What the system calls it, where it has a name for it. */

@@ -3,6 +3,7 @@
  * redirects are not followed, so a token goes nowhere but where the operator sent it.
  */
 import type { IncomingHttpHeaders } from 'node:http';
+import { PIECE_BYTES_MAX } from '@rivulet/host';
 
 // An `import` of these looks at every export, and one of them loads the global fetch.
 const http = process.getBuiltinModule('node:http');
@@ -26,8 +27,26 @@ export interface HttpAnswer {
   body: Buffer;
 }
 
+/** How calls reach the coordinator. */
+export interface Transport {
+  /** Longest envelope, or part of one, that goes in one request. */
+  readonly partBytesMax: number;
+  /** One call of its API; rejects when there is no whole answer. */
+  call(path: string, request: HttpRequest): Promise<HttpAnswer>;
+  close(): Promise<void>;
+}
+
+/** @param base the coordinator's address, without a slash at its end */
+export function httpTransport(base: string): Transport {
+  return {
+    partBytesMax: PIECE_BYTES_MAX,
+    call: (path, request) => httpCall(`${base}${path}`, request),
+    close: () => Promise.resolve(),
+  };
+}
+
 /** Rejects when there is no whole answer: no connection, too slow, too long, cut off. */
-export function httpCall(url: string, request: HttpRequest): Promise<HttpAnswer> {
+function httpCall(url: string, request: HttpRequest): Promise<HttpAnswer> {
   const { method, headers, body, timeoutMs, answerBytesMax, tls } = request;
   return new Promise((resolve, reject) => {
     const target = new URL(url);

@@ -69,7 +69,8 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   const { tls } = target;
   const readFiles =
     tls === null ? null : () => readTls(tls, (file) => `sync.${file}`, 'RIV_SYNC_TLS', context.wallMs());
-  const coordinator = connectCoordinator(target.url, target.token, readFiles);
+  const atBroker = { gateway: context.config.gateway, protocol: target.protocol };
+  const coordinator = connectCoordinator(target.url, target.token, readFiles, atBroker);
   const outbox = await openOutbox(join(directory, 'outbox'), incarnation, (content) =>
     encodeEnvelope(content, identity.sign),
   );
@@ -208,6 +209,7 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
         clearTimeout(timer);
       }
       await Promise.race([running, new Promise((resolve) => setTimeout(resolve, 300).unref())]);
+      await coordinator.close();
     },
   };
 }

@@ -1,0 +1,161 @@
+/**
+ * Calls over an MQTT broker, for a gateway that reaches nothing else: each is a message and an answer that names it
+ * (FORMATS.md section 10). A lost connection fails what is under way, and the next call makes a new one; a long body is
+ * read part by part and goes on where it broke off.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  answerTopic,
+  askTopic,
+  BROKER_PART_BYTES_MAX,
+  type BrokerAnswer,
+  decodeBrokerAnswer,
+  encodeBrokerRequest,
+  encodingOf,
+  RivuletError,
+} from '@rivulet/host';
+import type { MqttClient } from 'mqtt';
+import type { AtBroker } from './coordinator.ts';
+import type { HttpAnswer, HttpRequest, Transport } from './http.ts';
+
+/** Times that one part of a body is asked for. */
+const ATTEMPTS_MAX = 3;
+/** Answer codes of SUBACK from here on are refusals. */
+const REFUSED = 128;
+
+interface Link {
+  readonly client: MqttClient;
+  /** Calls under way, by the hex of their id. */
+  readonly waiting: Map<string, { resolve(answer: BrokerAnswer): void; reject(error: Error): void }>;
+}
+
+export function brokerTransport(url: string, { gateway, protocol }: AtBroker): Transport {
+  let opening: Promise<Link> | null = null;
+
+  function link(request: HttpRequest): Promise<Link> {
+    opening ??= open(request).catch((error: unknown) => {
+      opening = null;
+      throw error;
+    });
+    return opening;
+  }
+
+  async function open({ tls, timeoutMs }: HttpRequest): Promise<Link> {
+    // loaded here: a gateway with a broker of its own and a coordinator over HTTP does without it
+    const { connectAsync } = await import('mqtt');
+    const client = await connectAsync(
+      url,
+      {
+        ...{ clean: true, reconnectPeriod: 0, connectTimeout: timeoutMs, protocolVersion: protocol },
+        clientId: `rivulet-${gateway}-${randomBytes(4).toString('hex')}`,
+        ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+        ...(tls?.cert === undefined || tls.key === undefined ? {} : { cert: tls.cert, key: tls.key }),
+      },
+      false,
+    );
+    const waiting: Link['waiting'] = new Map();
+    const lose = (error: Error) => {
+      opening = null;
+      client.end(true);
+      for (const { reject } of waiting.values()) reject(error);
+      waiting.clear();
+    };
+    client.on('error', lose);
+    client.on('close', () => lose(new Error('the connection to the broker is gone')));
+    client.on('message', (_topic, payload) => {
+      const answer = answerIn(payload);
+      if (answer === null) return;
+      const id = Buffer.from(answer.id).toString('hex');
+      waiting.get(id)?.resolve(answer);
+      waiting.delete(id);
+    });
+    const granted = await client.subscribeAsync(answerTopic(gateway), { qos: 1 });
+    if (granted.some(({ qos }) => qos >= REFUSED)) {
+      client.end(true);
+      throw new RivuletError('RIV_SYNC_REFUSED', {
+        found: `the broker does not let us subscribe to ${answerTopic(gateway)}`,
+        where: url,
+        todo: `Give this client the right to read it, and to write ${askTopic(gateway)}.`,
+      });
+    }
+    return { client, waiting };
+  }
+
+  /** One message and its answer. */
+  async function ask(path: string, request: HttpRequest, from: number): Promise<BrokerAnswer> {
+    const { client, waiting } = await link(request);
+    const { headers = {}, timeoutMs } = request;
+    const id = randomBytes(16);
+    const message = encodeBrokerRequest({
+      ...{ id, method: request.method, path, from, body: request.body ?? Buffer.alloc(0) },
+      media: headers['content-type'] ?? '',
+      encoding: encodingOf(headers['content-encoding'] ?? '') ?? 'identity',
+      authorization: headers.authorization ?? '',
+      signature: headers['x-rivulet-signature'] ?? '',
+    });
+    const name = id.toString('hex');
+    let deadline: NodeJS.Timeout | undefined;
+    try {
+      return await new Promise<BrokerAnswer>((resolve, reject) => {
+        waiting.set(name, { resolve, reject });
+        deadline = setTimeout(
+          () => reject(new Error(`no answer within ${timeoutMs / 1000} s: is the coordinator at this broker?`)),
+          timeoutMs,
+        );
+        client.publish(askTopic(gateway), message, { qos: 1 }, (error) => error && reject(error));
+      });
+    } finally {
+      clearTimeout(deadline);
+      waiting.delete(name);
+    }
+  }
+
+  /** A body of any length, part by part. */
+  async function read(path: string, request: HttpRequest): Promise<HttpAnswer> {
+    const parts: Buffer[] = [];
+    let from = 0;
+    for (let failures = 0; ; ) {
+      let answer: BrokerAnswer;
+      try {
+        answer = await ask(path, request, from);
+      } catch (error) {
+        failures += 1;
+        if (failures >= ATTEMPTS_MAX || error instanceof RivuletError) throw error;
+        continue;
+      }
+      if (answer.length > request.answerBytesMax) {
+        throw new Error(`an answer of more than ${request.answerBytesMax} bytes`);
+      }
+      if (answer.from !== from || (answer.part.length === 0 && from < answer.length)) {
+        throw new Error(`a part from ${answer.from} on where ${from} was asked for`);
+      }
+      parts.push(Buffer.from(answer.part));
+      from += answer.part.length;
+      failures = 0;
+      if (from >= answer.length) return { status: answer.status, headers: {}, body: Buffer.concat(parts) };
+    }
+  }
+
+  return {
+    partBytesMax: BROKER_PART_BYTES_MAX - 1024,
+    async call(path, request) {
+      if (request.method === 'GET') return read(path, request);
+      const { status, part } = await ask(path, request, 0);
+      return { status, headers: {}, body: Buffer.from(part) };
+    },
+    async close() {
+      const open = opening;
+      opening = null;
+      await open?.then(({ client }) => client.endAsync(true)).catch(() => {});
+    },
+  };
+}
+
+/** What is no answer is none of ours: anybody at the broker can write there. */
+function answerIn(payload: Uint8Array): BrokerAnswer | null {
+  try {
+    return decodeBrokerAnswer(payload);
+  } catch {
+    return null;
+  }
+}

@@ -1,15 +1,16 @@
 /**
  * Synthetic(α, β) and its IID variant: the logistic tasks of "Federated optimization in heterogeneous networks" (Li et al.
  * 2020), after the recipe of its code. 60 features whose variance falls as j^-1.2, ten classes, sizes by a log-normal
- * distribution. α: how much the models of the gateways differ, β: how much their features do. IID: one model, one world.
+ * distribution: those that its code draws with this seed, so that figures for a seed are of fleets as large as elsewhere. α: how much the models of the gateways differ, β: how much their features do. IID: one model, one world.
  * Nine rows of ten are learned in the order drawn, spread evenly over the ticks; the rest is the test.
  */
+import { numpyGaussians } from '../numpy_random.ts';
 import { type Random, randomFrom } from '../random.ts';
 import type { Row, Scenario, SiteRows } from '../scenario.ts';
 
 const FEATURES = 60;
 const CLASSES = 10;
-const TEST_SHARE = 0.1;
+const LEARNED_SHARE = 0.9;
 /** One long row of the log-normal recipe would be most of a fleet: as many rows at most. */
 const ROWS_MAX = 20_000;
 
@@ -25,9 +26,10 @@ export function synthetic({ gateways, ticks, seed, spread }: SyntheticOptions): 
   const name = spread === null ? 'synthetic-iid' : `synthetic(${spread.alpha},${spread.beta})`;
   const world = randomFrom(seed, name, 'world');
   const shared = spread === null ? model(world, 0) : null;
-  const sites = Array.from({ length: gateways }, (_, at): SiteRows => {
+  const drawn = numpyGaussians(seed);
+  const sizes = Array.from({ length: gateways }, () => Math.min(ROWS_MAX, Math.floor(Math.exp(4 + 2 * drawn())) + 50));
+  const sites = sizes.map((count, at): SiteRows => {
     const random = randomFrom(seed, name, at);
-    const count = Math.min(ROWS_MAX, Math.floor(Math.exp(4 + 2 * random.gaussian())) + 50);
     const u = spread === null ? 0 : spread.alpha * random.gaussian();
     const b = spread === null ? 0 : spread.beta * random.gaussian();
     const own = shared ?? model(random, u);
@@ -37,7 +39,7 @@ export function synthetic({ gateways, ticks, seed, spread }: SyntheticOptions): 
       rows ??= draw(randomFrom(seed, name, at, 'rows'), count, own, middle);
       return rows;
     };
-    const learned = count - Math.max(1, Math.floor(count * TEST_SHARE));
+    const learned = Math.floor(LEARNED_SHARE * count);
     return {
       id: `gateway-${String(at).padStart(4, '0')}`,
       from: 0,

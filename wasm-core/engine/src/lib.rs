@@ -22,6 +22,7 @@ pub mod series;
 pub mod forward;
 pub mod features;
 pub mod cholesky;
+pub mod spread;
 pub mod drift;
 pub mod statistics;
 pub mod panel;

@@ -49,9 +49,10 @@ impl Installed {
 }
 
 impl Learner {
-    /// Puts a global model into the panel as the expert `release`, in place of an earlier one: with the weight and the
-    /// error of that one when it continues its line, else with a new expert's, and then rows that wait for their label
-    /// score what was served, but not this release. Its classes become known here, as far as `classes_max` allows.
+    /// Puts a global model into the panel as the expert `release`, in place of an earlier one. For classes its models take the
+    /// weight that they would have earned on the newest labelled rows. For numbers it takes the weight of the earlier one when
+    /// it continues its line, else a new expert's. Off that line, its record begins anew, and rows that wait for their label score what
+    /// was served, but not this release. Its classes become known here, as far as `classes_max` allows.
     ///
     /// # Errors
     /// `SchemaMismatch` for a model of another kind or another number of features.
@@ -79,7 +80,8 @@ impl Learner {
             Panel::Numbers(panel) => panel.install(self.serial),
             Panel::Classes(panel) => {
                 panel.grow(self.classes.len());
-                panel.install(&installed.model, &installed.classes, self.serial, continues);
+                let release = (&installed.model, &installed.classes[..]);
+                panel.install(release, descent.rows, self.serial, continues, &self.inputs);
             }
         }
         self.release = Some(installed);

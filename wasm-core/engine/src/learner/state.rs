@@ -68,11 +68,11 @@ impl Learner {
         if sound && fits { Ok(()) } else { Err(CoreError::Corrupt) }
     }
 
-    /// Reads what `save` wrote.
+    /// Reads what `save` wrote. Older states do not keep the newest rows: `keeps_rows` is false then.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`; `Limit` for more classes than the saved limit.
-    pub fn load(reader: &mut Reader) -> Result<Self> {
+    pub fn load(reader: &mut Reader, keeps_rows: bool) -> Result<Self> {
         let mut learner = Self::new(LearnerSpec::load(reader)?);
         for _ in 0..reader.count(4)? {
             learner.intern_class(reader.str()?)?;
@@ -108,7 +108,7 @@ impl Learner {
         learner.inputs.load(reader)?;
         match &mut learner.panel {
             Panel::Numbers(panel) => panel.load(&learner.inputs, reader)?,
-            Panel::Classes(panel) => panel.load(&learner.inputs, learner.classes.len(), reader)?,
+            Panel::Classes(panel) => panel.load(&learner.inputs, learner.classes.len(), keeps_rows, reader)?,
         }
         learner.check_rows()?;
         learner.interval.load(reader)?;

@@ -1,12 +1,13 @@
 //! From the information of a fleet's second-order logistics to one model: per class a weighted ridge of the working
-//! response on the standardised features, `Λ = I / PRIOR + Σ h x xᵀ`, `w = Λ⁻¹ Σ h t x`, the bias as a column.
+//! response on the standardised features, `Λ = diag(1 / (PRIOR s²)) + Σ h x xᵀ` with s the spread of the feature (`spread.rs`), `w = Λ⁻¹ Σ h t x`, the bias as a column.
 
 use crate::cholesky::{Cholesky, packed_length, row_start};
 use crate::error::{CoreError, Result};
 use crate::release::{ForkStart, Reference};
+use crate::spread::spreads;
 use crate::statistics::{ClassStatistics, CoMoments, Logistic, SQUARES_MIN};
 
-/// Prior variance of a standardised coefficient.
+/// Prior variance of a standardised coefficient, in the mean over the features.
 const PRIOR: f64 = 1.0;
 /// Smallest pivot, relative to the diagonal.
 const PIVOT_MIN: f64 = 1e-13;
@@ -44,8 +45,11 @@ pub(super) fn reference(statistics: &ClassStatistics) -> Reference {
 pub(super) fn solve_logistic(logistic: &Logistic, reference: Reference) -> Result<ForkStart> {
     let sets = logistic.classes().iter().chain(core::iter::once(logistic.other()));
     let (mut weights, mut precisions) = (Vec::new(), Vec::new());
+    let deviation = |&inverse: &f64| if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
+    let spread = spreads(reference.inverse_deviations.iter().map(deviation));
+    let prior: Vec<f64> = spread.iter().map(|spread| 1.0 / (PRIOR * spread * spread)).collect();
     for set in sets {
-        let (precision, target) = information(set, &reference);
+        let (precision, target) = information(set, &reference, &prior);
         weights.extend(solved(&precision, target)?);
         precisions.push(precision);
     }
@@ -59,8 +63,8 @@ pub(super) fn solve_logistic(logistic: &Logistic, reference: Reference) -> Resul
     })
 }
 
-/// Λ and η of one set: features first, the bias last.
-fn information(set: &CoMoments, reference: &Reference) -> (Vec<f64>, Vec<f64>) {
+/// Λ and η of one set: features first, each with its prior precision, the bias last.
+fn information(set: &CoMoments, reference: &Reference, prior: &[f64]) -> (Vec<f64>, Vec<f64>) {
     let (d, n, means, scatter) = (set.d(), set.n(), set.means(), set.scatter());
     let scale = &reference.inverse_deviations;
     let middle: Vec<f64> = (0..d).map(|i| (means[i] - reference.centre[i]) * scale[i]).collect();
@@ -68,7 +72,7 @@ fn information(set: &CoMoments, reference: &Reference) -> (Vec<f64>, Vec<f64>) {
     for i in 0..d {
         for j in 0..=i {
             let within = scatter[row_start(i) + j] * scale[i] * scale[j];
-            precision.push(within + n * middle[i] * middle[j] + if i == j { 1.0 / PRIOR } else { 0.0 });
+            precision.push(within + n * middle[i] * middle[j] + if i == j { prior[i] } else { 0.0 });
         }
     }
     precision.extend(middle.iter().map(|middle| n * middle));

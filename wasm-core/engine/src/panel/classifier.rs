@@ -5,6 +5,7 @@
 //! Memory: the experts' (each file says how much) and 8 M (K + 9) bytes here, for M experts and K classes.
 
 mod mixing;
+mod recent;
 mod roster;
 
 use crate::codec::{Reader, Writer};
@@ -12,16 +13,21 @@ use crate::error::Result;
 use crate::panel::budget::{Budget, Candidate};
 use crate::panel::experts::prior::Prior;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Truth, inputs_of, outputs};
-use crate::panel::inputs::Inputs;
-use crate::panel::number::{hold, ln};
+use crate::panel::inputs::{Inputs, Map};
+use crate::panel::number::{exp, hold, ln};
 use crate::panel::roster::Roster;
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
 use crate::statistics::Logistic;
-use mixing::{MIXES, Mixing, PROBABILITY_MIN};
+use mixing::{FLEET, MIXES, Mixing, PROBABILITY_MIN};
+use recent::Recent;
 
 /// What is exchanged with the fleet: the logistic that is told, the models of the release, and what goes on from them.
-const FLEET: usize = 3;
+const FLEET_EXPERTS: usize = 3;
+
+/// The rows of a gateway are part of what its release was made of, so that the release knows them better than rows to come:
+/// by the number of its parameters over that of its rows, in nats (Akaike 1974), of which so much at most is taken off.
+const FLATTERY_MAX: f64 = 1.0;
 
 /// The experts for classes and their weights.
 #[derive(Debug)]
@@ -32,6 +38,7 @@ pub struct Classifier {
     roster: Roster<dyn ClassExpert>,
     prior: Prior,
     mixing: Mixing,
+    recent: Recent,
     /// Working memory, never state.
     gathered: Vec<f64>,
 }
@@ -40,13 +47,14 @@ impl Classifier {
     /// A panel over these inputs that has seen no label.
     #[must_use]
     pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget) -> Self {
-        let roster = Roster::new(roster::experts(inputs), [1, FLEET]);
+        let roster = Roster::new(roster::experts(inputs), [1, FLEET_EXPERTS]);
         let mut panel = Self {
             classes: 2,
             classes_max,
             budget,
             prior: Prior::new(2),
             mixing: Mixing::new(roster.started()),
+            recent: Recent::new(inputs.width(Map::Columns) - 1),
             roster,
             gathered: Vec::new(),
         };
@@ -106,15 +114,60 @@ impl Classifier {
         roster.begin(inputs, outputs(self.classes), |place| mixing.join(place, serial));
     }
 
-    /// A release has come. One of a line that is new here enters with the weight of an expert among the others for each of
-    /// its models, and rows up to `serial` were served without it and say nothing about its error; one that continues a
-    /// line keeps what that has earned. The fork begins anew in either case, with the weight of the model it goes on from.
-    pub fn install(&mut self, release: &ReleaseModel, known: &[u32], serial: u64, continues: bool) {
+    /// A release has come: each of its models takes the weight that it would have earned on the newest rows here, since what
+    /// the one before earned was earned by other numbers. Unless it continues a line, rows up to `serial` were served without
+    /// it and say nothing about its error. The fork begins anew, with the weight of the model it goes on from.
+    pub fn install(
+        &mut self,
+        release: (&ReleaseModel, &[u32]),
+        rows: f64,
+        serial: u64,
+        continues: bool,
+        inputs: &Inputs,
+    ) {
         let at = self.roster.experts.len() - 1;
         let (before, fork) = self.roster.experts.split_at_mut(at);
         let own = before[at - 2].information();
-        fork[0].install(release, known, self.classes, own);
-        self.mixing.install(serial, continues);
+        fork[0].install(release.0, release.1, self.classes, own);
+        let said = self.said(release, rows, inputs);
+        self.mixing.install(serial, continues, &self.recent, &said);
+    }
+
+    /// What a release and its fork, made of so many `rows`, say of the newest rows here: per row and prediction the
+    /// probability of the row's class, without what they owe to having seen it.
+    fn said(&mut self, release: (&ReleaseModel, &[u32]), rows: f64, inputs: &Inputs) -> Vec<f64> {
+        let classes = self.classes;
+        let experts = self.roster.experts.len();
+        let mut said = Vec::new();
+        let mut all = vec![0.0; FLEET * classes];
+        let parameters = (classes * (release.0.d() + 1)) as f64;
+        let flattery = exp(-hold(parameters / rows, 0.0, FLATTERY_MAX));
+        for seen in self.recent.rows() {
+            let mut first = 0;
+            for expert in &mut self.roster.experts[experts + 1 - FLEET_EXPERTS..] {
+                let mut cells = Cells::new(&mut all, FLEET, first, classes);
+                let row = ClassRow {
+                    z: &[],
+                    x: &seen.x,
+                    serial: 0,
+                    last: None,
+                    prior: &self.prior,
+                    inputs,
+                    release: Some(release),
+                };
+                if !expert.predict(&row, &mut cells) {
+                    cells.fill_all(expert.width(), |class| self.prior.share(class));
+                }
+                first += expert.width();
+            }
+            let class = seen.class as usize * FLEET;
+            said.extend(
+                all[class..class + FLEET]
+                    .iter()
+                    .map(|p| hold(flattery * p, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN)),
+            );
+        }
+        said
     }
 
     /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
@@ -220,7 +273,8 @@ impl Classifier {
             classes: self.classes,
         };
         self.mixing.widen(row, truth.classes);
-        self.mixing.learn(row, truth);
+        let others = self.mixing.learn(row, truth);
+        self.recent.push(x, class, others);
         for expert in &mut self.roster.experts {
             if let Some(z) = inputs_of(expert.map(), row, inputs, &mut self.gathered) {
                 let seen = ClassRow {
@@ -269,16 +323,18 @@ impl Classifier {
         writer.u32(self.classes as u32);
         self.prior.save(writer);
         self.mixing.save(writer);
+        self.recent.save(writer);
         for expert in &self.roster.experts {
             expert.save(writer);
         }
     }
 
-    /// Reads what `save` wrote into a new panel over inputs that have been loaded already, for `known` classes.
+    /// Reads what `save` wrote into a new panel over inputs that have been loaded already, for `known` classes. Older
+    /// states have no newest rows: `keeps_rows` is false then.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(&mut self, inputs: &Inputs, known: usize, reader: &mut Reader) -> Result<()> {
+    pub fn load(&mut self, inputs: &Inputs, known: usize, keeps_rows: bool, reader: &mut Reader) -> Result<()> {
         let kept = self.roster.load(reader)?;
         self.keep(&kept);
         let classes = reader.u32()? as usize;
@@ -289,6 +345,9 @@ impl Classifier {
         self.grow(classes);
         self.prior.load(reader)?;
         self.mixing.load(reader)?;
+        if keeps_rows {
+            self.recent.load(inputs.width(Map::Columns) - 1, self.classes, reader)?;
+        }
         for expert in &mut self.roster.experts {
             expert.load(reader)?;
         }

@@ -75,6 +75,23 @@ impl Shares {
         }
     }
 
+    /// The share of one among all that take part.
+    #[must_use]
+    pub fn equal(&self) -> f64 {
+        1.0 / self.count
+    }
+
+    /// Gives the experts from `first` on these weights in a lane; the others keep theirs among each other in what is left.
+    pub fn enter(&mut self, lane: usize, first: usize, weights: &[f64]) {
+        let lane = &mut self.weights[lane * self.experts..][..self.experts];
+        let places = first..first + weights.len();
+        lane[places.clone()].fill(0.0);
+        let (rest, taken) = (lane.iter().sum::<f64>(), weights.iter().sum::<f64>());
+        let scale = if rest > 0.0 { (1.0 - taken) / rest } else { 0.0 };
+        lane.iter_mut().for_each(|weight| *weight *= scale);
+        lane[places].copy_from_slice(weights);
+    }
+
     /// Gives `to` the weight of `from` in every lane; the others make way.
     pub fn match_weight(&mut self, from: usize, to: usize) {
         for lane in self.weights.chunks_exact_mut(self.experts) {

@@ -97,7 +97,7 @@ impl Task {
             .iter()
             .map(|_| if version >= 3 { reader.u64() } else { Ok(0) })
             .collect::<Result<Vec<_>>>()?;
-        let learner = Learner::load(reader)?;
+        let learner = Learner::load(reader, version >= 11)?;
         let as_served = learner.spec().columns.iter().map(|column| column.name.as_str());
         if !as_served.eq(names.iter().map(String::as_str)) {
             return Err(CoreError::Corrupt);

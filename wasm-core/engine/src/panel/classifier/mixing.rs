@@ -16,6 +16,8 @@ use crate::panel::shares::Shares;
 use crate::panel::standing::Standings;
 use crate::panel::top::Top;
 
+use super::recent::Recent;
+
 /// No expert's probability leaves [1e-6, 1 - 1e-6].
 pub(super) const PROBABILITY_MIN: f64 = 1e-6;
 /// Speed and share of each lane. A lane's rate is the slowest one times ten to the power of its speed: 0.01, 0.1 or 1; the
@@ -25,7 +27,7 @@ const SPEEDS: usize = 3;
 const FASTEST: usize = SPEEDS - 1;
 const LANE_SPEEDS: [usize; 6] = [2, 2, 2, 1, 0, 1];
 const LANE_SHARES: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-4];
-const LANE_COUNT: usize = LANE_SHARES.len();
+pub(super) const LANE_COUNT: usize = LANE_SHARES.len();
 const LOGIT_LANE: usize = LANE_COUNT - 1;
 /// Prior variance of the stacks' weights.
 const STACK_PRIORS: [f64; 1] = [0.005];
@@ -40,7 +42,7 @@ pub(super) const MIXES: usize = LANE_COUNT + STACK_PRIORS.len();
 const LOSS_MAX: f64 = 7.0;
 
 /// Predictions that come from the fleet, behind all others.
-const FLEET: usize = FROZEN.end + WIDTH;
+pub(super) const FLEET: usize = FROZEN.end + WIDTH;
 
 /// The weights and how the experts have done.
 #[derive(Debug)]
@@ -86,12 +88,30 @@ impl Mixing {
         self.experts - FLEET..self.experts
     }
 
-    /// A release has come. Of a new line each model joins anew. The fork takes the weight of the model it goes on from.
-    pub(super) fn install(&mut self, serial: u64, continues: bool) {
+    /// A release has come: its models take the weight that they would have earned on the newest rows, of which `said` holds, per
+    /// row and model, the probability of the row's class. Unless it continues a line, they have no record up to the row
+    /// `serial`. The fork takes the weight of the model it goes on from.
+    pub(super) fn install(&mut self, serial: u64, continues: bool, recent: &Recent, said: &[f64]) {
         let fleet = self.fleet();
         if !continues {
             for place in fleet.clone() {
                 self.join(place, serial);
+            }
+        }
+        let equal = self.shares.equal();
+        let mut likelihood = said.to_vec();
+        ln_each(&mut likelihood);
+        likelihood.iter_mut().for_each(|log| *log *= RATE_SLOWEST);
+        exp_each(&mut likelihood);
+        for speed in 0..SPEEDS {
+            match speed {
+                0 => {}
+                FASTEST => likelihood.copy_from_slice(said),
+                _ => tenth_power_each(&mut likelihood),
+            }
+            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
+                let weights = recent.earned(&likelihood, FLEET, (lane, LANE_SHARES[lane]), equal);
+                self.shares.enter(lane, fleet.start, &weights);
             }
         }
         for (frozen, fork) in FROZEN.zip(FLEET - WIDTH..FLEET) {
@@ -198,8 +218,11 @@ impl Mixing {
         row.outputs = classes;
     }
 
-    /// Learns from a row who was right.
-    pub(super) fn learn(&mut self, row: &PanelRow, truth: Truth) {
+    /// Learns from a row who was right. Answers, per lane, how likely the class was by all that does not come from the fleet,
+    /// to the power of the lane's rate.
+    pub(super) fn learn(&mut self, row: &PanelRow, truth: Truth) -> [f64; LANE_COUNT] {
+        let local = self.fleet().start;
+        let mut others = [0.0; LANE_COUNT];
         let Truth { class, classes } = truth;
         let experts = self.experts;
         for expert in 0..experts {
@@ -228,6 +251,7 @@ impl Mixing {
                 _ => tenth_power_each(likelihood),
             }
             for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
+                others[lane] = mean(&self.shares.lane(lane)[..local], &likelihood[..local]);
                 self.shares.update(lane, likelihood);
             }
         }
@@ -237,6 +261,7 @@ impl Mixing {
         }
         self.top.update(&losses);
         self.learn_stacks(row, truth);
+        others
     }
 
     /// A stack learns the class against the likeliest other one; for two classes this is the logistic likelihood.
@@ -302,6 +327,11 @@ impl Mixing {
         }
         Ok(())
     }
+}
+
+/// Mean by weights that do not add up to 1.
+fn mean(weights: &[f64], numbers: &[f64]) -> f64 {
+    dot(weights, numbers) / weights.iter().sum::<f64>()
 }
 
 fn stacks(experts: usize) -> Vec<SecondOrder> {

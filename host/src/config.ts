@@ -248,7 +248,16 @@ export interface LabelConfig {
   time: string | null;
   /** Where whoever labels puts a number that counts up, for each topic by itself. */
   seq: string | null;
+  /** Where a label names the prediction it is for; one that names none is for its time, or for the latest. */
+  id: string | null;
+  conflicts: (typeof LABEL_CONFLICTS)[number];
+  breaker: (typeof LABEL_BREAKERS)[number];
 }
+
+/** What becomes of a second label that contradicts the first: the first stays, the second corrects it, it is quarantined. */
+export const LABEL_CONFLICTS = ['first', 'last', 'quarantine'] as const;
+/** What becomes of labels when they, or the time they take, are suddenly others than they were. */
+export const LABEL_BREAKERS = ['off', 'ignore', 'hold'] as const;
 
 /** One thing to predict. */
 export interface TaskConfig {
@@ -287,8 +296,8 @@ export interface DriftConfig {
 
 /** Detectors of change (LEARNING.md). */
 export const DRIFT_DETECTORS = ['adwin', 'page_hinkley', 'cusum', 'ddm', 'eddm', 'hddm_a', 'hddm_w', 'kswin'] as const;
-/** What can be watched: the error as scored, what is served, each feature, all features at once. */
-export const DRIFT_ON = ['error', 'prediction', 'features', 'multivariate'] as const;
+/** What can be watched: the error as scored, what is served, each feature, all features at once, labels and their delay. */
+export const DRIFT_ON = ['error', 'prediction', 'features', 'multivariate', 'labels'] as const;
 /** What can be done: tell people, ask the coordinator, let the panel trust its past less. */
 export const DRIFT_DO = ['alert', 'sync', 'adapt'] as const;
 

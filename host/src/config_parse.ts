@@ -5,7 +5,6 @@ import { hostname } from 'node:os';
 import type {
   Config,
   FeatureSetConfig,
-  LabelConfig,
   LimitsConfig,
   OutputConfig,
   SourceConfig,
@@ -17,13 +16,13 @@ import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { parseDrift } from './config_drift.ts';
 import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
 import { parseDelivery, parseForward, parseHomeAssistant, publishTopic } from './config_forward.ts';
-import { refuseRepeats, singlePath, template, topicPattern } from './config_language.ts';
+import { parseLabel } from './config_labels.ts';
+import { refuseRepeats } from './config_language.ts';
 import { fieldName, NAME_EXPECTED, NAME_PATTERN } from './config_names.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { parseSources } from './config_source.ts';
 import { parseWindows } from './config_windows.ts';
 import { type FeatureScope, writtenFields } from './features.ts';
-import { templateNames } from './patterns.ts';
 import { formatDuration } from './units.ts';
 
 /** Predictions of a forecast at most this many per horizon and key, so that few are pending. */
@@ -242,29 +241,6 @@ function parseLabelled(
     toleranceMs: map.get('tolerance')?.durationMs(0) ?? Math.max(LABEL_TOLERANCE_MS, 2 * everyMs),
     threshold: 0,
   };
-}
-
-function parseLabel(node: ConfigNode, sources: readonly SourceConfig[]): LabelConfig {
-  const map = node.map(['topic', 'key', 'path', 'time', 'seq']);
-  const { topic, captures } = topicPattern(map.need('topic'));
-  return {
-    topic,
-    key: template(map.get('key'), captures) ?? labelKey(node, captures, sources),
-    path: singlePath(map.get('path')) ?? '',
-    time: singlePath(map.get('time')),
-    seq: singlePath(map.get('seq')),
-  };
-}
-
-/** A source's key that the label topic can fill; it must be the same text for label and prediction to meet. */
-function labelKey(node: ConfigNode, captures: readonly string[], sources: readonly SourceConfig[]): string {
-  const fits = sources.find((source) => templateNames(source.key).every((name) => captures.includes(name)));
-  if (fits !== undefined) return fits.key;
-  return node.fail(
-    'RIV_CONFIG_MISSING',
-    `\`${node.path}\` has no \`key\``,
-    'one, since its topic does not capture what the key of a source is made of',
-  );
 }
 
 function refuseKeys(map: TaskMap, keys: readonly (typeof TASK_KEYS)[number][], why: string): void {

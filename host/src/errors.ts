@@ -47,6 +47,9 @@ export const ERRORS = {
   RIV_CORE_TOO_FAST: publisher('Look at the sensor, or correct `rate_max` of the field.'),
   RIV_CORE_STUCK: publisher('Look at the sensor, or correct `stuck_after` of the field.'),
   RIV_CORE_UNKNOWN_WORD: publisher('Look at the sensor, or add the word to `values` of the field.'),
+  RIV_CORE_CONFLICT: publisher(
+    'Ask whoever labels which one is right; `conflicts: last` of the task takes the second.',
+  ),
   RIV_CORE_UNKNOWN: developer('The core and the host are of different versions; build both from one tree.'),
   RIV_CORE_TRAPPED: developer(
     'The instance is dead: open a new engine from the last checkpoint and report what it was given.',
@@ -195,6 +198,7 @@ export const CORE_ERRORS = {
   TooFast: { value: -15, code: 'RIV_CORE_TOO_FAST', found: 'a reading that changed faster than its field can' },
   Stuck: { value: -16, code: 'RIV_CORE_STUCK', found: 'a reading that has been the same for too long' },
   UnknownWord: { value: -17, code: 'RIV_CORE_UNKNOWN_WORD', found: 'a word that is none of the values of its field' },
+  Conflict: { value: -18, code: 'RIV_CORE_CONFLICT', found: 'a second label that contradicts the first' },
 } as const satisfies Record<string, { value: number; code: ErrorCode; found: string }>;
 
 const coreByValue = new Map(Object.values(CORE_ERRORS).map((entry) => [entry.value as number, entry]));

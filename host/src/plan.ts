@@ -209,9 +209,15 @@ function rule(config: ForwardConfig) {
   };
 }
 
-function labelPlan({ topic, key, path, time, seq }: LabelConfig) {
-  // Left out when there is none, as it was before labels had numbers: the plans of then stay as they are.
-  return { topic, key, path, time, ...(seq === null ? {} : { seq }) };
+function labelPlan({ topic, key, path, time, seq, id, conflicts, breaker }: LabelConfig) {
+  // Left out when there is none, as it was before labels had it: the plans of then stay as they are.
+  return {
+    ...{ topic, key, path, time },
+    ...(seq === null ? {} : { seq }),
+    ...(id === null ? {} : { id }),
+    ...(conflicts === 'first' ? {} : { conflicts }),
+    ...(breaker === 'off' ? {} : { breaker }),
+  };
 }
 
 // Absent where the default will do, as in plans from before.

@@ -59,6 +59,10 @@ export interface TaskReport {
   pending: number;
   unmatched: number;
   alarms: number;
+  /** Second labels for an example: that say the same, that contradict, and of these those that corrected the first. */
+  repeated: number;
+  conflicting: number;
+  corrected: number;
   error_sum: number;
   baseline_sum: number;
   /** Schema hash in hex; null until the features are known. */
@@ -75,6 +79,8 @@ export interface TaskReport {
   leader: LeaderStatus | null;
   /** What is watched for drift, and the newest findings; null until the features are known. */
   drift: DriftStatus | null;
+  /** Of the label source; `open` is 1 while its labels are not learned. Null until the features are known. */
+  breaker: { open: number; opened: number; held: number; dropped: number } | null;
 }
 
 /** The watch of a task. */

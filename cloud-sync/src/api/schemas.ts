@@ -56,6 +56,7 @@ const Task = record({
     alarms: count,
     newest: list(record({ of: text, key: text, at: measure, before: measureOrNull, after: measureOrNull })),
   }),
+  labels: record({ conflicting: count, open: flag }),
 });
 
 const gatewayFields = {

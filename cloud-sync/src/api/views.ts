@@ -4,7 +4,7 @@
  * The JSON schemas of the same answers are in `schemas.ts`; a test holds the two and the running server together.
  * Times are epoch milliseconds, hashes lower-case hex, rates per second. `null` means "not known yet", never zero.
  */
-import type { DriftReport } from '../fleet/report.ts';
+import type { DriftReport, LabelReport } from '../fleet/report.ts';
 
 /** What became of every message of a gateway; the six below `received` add up to it. */
 export interface LedgerView {
@@ -45,6 +45,7 @@ export interface TaskView {
   readonly panel: readonly ExpertView[];
   /** What its watch has found: how often, and the newest, that first. */
   readonly drift: DriftReport;
+  readonly labels: LabelReport;
 }
 
 /** One gateway as last heard. */

@@ -16,6 +16,7 @@ function task(matured: number): TaskReport {
     release: null,
     panel: [],
     drift: { alarms: 0, newest: [] },
+    labels: { conflicting: 0, open: false },
   };
 }
 

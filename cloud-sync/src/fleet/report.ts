@@ -35,6 +35,13 @@ export interface TaskReport {
   readonly release: string | null;
   readonly panel: readonly { readonly expert: string; readonly weight: number; readonly error: number | null }[];
   readonly drift: DriftReport;
+  readonly labels: LabelReport;
+}
+
+/** How far labels are believed: those that contradicted, and whether the breaker of their source is open. */
+export interface LabelReport {
+  readonly conflicting: number;
+  readonly open: boolean;
 }
 
 /** What a task's watch has found: how often, and the newest, that first. */
@@ -174,6 +181,10 @@ function parseTask(value: unknown, where: string): TaskReport {
     release: hash(task.release, `${where}.release`),
     panel,
     drift: parseDrift(task.drift, `${where}.drift`),
+    labels: {
+      conflicting: count(task.conflicting ?? 0, `${where}.conflicting`),
+      open: object(task.breaker ?? {}, `${where}.breaker`).open === 1,
+    },
   };
 }
 

@@ -162,7 +162,7 @@ function viewOf(entry: Entry, clonedSince: number | null, clock: Clock): Gateway
 
 function taskView(task: TaskReport, recent: Recent): TaskView {
   const lately = recent.error(task.name);
-  const { name, kind, predictions, matured, alarms, schema, release, panel, drift } = task;
+  const { name, kind, predictions, matured, alarms, schema, release, panel, drift, labels } = task;
   return {
     name,
     kind,
@@ -177,6 +177,7 @@ function taskView(task: TaskReport, recent: Recent): TaskView {
     release,
     panel,
     drift,
+    labels,
   };
 }
 

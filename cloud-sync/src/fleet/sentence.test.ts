@@ -17,6 +17,7 @@ function task(name: string, error: number | null, baseline: number | null, over:
     release: null,
     panel: [],
     drift: { alarms: 0, newest: [] },
+    labels: { conflicting: 0, open: false },
     ...over,
   };
 }

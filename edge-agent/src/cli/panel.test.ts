@@ -11,6 +11,10 @@ const TASK: TaskReport = {
   pending: 10,
   unmatched: 0,
   alarms: 0,
+  repeated: 0,
+  conflicting: 0,
+  corrected: 0,
+  breaker: null,
   error_sum: 8,
   baseline_sum: 16,
   schema: null,
@@ -50,6 +54,18 @@ test('what_the_watch_has_found_stands_below_the_newest_first', () => {
     '  drift: 2 found by adwin',
     '    1970-01-01T00:01:00.000Z feature co2 0.1 → 0.4 after 12 rows, at r1',
     '    1970-01-01T00:00:00.000Z error 0.1 → 0.4 after 900 rows, at r1',
+  ]);
+});
+
+test('labels_that_contradict_and_a_source_that_is_not_believed_are_said', () => {
+  const breaker = { open: 1, opened: 2, held: 7, dropped: 64 };
+  expect(
+    panelText({ ...TASK, conflicting: 3, corrected: 1, breaker }, 0)
+      .split('\n')
+      .slice(-2),
+  ).toEqual([
+    '  labels: 3 contradicted, 1 corrected',
+    '  label source: breaker open, opened 2 times, 7 held, 64 not learned',
   ]);
 });
 

@@ -73,8 +73,8 @@ async function tasksOf(directory: string, name: string | undefined, build: strin
   return tasks;
 }
 
-function panelOf({ name, kind, matured, leader, panel, drift }: TaskReport) {
-  return { task: name, kind, matured, leader, panel, drift };
+function panelOf({ name, kind, matured, leader, panel, drift, breaker, conflicting, corrected }: TaskReport) {
+  return { task: name, kind, matured, leader, panel, drift, breaker, conflicting, corrected };
 }
 
 /** Findings of a task that are shown. */
@@ -113,7 +113,17 @@ export function panelText(task: TaskReport, top: number): string {
     ...lines,
     ...(hidden > 0 ? [`  … and ${hidden} more (--top 0 shows all)`] : []),
     ...driftLines(drift),
+    ...labelLines(task),
   ].join('\n');
+}
+
+/** What was wrong with labels. */
+function labelLines({ conflicting, corrected, breaker }: TaskReport): string[] {
+  const conflicts = conflicting > 0 ? [`  labels: ${conflicting} contradicted, ${corrected} corrected`] : [];
+  if (!breaker?.opened) return conflicts;
+  const { open, opened, held, dropped } = breaker;
+  const now = open === 1 ? 'open' : 'closed';
+  return [...conflicts, `  label source: breaker ${now}, opened ${opened} times, ${held} held, ${dropped} not learned`];
 }
 
 /** The newest findings of a watch. */

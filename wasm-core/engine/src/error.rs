@@ -38,10 +38,12 @@ pub enum CoreError {
     Stuck = -16,
     /// Text where the field's contract lists the words that may stand there, and this is none of them.
     UnknownWord = -17,
+    /// A second label for an example that contradicts the first one.
+    Conflict = -18,
 }
 
 /// How many codes there are.
-pub const CODES: usize = 17;
+pub const CODES: usize = 18;
 
 impl CoreError {
     /// Its place in a list by code.

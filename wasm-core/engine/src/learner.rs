@@ -23,6 +23,11 @@ use crate::statistics::{Class, ClassStatistics, CoMoments, Statistics};
 use release::Installed;
 pub use spec::{Column, LearnerKind, LearnerSpec};
 
+/// Bytes of the rows that wait for their label: with 2 KB a row some 65,000 of them.
+const ROWS_BYTES_MAX: usize = 128 << 20;
+/// Bytes of a row beside its numbers.
+const ROW_OVERHEAD_BYTES: usize = 256;
+
 /// One row to predict.
 #[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
@@ -162,7 +167,7 @@ impl Learner {
         }
         let slot = match self.free.pop() {
             Some(slot) => slot,
-            None if self.rows.len() < self.spec.pending_max => {
+            None if self.rows.len() < self.spec.pending_max && self.rows_bytes() < ROWS_BYTES_MAX => {
                 self.rows.push(Row::default());
                 u32::try_from(self.rows.len() - 1).map_err(|_| CoreError::Limit)?
             }
@@ -240,15 +245,32 @@ impl Learner {
         }
     }
 
+    /// Bytes that the rows take, by the size of the first.
+    fn rows_bytes(&self) -> usize {
+        self.rows.first().map_or(0, |row| {
+            let numbers = row.x.len() + row.panel.numbers();
+            self.rows.len() * (ROW_OVERHEAD_BYTES + 8 * numbers)
+        })
+    }
+
     /// Scores the row in `slot` as it was served, learns its label with today's weights and frees the slot. A label that
     /// is not finite (or not the index of a known class) is scored as it is and teaches nothing.
     ///
     /// # Panics
     /// When the slot is not taken: a slot is the caller's to hand back once.
     pub fn learn(&mut self, slot: u32, label: f64) -> Score {
+        let score = self.learn_and_keep(slot, label);
+        self.settle(slot, label);
+        score
+    }
+
+    /// The same, but the row stays in its slot until `settle`, and can be corrected.
+    ///
+    /// # Panics
+    /// When the slot is not taken.
+    pub fn learn_and_keep(&mut self, slot: u32, label: f64) -> Score {
         let score = self.score(slot, label);
         let row = &mut self.rows[slot as usize];
-        let complete = self.inputs.complete(&row.x, &mut self.completed);
         match &mut self.panel {
             Panel::Numbers(panel) => {
                 let base = if self.spec.residual { row.base } else { 0.0 };
@@ -258,11 +280,6 @@ impl Learner {
                     panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
                     self.inputs.arrived(row.key, &row.x, y);
                     self.interval.learn(row.key, y - row.panel.served[0]);
-                    if let Statistics::CoMoments(moments) = &mut self.statistics
-                        && complete
-                    {
-                        moments.push(&self.completed, y);
-                    }
                 }
             }
             Panel::Classes(panel) => {
@@ -276,21 +293,72 @@ impl Learner {
                         self.last_class.grow(key + 1, || u32::MAX);
                         self.last_class[key] = class as u32;
                     }
-                    if let Statistics::Classes(statistics) = &mut self.statistics
-                        && complete
-                    {
+                }
+            }
+        }
+        self.halve();
+        score
+    }
+
+    /// Another label takes the place of the one that the row in `slot` was taught: scores it, and teaches it as one more
+    /// example, since what was learned in steps cannot be taken back. The statistics have not seen the row yet.
+    ///
+    /// # Panics
+    /// When the slot is not taken.
+    pub fn correct(&mut self, slot: u32, label: f64) -> Score {
+        let score = self.score(slot, label);
+        let row = &mut self.rows[slot as usize];
+        match &mut self.panel {
+            Panel::Numbers(panel) => {
+                let base = if self.spec.residual { row.base } else { 0.0 };
+                if label.is_finite() && base.is_finite() {
+                    let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
+                    let delay = self.serial.saturating_sub(row.panel.serial) as f64;
+                    panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
+                }
+            }
+            Panel::Classes(panel) => {
+                let class = label as usize;
+                if class as f64 == label && class < self.classes.len() {
+                    panel.learn(&mut row.panel, &row.x, class, &self.inputs);
+                }
+            }
+        }
+        self.halve();
+        score
+    }
+
+    /// The row in `slot`, taught by `learn_and_keep`, enters the statistics with its label, and the slot is free.
+    ///
+    /// # Panics
+    /// When the slot is not taken.
+    pub fn settle(&mut self, slot: u32, label: f64) {
+        let row = &self.rows[slot as usize];
+        if self.inputs.complete(&row.x, &mut self.completed) {
+            match &mut self.statistics {
+                Statistics::CoMoments(moments) => {
+                    let base = if self.spec.residual { row.base } else { 0.0 };
+                    if label.is_finite() && base.is_finite() {
+                        moments.push(&self.completed, hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base);
+                    }
+                }
+                Statistics::Classes(statistics) => {
+                    let class = label as usize;
+                    if class as f64 == label && class < self.classes.len() {
                         statistics.push(&self.completed, &self.classes[class]);
                     }
                 }
             }
         }
+        self.discard(slot);
+    }
+
+    fn halve(&mut self) {
         let kept = match &mut self.panel {
             Panel::Numbers(panel) => panel.halve(&self.inputs),
             Panel::Classes(panel) => panel.halve(&self.inputs),
         };
-        self.discard(slot);
         self.keep(kept);
-        score
     }
 
     /// The world has changed: the panel trusts its past less.

@@ -14,7 +14,7 @@ pub use drift::DriftPlan;
 pub use evaluation::evaluation;
 pub use lookup::Lookup;
 pub use source::{Adaptive, Clocks, Derived, Field, QUALITY, Source};
-pub use task::{FEATURES_MAX, LabelPlan, TaskKind, TaskPlan};
+pub use task::{BreakerPolicy, Conflicts, FEATURES_MAX, LabelPlan, TaskKind, TaskPlan};
 pub(crate) use value::{count, duration, index, list, number, optional_list, string, strings};
 
 use crate::decode::Format;

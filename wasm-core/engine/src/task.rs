@@ -6,11 +6,13 @@
 //! served and expires at once (drop newest: the ones before it are nearer to their label); where labels come from a topic
 //! the oldest expires (drop oldest: its label is the least likely to come).
 
+mod breaker;
 mod drift;
 mod join;
 mod schema;
 mod served;
 mod serve;
+mod settled;
 mod state;
 mod unusual;
 
@@ -28,8 +30,11 @@ use crate::plan::{Plan, TaskKind, TaskPlan};
 use crate::release::{Release, ReleaseModel};
 use crate::series::Table;
 use crate::statistics::Statistics;
+pub use breaker::Breaker;
 use schema::schema;
 pub use served::Served;
+use settled::SecondLabels;
+pub use settled::{Aim, Id};
 
 /// Rows of one task that may wait for their label, over all keys: each holds its inputs, about a kilobyte.
 const PENDING_MAX: usize = 65_536;
@@ -43,6 +48,8 @@ struct Pending {
     at_ms: f64,
     /// What was predicted.
     value: f64,
+    /// Names it to whoever labels.
+    id: Id,
 }
 
 /// What a task knows of one key.
@@ -92,6 +99,12 @@ pub struct Counts {
     pub unserved: u64,
     /// Releases that joined the panel.
     pub releases: u64,
+    /// Second labels that say what the first said.
+    pub repeated: u64,
+    /// Second labels that contradict.
+    pub conflicting: u64,
+    /// Of those, the ones that took the place of the first.
+    pub corrected: u64,
     /// Sum of errors of matured predictions.
     pub error_sum: f64,
     /// The same for the last value or class.
@@ -108,6 +121,8 @@ struct Learning {
     /// Per feature the predictions that were served without it.
     missing: Vec<u64>,
     watch: Watch,
+    settled: SecondLabels,
+    breaker: Breaker,
 }
 
 /// A label as it came.
@@ -227,6 +242,12 @@ impl Task {
         self.learning.as_ref().map(|learning| &learning.watch)
     }
 
+    /// The circuit breaker of its label source, once the features are known.
+    #[must_use]
+    pub fn breaker(&self) -> Option<&Breaker> {
+        self.learning.as_ref().map(|learning| &learning.breaker)
+    }
+
     /// What it tells the fleet, once the features are known.
     #[must_use]
     pub fn statistics(&self) -> Option<&Statistics> {
@@ -299,6 +320,7 @@ impl Task {
             let names = learning.features.names().to_vec();
             let schema = schema(&self.definition, &names, &Features::definitions(&names, plan)).into_bytes();
             if schema != learning.schema {
+                learning.settled.settle_all(&mut learning.learner);
                 learning.learner.forget_statistics();
                 learning.schema_hash = Sha256::digest(&schema).into();
                 learning.schema = schema;
@@ -314,6 +336,8 @@ impl Learning {
         Self {
             missing: vec![0; names.len()],
             watch: Watch::new(&definition.drift, names.len()),
+            settled: SecondLabels::default(),
+            breaker: Breaker::default(),
             features: Features::resolve(names, plan, &mut table.field_names),
             learner,
             schema_hash: Sha256::digest(&schema).into(),

@@ -32,6 +32,8 @@ export interface Task {
   panel: Expert[];
   /** Changes that its watch has found, and the newest of them, that first. */
   drift: { alarms: number; newest: Finding[] };
+  /** Labels that contradicted, and whether the breaker of their source is open. */
+  labels: { conflicting: number; open: boolean };
 }
 
 /** A change: means before it and since. */
@@ -343,7 +345,13 @@ function readTask(value: unknown): Task {
       return { expert: text(expert.expert), weight: number(expert.weight) ?? 0, error: number(expert.error) };
     }),
     drift: readDrift(task.drift),
+    labels: readLabels(task.labels),
   };
+}
+
+function readLabels(value: unknown): Task['labels'] {
+  const labels = optionalRecord(value);
+  return { conflicting: count(labels.conflicting), open: labels.open === true };
 }
 
 function readDrift(value: unknown): Task['drift'] {

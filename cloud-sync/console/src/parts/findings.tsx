@@ -13,7 +13,8 @@ interface Props {
 
 export function Findings({ members, now }: Props) {
   const alarms = members.reduce((sum, { task }) => sum + task.drift.alarms, 0);
-  if (alarms === 0) return null;
+  const doubted = members.filter(({ task }) => task.labels.open || task.labels.conflicting > 0);
+  if (alarms === 0 && doubted.length === 0) return null;
   const newest = members
     .flatMap(({ gateway, task }) => task.drift.newest.map((found) => ({ gateway: gateway.id, found })))
     .sort((a, b) => b.found.at - a.found.at)
@@ -22,6 +23,11 @@ export function Findings({ members, now }: Props) {
     <div class="suspects">
       <h4>Drift, {alarms} found</h4>
       <ul>
+        {doubted.map(({ gateway, task }) => (
+          <li key={gateway.id}>
+            <a href={gatewayLink(gateway.id)}>{gateway.id}</a>: {doubtOf(task.labels)}
+          </li>
+        ))}
         {newest.map(({ gateway, found }) => (
           <li key={`${gateway} ${found.of} ${found.at}`}>
             <a href={gatewayLink(gateway)}>{gateway}</a>: {changeOf(found)}{' '}
@@ -33,6 +39,14 @@ export function Findings({ members, now }: Props) {
       </ul>
     </div>
   );
+}
+
+function doubtOf({ conflicting, open }: TaskOfGateway['task']['labels']): string {
+  const reasons = [
+    ...(open ? ['labels are not learned, since their source has changed'] : []),
+    ...(conflicting > 0 ? [`${conflicting} labels contradicted earlier ones`] : []),
+  ];
+  return reasons.join('; ');
 }
 
 function changeOf({ of, before, after }: Finding): string {

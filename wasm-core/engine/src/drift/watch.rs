@@ -16,6 +16,10 @@ use crate::plan::DriftPlan;
 /// Findings that are kept, the newest.
 pub const EVIDENCE_MAX: usize = 32;
 
+/// What is no feature, above all of them in a state.
+const LABEL: u32 = u32::MAX;
+const LABEL_DELAY: u32 = u32::MAX - 1;
+
 /// What was watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Watched {
@@ -25,6 +29,10 @@ pub enum Watched {
     Prediction,
     /// All features at once.
     Multivariate,
+    /// The labels that come.
+    Label,
+    /// The time they take, in milliseconds.
+    LabelDelay,
     /// The feature at this place.
     Feature(u32),
 }
@@ -37,6 +45,8 @@ impl Watched {
             Self::Error => "error",
             Self::Prediction => "prediction",
             Self::Multivariate => "multivariate",
+            Self::Label => "label",
+            Self::LabelDelay => "label delay",
             Self::Feature(_) => "feature",
         }
     }
@@ -55,6 +65,8 @@ impl Watched {
             Self::Error => 0,
             Self::Prediction => 1,
             Self::Multivariate => 2,
+            Self::Label => LABEL,
+            Self::LabelDelay => LABEL_DELAY,
             Self::Feature(place) => 3 + place,
         });
     }
@@ -64,6 +76,8 @@ impl Watched {
             0 => Self::Error,
             1 => Self::Prediction,
             2 => Self::Multivariate,
+            LABEL => Self::Label,
+            LABEL_DELAY => Self::LabelDelay,
             place if ((place - 3) as usize) < features => Self::Feature(place - 3),
             _ => return Err(CoreError::Corrupt),
         })
@@ -171,6 +185,7 @@ pub struct Watch {
     prediction: Option<Line>,
     multivariate: Option<(Hotelling, Line)>,
     features: Vec<Line>,
+    labels: Option<[Line; 2]>,
     alarms: u64,
     evidence: VecDeque<Evidence>,
 }
@@ -191,6 +206,7 @@ impl Watch {
             } else {
                 Vec::new()
             },
+            labels: plan.labels.then(|| [line(false), line(false)]),
             alarms: 0,
             evidence: VecDeque::new(),
         }
@@ -254,6 +270,21 @@ impl Watch {
         }
     }
 
+    /// A label has come, so many milliseconds after its row; tells `found` when labels or delays are others than they were.
+    pub fn labelled(&mut self, place: Place, label: f64, delay_ms: f64, mut found: impl FnMut(&Evidence)) {
+        for (at, (of, value)) in [(Watched::Label, label), (Watched::LabelDelay, delay_ms)]
+            .into_iter()
+            .enumerate()
+        {
+            if let Some(lines) = &mut self.labels
+                && let Some(means) = lines[at].push(value)
+            {
+                let evidence = finding(of, &mut lines[at], means, place);
+                self.keep(evidence, &mut found);
+            }
+        }
+    }
+
     fn keep(&mut self, evidence: Evidence, found: impl FnOnce(&Evidence)) {
         self.alarms += 1;
         if self.evidence.len() == EVIDENCE_MAX {
@@ -277,7 +308,8 @@ impl Watch {
             writer.u32(evidence.key);
             writer.u64(evidence.offset);
         }
-        for line in self.error.iter().chain(&self.prediction).chain(&self.features) {
+        let lines = self.error.iter().chain(&self.prediction).chain(&self.features);
+        for line in lines.chain(self.labels.iter().flatten()) {
             line.save(writer);
         }
         if let Some((measure, line)) = &self.multivariate {
@@ -312,7 +344,10 @@ impl Watch {
             return Err(CoreError::Corrupt);
         }
         let lines = watch.error.iter_mut().chain(&mut watch.prediction);
-        for line in lines.chain(&mut watch.features) {
+        for line in lines
+            .chain(&mut watch.features)
+            .chain(watch.labels.iter_mut().flatten())
+        {
             line.load(reader)?;
         }
         if let Some((measure, line)) = &mut watch.multivariate {

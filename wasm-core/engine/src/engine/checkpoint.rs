@@ -23,8 +23,9 @@ const MAGIC: &[u8; 4] = b"RVES";
 /// there were tumbling windows alone; up to version 4 neither unknown device numbers nor restarts were counted; up to version 5
 /// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks; up to
 /// version 7 tasks did not watch for drift; up to version 8 neither reasons nor violations were counted; up to
-/// version 9 arrival went back with the wall clock; up to version 10 panels kept no labelled rows.
-const VERSION: u16 = 11;
+/// version 9 arrival went back with the wall clock; up to version 10 panels kept no labelled rows; up to version 11 nothing was
+/// known of second labels.
+const VERSION: u16 = 12;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {

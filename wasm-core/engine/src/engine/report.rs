@@ -61,6 +61,21 @@ impl State {
 
     fn write_task(&self, out: &mut String, task: &Task) {
         write_task(out, task);
+        out.push_str(",\"breaker\":");
+        match task.breaker() {
+            Some(breaker) => {
+                out.push('{');
+                let numbers = [
+                    ("open", u64::from(breaker.is_open())),
+                    ("opened", breaker.opened),
+                    ("held", breaker.held() as u64),
+                    ("dropped", breaker.dropped),
+                ];
+                write_numbers(out, &numbers);
+                out.push('}');
+            }
+            None => out.push_str("null"),
+        }
         out.push_str(",\"drift\":");
         write_drift(out, task, &self.table);
         out.push('}');
@@ -142,6 +157,9 @@ fn write_task(out: &mut String, task: &Task) {
         ("unmatched", counts.unmatched),
         ("unserved", counts.unserved),
         ("alarms", counts.alarms),
+        ("repeated", counts.repeated),
+        ("conflicting", counts.conflicting),
+        ("corrected", counts.corrected),
     ];
     write_numbers(out, &numbers);
     out.push_str(",\"error_sum\":");

@@ -2,6 +2,7 @@
 
 mod contract;
 mod drift;
+mod labels;
 mod parts;
 
 use super::*;
@@ -441,10 +442,11 @@ fn a_label_matures_the_latest_prediction_before_its_time() {
     let (engine, _) = run(&building(OCCUPIED), &log);
     let report = report(&engine);
     assert_eq!(fates(&engine, 1), [4, 0, 0, 0, 0, 1]);
-    // At 15 s: first the prediction at 10 s, then the one at 0 s.
-    assert_eq!(number(&report, "tasks.0.matured"), 2.0);
+    // At 15 s: the prediction at 10 s; another label for the same time is for the same one.
+    assert_eq!(number(&report, "tasks.0.matured"), 1.0);
+    assert_eq!(number(&report, "tasks.0.conflicting"), 1.0);
     assert_eq!(number(&report, "tasks.0.unmatched"), 2.0);
-    assert_eq!(number(&report, "tasks.0.pending"), 3.0);
+    assert_eq!(number(&report, "tasks.0.pending"), 4.0);
 }
 
 #[test]
@@ -466,8 +468,9 @@ fn a_label_with_a_number_counts_once_however_it_comes_again() {
     assert_eq!(fates(&engine, 1), [3, 0, 1, 0, 0, 0]);
     let report = report(&engine);
     assert_eq!(number(&report, "sources.1.gaps"), 2.0);
-    assert_eq!(number(&report, "tasks.0.matured"), 2.0);
-    // The same label without a number counts each time.
+    assert_eq!(number(&report, "tasks.0.matured"), 1.0);
+    assert_eq!(number(&report, "tasks.0.repeated"), 1.0);
+    // Without a number the same label is used each time, and teaches once.
     let (engine, _) = run(&building(OCCUPIED), &log);
     assert_eq!(fates(&engine, 1), [4, 0, 0, 0, 0, 0]);
 }

@@ -31,6 +31,13 @@ pub struct PanelRow {
 }
 
 impl PanelRow {
+    /// Numbers that it holds.
+    #[must_use]
+    pub fn numbers(&self) -> usize {
+        let lists = [&self.inputs, &self.predictions, &self.logs, &self.mixes, &self.served];
+        lists.iter().map(|list| list.len()).sum()
+    }
+
     /// Only these experts stay.
     pub fn keep(&mut self, kept: &[bool]) {
         for numbers in [&mut self.predictions, &mut self.logs] {

@@ -32,6 +32,8 @@ pub struct DriftPlan {
     pub features: bool,
     /// All features at once.
     pub multivariate: bool,
+    /// The labels of a topic, and the time they take.
+    pub labels: bool,
     /// Drift is put out for people to see.
     pub alert: bool,
     /// The coordinator is asked for what it has.
@@ -51,6 +53,7 @@ impl Default for DriftPlan {
             prediction: true,
             features: false,
             multivariate: false,
+            labels: false,
             alert: true,
             sync: false,
             adapt: false,
@@ -71,12 +74,13 @@ impl DriftPlan {
             alert: false,
             ..Self::default()
         };
-        for on in strings(value, "on", 4)? {
+        for on in strings(value, "on", 5)? {
             *match on.as_str() {
                 "error" => &mut plan.error,
                 "prediction" => &mut plan.prediction,
                 "features" => &mut plan.features,
                 "multivariate" => &mut plan.multivariate,
+                "labels" => &mut plan.labels,
                 _ => return Err(CoreError::BadPlan),
             } = true;
         }

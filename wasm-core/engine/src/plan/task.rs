@@ -37,6 +37,28 @@ impl TaskKind {
     }
 }
 
+/// What becomes of a second label that contradicts the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflicts {
+    /// The first one stays.
+    First,
+    /// The second one corrects it.
+    Last,
+    /// It is quarantined.
+    Quarantine,
+}
+
+/// What becomes of labels while their source's breaker is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BreakerPolicy {
+    /// There is none.
+    Off,
+    /// They are dropped.
+    Ignore,
+    /// They are held until it closes.
+    Hold,
+}
+
 /// Where a task's labels come from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LabelPlan {
@@ -45,14 +67,20 @@ pub struct LabelPlan {
     /// The key a label is for.
     pub key: Template,
     /// Where the label stands, then the time it is for if it has one (else it is for the latest prediction), then the
-    /// number of its sender if it has one.
+    /// number of its sender if it has one, then the prediction it is for if it names one.
     pub selection: Selection,
     /// True when the label has a time.
     pub has_time: bool,
     /// True when whoever labels numbers the labels of a topic.
     pub has_number: bool,
+    /// True when labels may name a prediction.
+    pub has_id: bool,
     /// True when the payload is the label.
     pub is_whole: bool,
+    /// What becomes of a second label that contradicts the first.
+    pub conflicts: Conflicts,
+    /// What becomes of labels that are suddenly others than they were.
+    pub breaker: BreakerPolicy,
     /// The path of the label as written: the target's name in the schema.
     pub path_text: String,
 }
@@ -125,6 +153,12 @@ impl TaskPlan {
             budget: budget(value)?,
             drift: DriftPlan::parse(value)?,
         };
+        let guarded = task
+            .label
+            .as_ref()
+            .is_some_and(|label| label.breaker != BreakerPolicy::Off);
+        let mut task = task;
+        task.drift.labels |= guarded;
         let complete = match task.kind {
             TaskKind::Forecast => task.target.is_some() && task.label.is_none() && task.horizon_ms > 0.0,
             TaskKind::Anomaly => task.target.is_some() && task.label.is_none() && task.threshold > 0.0,
@@ -142,8 +176,13 @@ impl LabelPlan {
             Some(_) => Some(path(value, "seq")?),
             None => None,
         };
-        let (has_time, has_number, is_whole) = (time.is_some(), number.is_some(), label.is_whole());
-        let paths: Vec<Path> = core::iter::once(label).chain(time).chain(number).collect();
+        let id = match value.get("id") {
+            Some(_) => Some(path(value, "id")?),
+            None => None,
+        };
+        let (has_time, has_number, has_id) = (time.is_some(), number.is_some(), id.is_some());
+        let is_whole = label.is_whole();
+        let paths: Vec<Path> = core::iter::once(label).chain(time).chain(number).chain(id).collect();
         if !paths.iter().all(Path::is_single) {
             return Err(CoreError::BadPlan);
         }
@@ -152,7 +191,20 @@ impl LabelPlan {
             selection: Selection::new(&paths)?,
             has_time,
             has_number,
+            has_id,
             is_whole,
+            conflicts: match value.get("conflicts").map(Value::as_str) {
+                None => Conflicts::First,
+                Some(Some("last")) => Conflicts::Last,
+                Some(Some("quarantine")) => Conflicts::Quarantine,
+                Some(_) => return Err(CoreError::BadPlan),
+            },
+            breaker: match value.get("breaker").map(Value::as_str) {
+                None => BreakerPolicy::Off,
+                Some(Some("ignore")) => BreakerPolicy::Ignore,
+                Some(Some("hold")) => BreakerPolicy::Hold,
+                Some(_) => return Err(CoreError::BadPlan),
+            },
             path_text: string(value, "path")?,
             topic,
         })

@@ -67,6 +67,24 @@ impl Task {
         });
     }
 
+    /// Watches a label and the time it took; what was found, if anything.
+    pub(super) fn watch_labelled(
+        &mut self,
+        watching: &Watching,
+        label: f64,
+        delay_ms: f64,
+        outputs: &mut Outputs,
+    ) -> Option<Evidence> {
+        let Learning { watch, features, .. } = self.learning.as_mut()?;
+        let plan = &self.definition.drift;
+        let mut last = None;
+        watch.labelled(watching.place(outputs), label, delay_ms, |found| {
+            watching.put_out(found, plan, features.names(), outputs);
+            last = Some(*found);
+        });
+        last
+    }
+
     /// Watches the error of a row whose label has come.
     pub(super) fn watch_matured(&mut self, watching: &Watching, score: Score, outputs: &mut Outputs) {
         let Some(Learning {

@@ -1,22 +1,26 @@
 //! Labels: who waits for one, who gets it, and what expires without. The label of a forecast is a later reading of its
 //! target, that of an anomaly the next one; regression and classification have a label topic.
 
+use super::breaker::Held;
 use super::drift::Watching;
-use super::{Label, Moment, Pending, Task};
+use super::settled::Settled;
+use super::{Aim, Label, Moment, Pending, Task};
 use crate::error::Result;
+use crate::names::NONE;
 use crate::output::{Outcome, Outputs};
+use crate::plan::Conflicts;
 use crate::series::Table;
 
 impl Task {
-    /// A label for a key, for the time it gives or else for the latest prediction; `newest_ms` is the key's event time.
-    /// The key is `None` for one that never had a reading; `task` is the task's index in the plan, `table` knows the keys.
+    /// A label for a key; `newest_ms` is the key's event time. The key is `None` for one that never had a reading; `task` is
+    /// the task's index in the plan, `table` knows the keys.
     ///
     /// # Errors
-    /// `Limit` for a class over the limit.
+    /// `Limit` for a class over the limit, `Conflict` for a second label that contradicts where the plan quarantines those.
     pub fn label(
         &mut self,
         (key, newest_ms): (Option<u32>, f64),
-        time_ms: Option<f64>,
+        aim: Aim,
         label: Label,
         (task, table): (usize, &Table),
         outputs: &mut Outputs,
@@ -29,36 +33,87 @@ impl Task {
             return Ok(());
         };
         self.expire_before(key, newest_ms - self.definition.wait_ms, task, outputs);
-        let pending = &self.keys[key as usize].pending;
-        let behind = time_ms.map_or(pending.len(), |time| {
-            pending.partition_point(|entry| entry.at_ms <= time)
-        });
-        let tolerance_ms = self.definition.tolerance_ms;
-        let near = |entry: &Pending| time_ms.is_none_or(|time| time - entry.at_ms <= tolerance_ms);
-        let found = behind.checked_sub(1).filter(|&at| near(&pending[at]));
-        let (Some(at), Some(learning)) = (found, &mut self.learning) else {
-            self.counts.unmatched += 1;
+        let (Some(plan), Some(learning)) = (&self.definition.label, &self.learning) else {
             return Ok(());
         };
+        let (conflicts, breaker) = (plan.conflicts, plan.breaker);
+        let again = learning.settled.find(key, aim, newest_ms);
+        let found = self.aimed_at(key, aim);
+        if again.is_none() && found.is_none() {
+            self.counts.unmatched += 1;
+            return Ok(());
+        }
+        let learning = self.learning.as_mut().expect("nothing was served without");
         let (number, outcome) = match label {
             Label::Number(number) => (number, Outcome::Number(number)),
             Label::Class(name) => (f64::from(learning.learner.intern_class(name)?), Outcome::Class(name)),
         };
-        let entry = self.keys[key as usize].pending.remove(at).expect("found above");
-        outputs.outcome(task, entry.slot, outcome);
+        if let Some(place) = again {
+            return self.label_again(place, number, conflicts);
+        }
+        let pending = &mut self.keys[key as usize].pending;
+        let entry = found.and_then(|at| pending.remove(at)).expect("found above");
+        let (slot, at_ms) = (entry.slot, entry.at_ms);
         let watching = Watching {
             task,
             table,
             key,
-            at_ms: entry.at_ms,
+            at_ms,
         };
-        self.mature(entry.slot, number, &watching, outputs);
+        if self.breaks(&watching, number, newest_ms - at_ms, breaker, outputs) {
+            let held = Held {
+                slot,
+                key,
+                at_ms,
+                label: number,
+            };
+            self.hold_back(held, breaker, task, outputs);
+            return Ok(());
+        }
+        outputs.outcome(task, slot, outcome);
+        let keep = conflicts == Conflicts::Last;
+        self.settle(slot, number, &watching, keep, outputs);
+        let settled = Settled {
+            key,
+            id: entry.id,
+            time_ms: aim.time_ms.filter(|_| aim.id.is_none()).unwrap_or(f64::NAN),
+            label: number,
+            slot: if keep { slot } else { NONE },
+            until_ms: at_ms + self.definition.wait_ms,
+        };
+        if let Some(learning) = &mut self.learning {
+            learning.settled.push(settled, &mut learning.learner);
+        }
         Ok(())
     }
 
+    /// Place of the pending prediction that a label is for: the one it names, else the latest one not after its time and
+    /// within the tolerance, else the latest.
+    fn aimed_at(&self, key: u32, aim: Aim) -> Option<usize> {
+        let pending = &self.keys[key as usize].pending;
+        if let Some(id) = aim.id {
+            return pending.iter().position(|entry| entry.id == id);
+        }
+        let behind = aim.time_ms.map_or(pending.len(), |time| {
+            pending.partition_point(|entry| entry.at_ms <= time)
+        });
+        let tolerance_ms = self.definition.tolerance_ms;
+        let near = |entry: &Pending| aim.time_ms.is_none_or(|time| time - entry.at_ms <= tolerance_ms);
+        behind.checked_sub(1).filter(|&at| near(&pending[at]))
+    }
+
     pub(super) fn mature(&mut self, slot: u32, label: f64, watching: &Watching, outputs: &mut Outputs) {
+        self.settle(slot, label, watching, false, outputs);
+    }
+
+    /// Scores and teaches a row; one that is kept can be corrected.
+    fn settle(&mut self, slot: u32, label: f64, watching: &Watching, keep: bool, outputs: &mut Outputs) {
         let learning = self.learning.as_mut().expect("nothing was served without");
-        let score = learning.learner.learn(slot, label);
+        let score = if keep {
+            learning.learner.learn_and_keep(slot, label)
+        } else {
+            learning.learner.learn(slot, label)
+        };
         self.pending -= 1;
         self.counts.matured += 1;
         self.counts.error_sum += score.error;

@@ -90,6 +90,7 @@ impl Task {
                 slot: served.slot,
                 at_ms: moment.time_ms,
                 value: served.value,
+                id: (outputs.offset(), outputs.ordinal()),
             });
         }
         self.pending += 1;

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::breaker::Breaker;
 use super::served::{SERVED_HASH_BYTES, Served};
+use super::settled::{Id, SecondLabels};
 use super::{Counts, KeyState, Learning, Pending, Task};
 use crate::codec::{Reader, Writer};
 use crate::drift::watch::Watch;
@@ -12,6 +14,9 @@ use crate::learner::Learner;
 use crate::parts::Tracked;
 use crate::plan::{Plan, TaskPlan};
 use crate::series::Table;
+
+/// Of predictions that were made before they had names.
+const NO_ID: Id = (u64::MAX, u32::MAX);
 
 impl Task {
     /// Appends the state; the plan says what the task is.
@@ -43,6 +48,10 @@ impl Task {
         }
         learning.learner.save(writer);
         learning.watch.save(writer);
+        let counts = [self.counts.repeated, self.counts.conflicting, self.counts.corrected];
+        counts.into_iter().for_each(|count| writer.u64(count));
+        learning.settled.save(writer);
+        learning.breaker.save(writer);
         writer.u32(u32::try_from(self.keys.len()).expect("indexes are u32"));
         self.keys.save(6, writer, |key, writer| {
             writer.f64(key.served_ms);
@@ -56,6 +65,8 @@ impl Task {
                 writer.u32(entry.slot);
                 writer.f64(entry.at_ms);
                 writer.f64(entry.value);
+                writer.u64(entry.id.0);
+                writer.u32(entry.id.1);
             }
         });
     }
@@ -108,6 +119,13 @@ impl Task {
             let features = learning.features.names().len();
             learning.watch = Watch::load(&definition.drift, features, table.keys.len(), reader)?;
         }
+        if version >= 12 {
+            task.counts.repeated = reader.u64()?;
+            task.counts.conflicting = reader.u64()?;
+            task.counts.corrected = reader.u64()?;
+            learning.settled = SecondLabels::load(reader)?;
+            learning.breaker = Breaker::load(table.keys.len(), reader)?;
+        }
         let past_length = learning.features.past_length();
         for _ in 0..reader.count(28)? {
             let (served_ms, past, scale, errors) = (reader.f64()?, reader.f64s()?, reader.f64()?, reader.u32()?);
@@ -119,7 +137,12 @@ impl Task {
             let count = reader.count(20)?;
             let pending = (0..count).map(|_| {
                 let (slot, at_ms, value) = (reader.u32()?, reader.f64()?, reader.f64()?);
-                Ok(Pending { slot, at_ms, value })
+                let id = if version >= 12 {
+                    (reader.u64()?, reader.u32()?)
+                } else {
+                    NO_ID
+                };
+                Ok(Pending { slot, at_ms, value, id })
             });
             let pending: VecDeque<Pending> = pending.collect::<Result<_>>()?;
             task.pending += pending.len() as u64;
@@ -139,9 +162,11 @@ impl Task {
                 served: vectors,
             });
         }
+        task.pending += learning.breaker.held() as u64;
+        let held: Vec<u32> = learning.settled.slots().chain(learning.breaker.slots()).collect();
         task.learning = Some(learning);
         let slots = task.keys.iter().flat_map(|key| &key.pending).map(|entry| entry.slot);
-        task.check_slots(slots.collect())?;
+        task.check_slots(slots.chain(held).collect())?;
         let counts = &task.counts;
         let settled = counts
             .matured
@@ -179,6 +204,7 @@ impl Counts {
             releases: reader.u64()?,
             error_sum: reader.f64()?,
             baseline_sum: reader.f64()?,
+            ..Self::default()
         })
     }
 }

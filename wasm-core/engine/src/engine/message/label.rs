@@ -9,7 +9,7 @@ use crate::output::Outputs;
 use crate::plan::TaskKind;
 use crate::repeat::device_number;
 use crate::route::LabelRoute;
-use crate::task::Label;
+use crate::task::{Aim, Id, Label};
 use crate::time::event_time_ms;
 use crate::wire::Publish;
 use crate::zone::Zone;
@@ -34,7 +34,7 @@ impl State {
         if let Err(error) = decode::decode(&Format::Json, publish.payload, 0.0, &label.selection, decoded) {
             // A payload that is the label itself may be bare text.
             let bare = publish.payload.trim_ascii();
-            if !label.is_whole || label.has_time || bare.is_empty() {
+            if !label.is_whole || label.has_time || label.has_id || bare.is_empty() {
                 return Err(error);
             }
             decoded.set_whole(&label.selection, Found::Text(Text::plain(bare)));
@@ -51,6 +51,15 @@ impl State {
                 .whole(&label.selection, 1 + usize::from(label.has_time))
                 .number()
         });
+        let id = if label.has_id {
+            let found = decoded.whole(
+                &label.selection,
+                1 + usize::from(label.has_time) + usize::from(label.has_number),
+            );
+            prediction_id(&found, &mut self.label_text)?
+        } else {
+            None
+        };
         if let Some(number) = number.and_then(device_number)
             && self.is_repeated_label(route, publish, number, time_ms)?
         {
@@ -67,9 +76,22 @@ impl State {
         }
         let key = (route.key != NONE).then_some(route.key);
         let newest_ms = key.map_or(f64::NEG_INFINITY, |key| self.table.keys[key as usize].newest_ms);
-        self.tasks[route.task].label((key, newest_ms), time_ms, value, (route.task, &self.table), outputs)?;
+        let aim = Aim { id, time_ms };
+        self.tasks[route.task].label((key, newest_ms), aim, value, (route.task, &self.table), outputs)?;
         Ok(Fate::Used)
     }
+}
+
+/// The prediction that a label names, `offset-ordinal`; `None` when it names none.
+fn prediction_id(found: &Found, text: &mut String) -> Result<Option<Id>> {
+    if matches!(found, Found::Absent | Found::Other) {
+        return Ok(None);
+    }
+    text.clear();
+    found.append_name(text)?;
+    let (offset, ordinal) = text.split_once('-').ok_or(CoreError::NoReading)?;
+    let id = offset.parse().ok().zip(ordinal.parse().ok());
+    id.map(Some).ok_or(CoreError::NoReading)
 }
 
 /// The class that a label names: its text, or the shortest text of its number.

@@ -46,6 +46,7 @@ it.skipIf(mosquittoAbsent !== null)(
           ['r1', 'r2'].map((room) => ({ topic: `rooms/${room}/${field}`, payload: `${n}.5` })),
         ),
         { topic: 'weather/roof/state', payload: JSON.stringify({ wind: { speed: 3.25 }, raw: [1, 2] }) },
+        { topic: 'site/pump', payload: JSON.stringify({ on: 'yes', bar: 2 + n / 10 }) },
         { topic: 'camera/door', payload: Buffer.from([0xff, 0xd8, 0xff, 0xe0]) },
         { topic: 'chat', payload: 'hello' },
       ];
@@ -57,6 +58,15 @@ it.skipIf(mosquittoAbsent !== null)(
       retain: true,
       qos: 1,
     });
+    const pump = {
+      ...{ dev: { ids: 'pump', name: 'Pump' }, o: { name: 'x' }, stat_t: 'site/pump' },
+      cmps: {
+        on: { p: 'binary_sensor', val_tpl: '{{ value_json.on }}', pl_on: 'yes', pl_off: 'no' },
+        bar: { p: 'sensor', val_tpl: '{{ value_json.bar }}', unit_of_meas: 'bar' },
+        psi: { p: 'sensor', val_tpl: '{{ value_json.bar * 14.5 }}', unit_of_meas: 'psi' },
+      },
+    };
+    await client.publishAsync('homeassistant/device/pump/config', JSON.stringify(pump), { retain: true, qos: 1 });
     await client.publishAsync('zigbee2mqtt/bridge/state', 'online', { retain: true, qos: 1 });
     let n = 0;
     const sending = setInterval(() => void send(++n), 300);
@@ -75,6 +85,9 @@ it.skipIf(mosquittoAbsent !== null)(
       expect(out).toContain('time: "ts"');
       expect(out).toContain('seq: "seq"');
       expect(out).toMatch(/"speed": "wind\.speed" # m\/s/);
+      expect(out).toContain('"on": { path: "on", values: {"yes":1,"no":0} }');
+      expect(out).toContain('"bar": "bar" # bar');
+      expect(out).toMatch(/# Announced to Home Assistant and not read: 1 entities\.\n# .*value_json\.bar \* 14\.5/);
       expect(out).toContain('# Not mapped: 2 topics.');
       expect(out).toContain('camera/door: no text, for example 0xffd8ffe0');
       expect(out).toMatch(

@@ -1,6 +1,6 @@
 /** From what was heard to a configuration that `rivulet run` takes, with comments for people. */
 import { type Core, parseConfig, RivuletError } from '@rivulet/host';
-import { type Entity, entities } from './home_assistant.ts';
+import { type Entity, entities, type NotRead } from './home_assistant.ts';
 import type { Heard, Listening } from './listen.ts';
 import { type Recognised, recognise } from './recognise.ts';
 import { type Guess, guess, type Unmapped } from './unknown.ts';
@@ -54,6 +54,7 @@ export function describe(core: Core, listening: Listening, where: { url: string;
     'sources:',
     ...sources.flat(),
     ...unmappedLines(unmapped),
+    ...notReadLines(announced.notRead),
     '',
   ].join('\n');
   parseConfig(yaml, 'what was discovered'); // What is printed here runs.
@@ -66,7 +67,9 @@ function announcedSources(all: readonly Entity[], rest: readonly Heard[]): Guess
     const own = all.filter(({ topic }) => topic === heard.topic);
     const first = own[0];
     if (first === undefined) return [];
-    const fields = [...new Map(own.map(({ field, path }) => [field, { name: field, path }])).values()].slice(0, 60);
+    const fields = [
+      ...new Map(own.map(({ field, path, values }) => [field, { name: field, path, values }])).values(),
+    ].slice(0, 60);
     const format = own.every(({ path }) => path === '') ? 'number' : 'json';
     const key = (first.device ?? heard.topic).replaceAll(/[{}]/g, '');
     return [{ topic: heard.topic, format, key, fields, time: null, seq: null, topics: [heard] }];
@@ -108,9 +111,10 @@ function plainSource(found: Guess, seconds: number, units: Units): string[] {
     `    format: ${format}`,
     ...(key === null ? [] : [`    key: ${quoted(key)}`]),
     ...(fields.length > 0 ? ['    fields:'] : []),
-    ...fields.map(({ name, path }) => {
+    ...fields.map(({ name, path, values }) => {
       const said = unit.get(name);
-      return `      ${quoted(name)}: ${quoted(path)}${said === undefined ? '' : ` # ${printable(said)}`}`;
+      const reads = values ? `{ path: ${quoted(path)}, values: ${JSON.stringify(values)} }` : quoted(path);
+      return `      ${quoted(name)}: ${reads}${said === undefined ? '' : ` # ${printable(said)}`}`;
     }),
     ...(time === null ? [] : [`    time: ${quoted(time)} # the device's own`]),
     ...(time === null && format === 'json' ? ['    # no time in it: messages are of their arrival'] : []),
@@ -138,6 +142,16 @@ function unmappedLines(unmapped: readonly Unmapped[]): string[] {
       .slice(0, UNMAPPED_SHOWN_MAX)
       .map(({ heard, why }) => `# ${printable(heard.topic)}: ${why}, for example ${example(heard.samples.at(-1))}`),
     ...(unmapped.length > UNMAPPED_SHOWN_MAX ? [`# … and ${unmapped.length - UNMAPPED_SHOWN_MAX} more`] : []),
+  ];
+}
+
+function notReadLines(notRead: readonly NotRead[]): string[] {
+  if (notRead.length === 0) return [];
+  return [
+    '',
+    `# Announced to Home Assistant and not read: ${notRead.length} entities.`,
+    ...notRead.slice(0, UNMAPPED_SHOWN_MAX).map(({ topic, why }) => comment(`${topic}: ${why}`).trimStart()),
+    ...(notRead.length > UNMAPPED_SHOWN_MAX ? [`# … and ${notRead.length - UNMAPPED_SHOWN_MAX} more`] : []),
   ];
 }
 

@@ -1,23 +1,36 @@
 /**
- * What Home Assistant's discovery says of topics (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery): units and paths, from
- * the configurations that publishers keep at the broker.
+ * What Home Assistant's discovery says of topics (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery): units, words and
+ * paths, from the configurations that publishers keep at the broker, one entity each or all of a device in one. The newest of each
+ * counts; an empty one takes its entity away.
  */
 
 import type { Heard } from './listen.ts';
 import { last } from './payload.ts';
 
-const CONFIG_TOPIC = /^(.+)\/(sensor|binary_sensor|number)\/(?:[^/]+\/)?[^/]+\/config$/;
+/** Components whose state is a number, or one of two words. */
+const NUMBERS = ['sensor', 'number'];
+const SWITCHES = ['binary_sensor', 'switch'];
+const OTHERS =
+  'alarm_control_panel|button|camera|climate|cover|device|device_automation|device_tracker|event|fan|humidifier|image|lawn_mower|light|lock|notify|scene|select|siren|tag|text|update|vacuum|valve|water_heater';
+const CONFIG_TOPIC = new RegExp(`^.+?/(${[...NUMBERS, ...SWITCHES].join('|')}|${OTHERS})/(?:[^/]+/)?[^/]+/config$`);
 /** `{{ value_json.a['b'] | round(1) }}`: filters that change no more than digits may follow. */
 const TEMPLATE =
   /^\{\{-?\s*value_json((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\]]+'|"[^"\]]+"|\d+)\s*\])+)\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\))?\s*)*-?\}\}$/;
 const WHOLE = /^\{\{-?\s*value\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\))?\s*)*-?\}\}$/;
-const SHORT = {
-  stat_t: 'state_topic',
-  val_tpl: 'value_template',
-  unit_of_meas: 'unit_of_measurement',
-  dev: 'device',
-  obj_id: 'object_id',
-} as const;
+/** Abbreviations of what is looked at (https://www.home-assistant.io/integrations/mqtt/#supported-abbreviations-in-mqtt-discovery-messages). */
+const SHORT: Readonly<Record<string, string>> = {
+  state_topic: 'stat_t',
+  value_template: 'val_tpl',
+  unit_of_measurement: 'unit_of_meas',
+  device: 'dev',
+  object_id: 'obj_id',
+  components: 'cmps',
+  platform: 'p',
+  payload_on: 'pl_on',
+  payload_off: 'pl_off',
+  state_on: 'stat_on',
+  state_off: 'stat_off',
+};
 
 /** An entity whose number stands at a path. */
 export interface Entity {
@@ -26,42 +39,119 @@ export interface Entity {
   field: string;
   unit: string | null;
   device: string | null;
+  /** Words that stand for a number. */
+  values: Record<string, number> | null;
 }
 
-/** The entities that were announced, and the topics that announced them. */
-export function entities(topics: readonly Heard[]): { entities: Entity[]; announcing: Heard[] } {
-  const announcing = topics.filter(({ topic }) => CONFIG_TOPIC.test(topic));
-  const found = announcing.flatMap(({ samples }) => entity(samples.at(-1)) ?? []);
-  return { entities: found, announcing };
+/** An entity that was announced and cannot be read. */
+export interface NotRead {
+  topic: string;
+  why: string;
 }
 
-function entity(payload: Buffer | undefined): Entity[] | null {
-  let config: Record<string, unknown>;
+interface Announced {
+  entities: Entity[];
+  notRead: NotRead[];
+  /** The topics that announced them. */
+  announcing: Heard[];
+}
+
+type Json = Record<string, unknown>;
+
+/** The entities that were announced. */
+export function entities(topics: readonly Heard[]): Announced {
+  const found: Announced = { entities: [], notRead: [], announcing: [] };
+  for (const heard of topics) {
+    const component = CONFIG_TOPIC.exec(heard.topic)?.[1];
+    const newest = heard.samples.at(-1);
+    const config = component === undefined ? null : asObject(newest);
+    if (component === undefined || config === null) {
+      // An empty configuration takes an entity away: it is no reading either.
+      if (component !== undefined && newest?.length === 0) found.announcing.push(heard);
+      continue;
+    }
+    found.announcing.push(heard);
+    const parts = component === 'device' ? componentsOf(config) : [{ component, config }];
+    for (const part of parts) {
+      const entity = entityOf(part.component, part.config);
+      if (entity === null) continue;
+      if ('why' in entity) found.notRead.push({ topic: heard.topic, why: entity.why });
+      else found.entities.push(entity);
+    }
+  }
+  for (const entity of found.entities) entity.field = ownField(entity, found.entities);
+  return found;
+}
+
+/** The entities of a device in one configuration: what stands around them holds for all. */
+function componentsOf(config: Json): { component: string; config: Json }[] {
+  const { components, cmps, ...shared } = config;
+  return Object.entries(plain(components ?? cmps)).map(([id, own]) => {
+    const merged = { ...shared, object_id: id, ...plain(own) };
+    return { component: text(get(merged, 'platform')) ?? '', config: merged };
+  });
+}
+
+/** Null for one that has no state to be read. */
+function entityOf(component: string, config: Json): Entity | { why: string } | null {
+  const isSwitch = SWITCHES.includes(component);
+  const topic = topicOf(config);
+  if (topic === null || !(isSwitch || NUMBERS.includes(component))) return null;
+  if (/[+#]/.test(topic)) return { why: `its state_topic ${topic} has a wildcard` };
+  const template = text(get(config, 'value_template'));
+  const path = pathOf(template);
+  if (path === null) return { why: `its value_template does more than read a value: ${template}` };
+  const device = plain(get(config, 'device'));
+  const ids = device.identifiers ?? device.ids;
+  const id = text(get(config, 'object_id')) ?? text(config.name) ?? 'value';
+  return {
+    ...{ topic, path, field: clean(path === '' ? id : last(path)) },
+    unit: text(get(config, 'unit_of_measurement')),
+    device: text(device.name) ?? text(Array.isArray(ids) ? ids[0] : ids),
+    values: isSwitch ? wordsOf(config) : null,
+  };
+}
+
+function topicOf(config: Json): string | null {
+  const base = text(config['~']) ?? '';
+  return text(get(config, 'state_topic'))?.replace(/^~|~$/, () => base) ?? null;
+}
+
+function wordsOf(config: Json): Record<string, number> {
+  const word = (state: string, payload: string, usual: string): string =>
+    String(get(config, state) ?? get(config, payload) ?? usual);
+  return { [word('state_on', 'payload_on', 'ON')]: 1, [word('state_off', 'payload_off', 'OFF')]: 0 };
+}
+
+/** Two entities of a topic whose paths end alike (`in.temp`, `out.temp`) are told apart by all of the path. */
+function ownField({ topic, path, field }: Entity, all: readonly Entity[]): string {
+  const alike = all.some((other) => other.topic === topic && other.path !== path && last(other.path) === last(path));
+  return alike ? clean(path.replaceAll(/[.[\]']+/g, '_').replaceAll(/^_|_$/g, '')) : field;
+}
+
+function get(config: Json, name: string): unknown {
+  return config[name] ?? config[SHORT[name] ?? name];
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function clean(name: string): string {
+  return name.replaceAll(/[{}]/g, '');
+}
+
+function plain(value: unknown): Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : {};
+}
+
+function asObject(payload: Buffer | undefined): Json | null {
   try {
-    config = JSON.parse(String(payload));
+    const value: unknown = JSON.parse(String(payload));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : null;
   } catch {
     return null;
   }
-  if (typeof config !== 'object' || config === null) return null;
-  const get = (name: string): unknown => {
-    const short = Object.entries(SHORT).find(([, long]) => long === name)?.[0] ?? name;
-    return config[name] ?? config[short];
-  };
-  const text = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
-  const base = text(config['~']) ?? '';
-  const topic = text(get('state_topic'))?.replace(/^~|~$/, base) ?? null;
-  const path = pathOf(text(get('value_template')));
-  if (topic === null || path === null || /[+#]/.test(topic)) return null;
-  const device = get('device') as { name?: unknown; identifiers?: unknown; ids?: unknown } | undefined;
-  const ids = device?.identifiers ?? device?.ids;
-  const field = path === '' ? (text(get('object_id')) ?? text(config.name) ?? 'value') : last(path);
-  return [
-    {
-      ...{ topic, path, field: field.replaceAll(/[{}]/g, '') },
-      unit: text(get('unit_of_measurement')),
-      device: text(device?.name) ?? text(Array.isArray(ids) ? ids[0] : ids),
-    },
-  ];
 }
 
 /** The path that a template reads; null when it does more than that. */
@@ -71,6 +161,7 @@ function pathOf(template: string | null): string | null {
   if (steps === undefined) return null;
   return steps
     .replaceAll(/\[\s*["']([^"'\]]+)["']\s*\]/g, "['$1']")
+    .replaceAll(/\[\s*(\d+)\s*\]/g, '[$1]')
     .replaceAll(/\['([A-Za-z_]\w*)'\]/g, '.$1')
     .replace(/^\./, '');
 }

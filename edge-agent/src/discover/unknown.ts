@@ -8,7 +8,8 @@ export interface Guess {
   topic: string;
   format: 'json' | 'number' | 'influx' | 'senml';
   key: string | null;
-  fields: { name: string; path: string }[];
+  /** `values`: words that stand for a number. */
+  fields: { name: string; path: string; values?: Record<string, number> | null }[];
   time: string | null;
   seq: string | null;
   topics: Heard[];

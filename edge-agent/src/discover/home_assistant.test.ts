@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { entities } from './home_assistant.ts';
+
+const announce = (topic: string, ...configs: unknown[]) => ({
+  topic: `homeassistant/${topic}/config`,
+  samples: configs.map((config) => Buffer.from(typeof config === 'string' ? config : JSON.stringify(config))),
+  live: 0,
+});
+const dev = { dev: { ids: ['0x1'], name: 'Plug' } };
+
+describe('what Home Assistant is told of', () => {
+  it('an_entity_has_topic_path_unit_and_device_in_full_or_abbreviated', () => {
+    const long = {
+      state_topic: 'a/b',
+      value_template: "{{ value_json['x y'].z | float }}",
+      unit_of_measurement: 'W',
+      device: { identifiers: 'i' },
+    };
+    const short = { '~': 'a', stat_t: '~/b', val_tpl: '{{ value_json.v[0] | round(1) }}', unit_of_meas: 'V', ...dev };
+    expect(entities([announce('sensor/l', long), announce('sensor/n/s', short)]).entities).toEqual([
+      { topic: 'a/b', path: "['x y'].z", field: 'z', unit: 'W', device: 'i', values: null },
+      { topic: 'a/b', path: 'v[0]', field: expect.any(String), unit: 'V', device: 'Plug', values: null },
+    ]);
+  });
+
+  it('the_newest_configuration_counts_and_an_empty_one_takes_the_entity_away', () => {
+    const config = (topic: string) => ({ stat_t: topic, name: 'v' });
+    const heard = entities([announce('sensor/a', config('old'), config('new')), announce('sensor/b', config('x'), '')]);
+    expect(heard.entities.map(({ topic }) => topic)).toEqual(['new']);
+    expect(heard.announcing).toHaveLength(2);
+  });
+
+  it('all_entities_of_a_device_may_stand_in_one_configuration', () => {
+    const device = {
+      ...{ ...dev, o: { name: 'x' }, stat_t: 'plug/state' },
+      cmps: {
+        power: { p: 'sensor', val_tpl: '{{ value_json.power }}', unit_of_meas: 'W' },
+        relay: { p: 'switch', val_tpl: '{{ value_json.relay }}', stat_on: 'closed', stat_off: 'open' },
+        restart: { p: 'button', cmd_t: 'plug/restart' },
+      },
+    };
+    expect(entities([announce('device/0x1', device)]).entities).toEqual([
+      { topic: 'plug/state', path: 'power', field: 'power', unit: 'W', device: 'Plug', values: null },
+      {
+        topic: 'plug/state',
+        path: 'relay',
+        field: 'relay',
+        unit: null,
+        device: 'Plug',
+        values: { closed: 1, open: 0 },
+      },
+    ]);
+  });
+
+  it('paths_that_end_alike_are_told_apart', () => {
+    const at = (path: string) => ({ stat_t: 't', val_tpl: `{{ value_json.${path} }}` });
+    const { entities: found } = entities([announce('sensor/a', at('in.temp')), announce('sensor/b', at('out.temp'))]);
+    expect(found.map(({ field }) => field)).toEqual(['in_temp', 'out_temp']);
+  });
+
+  it.each([
+    [{ stat_t: 't', val_tpl: '{{ value_json.t * 9 / 5 + 32 }}' }, 'does more than read a value'],
+    [{ stat_t: 't/+/x' }, 'has a wildcard'],
+  ])('%j_is_listed_with_why_it_is_not_read', (config, why) => {
+    const { notRead, entities: found } = entities([announce('sensor/a', config)]);
+    expect(found).toEqual([]);
+    expect(notRead).toEqual([{ topic: 'homeassistant/sensor/a/config', why: expect.stringContaining(why) }]);
+  });
+
+  it.each(['{', '[]', 'null', '7', '{"stat_t":7}', '{"cmps":7}', '{"cmps":{"a":null}}', '{"dev":[]}'])(
+    'any_payload_is_taken_or_passed_over: %s',
+    (payload) => {
+      expect(entities([announce('device/a', payload), announce('sensor/a', payload)]).entities).toEqual([]);
+    },
+  );
+});

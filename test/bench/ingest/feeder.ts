@@ -26,7 +26,7 @@ const WRITE_BYTES = 256 * 1024;
 
 export interface FeederJob extends Played {
   mode: 'broker' | 'publisher';
-  /** Port of the real broker (`publisher`). */
+  /** Port of the real broker (`publisher`), or the one to listen on; 0: any. */
   port: number;
 }
 
@@ -175,7 +175,7 @@ async function beBroker(): Promise<void> {
     });
     socket.on('error', () => socket.destroy());
   });
-  server.listen(0, '127.0.0.1');
+  server.listen({ port: job.port, host: '127.0.0.1', reusePort: job.port !== 0 });
   await once(server, 'listening');
   const address = server.address();
   say({ event: 'listening', port: typeof address === 'object' && address !== null ? address.port : 0 });

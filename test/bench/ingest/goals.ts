@@ -1,4 +1,5 @@
 /** The goals of the intake, and whether this run met them. Only what was measured is judged. */
+import type { HourFigures } from './hour.ts';
 import type { CheckpointFigures } from './pause.ts';
 import type { ReplayFigures } from './replay.ts';
 import type { RestartFigures } from './restart.ts';
@@ -36,9 +37,23 @@ export interface Extra {
   checkpoint: readonly CheckpointFigures[] | null;
   replay: ReplayFigures | null;
   restart: RestartFigures | null;
+  hour: HourFigures | null;
 }
 
-export function goalsOf(figures: readonly Figures[], { checkpoint, replay, restart }: Extra): Goals {
+/** The cases that a goal is about. */
+export const JUDGED: readonly string[] = [
+  ...['mqttjs-empty', 'agent'].map((subject) => `mosquitto/qos1/2000/${subject}`),
+  ...['mqttjs-empty', 'agent', 'agent-latency', 'agent-throughput'].map((subject) => `mosquitto/qos1/10000/${subject}`),
+  ...['mqttjs-empty', 'agent-throughput'].map((subject) => `mosquitto/qos1/flat/${subject}`),
+  'feeder/qos1/flat/agent',
+  ...['mqttjs-empty', 'agent'].map((subject) => `mosquitto-tls/qos1/10000/${subject}`),
+  ...['checkpoint', 'replay', 'restart'],
+];
+
+/** Memory is flat when it grows by no more than this from the second tenth of an hour to its last. */
+const GROWTH_MAX = 1.1;
+
+export function goalsOf(figures: readonly Figures[], { checkpoint, replay, restart, hour }: Extra): Goals {
   const find = (name: string): Figures | undefined => figures.find((row) => row.case === name);
   const ratio = (point: string, subject: string): number | null => {
     const [agent, empty] = [find(`${point}/${subject}`), find(`${point}/mqttjs-empty`)];
@@ -101,6 +116,15 @@ export function goalsOf(figures: readonly Figures[], { checkpoint, replay, resta
     ' ms',
   );
   judge(`RSS < 100 MiB (${point})`, values.rss_mib, 100, ' MiB');
+  if (hour !== null) {
+    const [, second = Number.NaN] = hour.rss_mib;
+    const last = hour.rss_mib.at(-1) ?? Number.NaN;
+    goals.push({
+      goal: `RSS flat: at most ${GROWTH_MAX} x from the second to the last tenth of ${hour.messages / 1e6} million messages`,
+      found: `${second.toFixed(1)} MiB, then ${last.toFixed(1)}`,
+      met: last <= GROWTH_MAX * second,
+    });
+  }
   return { ...values, goals };
 }
 

@@ -10,7 +10,8 @@ import { mosquittoAbsent } from '../../support/mosquitto.ts';
 import { describeMachine, median } from '../machine.ts';
 import { startBroker } from './broker.ts';
 import { CASES, type Case, caseName, messagesOf, SUBJECTS } from './cases.ts';
-import { goalsOf } from './goals.ts';
+import { goalsOf, JUDGED } from './goals.ts';
+import { measureHour } from './hour.ts';
 import { measureCheckpoint } from './pause.ts';
 import { measureReplay } from './replay.ts';
 import { measureRestart } from './restart.ts';
@@ -23,6 +24,8 @@ const HELP = `Usage: npm run bench -- ingest [options]
   --json            one JSON document on standard output (the table goes to standard error)
   --short           two rounds of half the length instead of five
   --rounds N        that many rounds
+  --goals           only what a goal is about: the cases that are compared, checkpoint, replay and restart
+  --hour            only an hour's worth of messages as fast as they are taken, for the flatness of memory (--short: ten minutes')
   --case PATTERN    only cases whose name holds this text, such as mosquitto/qos1/10000 or flat/agent; several times: any;
                     \`checkpoint\`, \`replay\` and \`restart\` are cases too
   --profile DIR     a CPU profile of every agent and subject, into DIR
@@ -38,6 +41,8 @@ export async function run(argv: string[]): Promise<number> {
       json: { type: 'boolean' },
       short: { type: 'boolean' },
       rounds: { type: 'string' },
+      goals: { type: 'boolean' },
+      hour: { type: 'boolean' },
       case: { type: 'string', multiple: true, default: [''] },
       profile: { type: 'string' },
       list: { type: 'boolean' },
@@ -48,7 +53,8 @@ export async function run(argv: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const wanted = (name: string): boolean => values.case.some((pattern) => name.includes(pattern));
+  const wanted = (name: string): boolean =>
+    !values.hour && values.case.some((pattern) => name.includes(pattern)) && (!values.goals || JUDGED.includes(name));
   const cases = CASES.filter((one) => wanted(caseName(one)) && (one.from === 'feeder' || mosquittoAbsent === null));
   if (values.list) {
     console.log([...CASES.map(caseName), 'checkpoint', 'replay', 'restart'].join('\n'));
@@ -74,16 +80,16 @@ export async function run(argv: string[]): Promise<number> {
     const checkpoint = wanted('checkpoint') ? await measureCheckpoint(short) : null;
     const replay = wanted('replay') ? await measureReplay(short) : null;
     const restart = wanted('restart') ? await measureRestart(directory, short) : null;
-    const goals = goalsOf(figures, { checkpoint, replay, restart });
-    printTable({ say, figures, checkpoint, replay, restart, goals });
+    const hour = values.hour ? await measureHour(directory, short) : null;
+    const extra = { checkpoint, replay, restart, hour };
+    const goals = goalsOf(figures, extra);
+    printTable({ say, figures, ...extra, goals });
     if (values.json) {
       const workload = {
         series: SERIES,
         messages_per_prediction: { '2000': messagesPerPrediction(2000), '10000': messagesPerPrediction(10_000) },
       };
-      console.log(
-        JSON.stringify({ machine, rounds, workload, ...goals, checkpoint, replay, restart, cases: figures }, null, 2),
-      );
+      console.log(JSON.stringify({ machine, rounds, workload, ...goals, ...extra, cases: figures }, null, 2));
     }
     return 0;
   } finally {

@@ -1,9 +1,6 @@
 /** The bench's result for people. */
 import type { Case } from './cases.ts';
-import type { Goals } from './goals.ts';
-import type { CheckpointFigures } from './pause.ts';
-import type { ReplayFigures } from './replay.ts';
-import type { RestartFigures } from './restart.ts';
+import type { Extra, Goals } from './goals.ts';
 
 /** Medians over the rounds of one case. */
 export interface Figures extends Case {
@@ -25,15 +22,10 @@ export interface Figures extends Case {
   not_used?: number;
 }
 
-export function printTable(result: {
-  say(line: string): void;
-  figures: readonly Figures[];
-  checkpoint: CheckpointFigures[] | null;
-  replay: ReplayFigures | null;
-  restart: RestartFigures | null;
-  goals: Goals;
-}): void {
-  const { say, figures, checkpoint, replay, restart, goals } = result;
+export function printTable(
+  result: Extra & { say(line: string): void; figures: readonly Figures[]; goals: Goals },
+): void {
+  const { say, figures, checkpoint, replay, restart, hour, goals } = result;
   say('');
   say('| case | CPU us/message (all rounds) | messages/s | p50 / p99 ms | beat ms | RSS MiB | lost | load |');
   say('|---|---|--:|--:|--:|--:|--:|--:|');
@@ -65,6 +57,12 @@ export function printTable(result: {
     say(
       `restart with ${restart.messages_behind} messages behind the checkpoint: ${Math.round(restart.restart_ms)} ms ` +
         `to the first new prediction`,
+    );
+  }
+  if (hour !== null) {
+    say(
+      `${hour.messages / 1e6} million messages in ${Math.round(hour.seconds)} s, ${hour.cpu_us_per_message.toFixed(2)} us of CPU ` +
+        `each; MiB at most, by tenths: ${hour.rss_mib.map((value) => Math.round(value)).join(' · ')}`,
     );
   }
   say('');

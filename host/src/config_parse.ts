@@ -41,8 +41,8 @@ const ALARM_THRESHOLD = 6;
 /** Defaults of the bounds on the core's state: thousands of devices within some tens of megabytes. */
 const LIMITS: LimitsConfig = { keys: 10_000, fields: 256, pendingPerKey: 4096, payloadBytes: 256 * 1024, classes: 64 };
 
-/** A beat of 15 ms costs little latency and keeps syncs rare (per second at most 67); PERFORMANCE.md says what each costs. */
-const COMMIT_MS = 15;
+/** A beat of 18 ms costs little latency and keeps syncs rare (per second at most 56); PERFORMANCE.md says what each costs. */
+const COMMIT_MS = 18;
 const LOG_KEEP_BYTES = 2e9;
 /** A restart folds at most about this much log again. */
 const CHECKPOINT_EVERY_MS = 5000;

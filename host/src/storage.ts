@@ -1,10 +1,11 @@
 // What the log and the checkpoint slots ask of a file system, and nothing more: so that tests can put a disk underneath
 // that loses power between any two of these calls (test/support/simulated_disk.ts). What each call promises is said here.
 
-import { constants, write } from 'node:fs';
+import { constants, write, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
 import { RivuletError } from './errors.ts';
 import { makeDirectory, reason, syncDirectory } from './files.ts';
+import { createWritePace } from './write_pace.ts';
 
 /** `read`: must be there · `write`: must be there · `create`: must not be there · `overwrite`: made when absent. */
 export type OpenMode = 'read' | 'write' | 'create' | 'overwrite';
@@ -54,7 +55,7 @@ export const diskStorage: Storage = {
   async open(path, mode, options) {
     const durable = options?.durable === true;
     const handle = await open(path, FLAGS[mode] | (durable ? (DURABLE_WRITES ?? 0) : 0), 0o644);
-    return diskFile(handle, path, durable && DURABLE_WRITES === undefined);
+    return diskFile(handle, path, durable, durable && DURABLE_WRITES === undefined);
   },
   list: (directory) => readdir(directory),
   rename,
@@ -64,12 +65,18 @@ export const diskStorage: Storage = {
 };
 
 /** @param syncEach the system has no flag for durable writes: each is followed by a sync */
-function diskFile(handle: FileHandle, path: string, syncEach: boolean): StorageFile {
+function diskFile(handle: FileHandle, path: string, durable: boolean, syncEach: boolean): StorageFile {
+  const pace = createWritePace();
   return {
     size: async () => (await handle.stat()).size,
     read: async (target, at, length, position) => (await handle.read(target, at, length, position)).bytesRead,
     async write(bytes, at, length, position) {
-      const written = await writeTo(handle.fd, bytes, at, length, position);
+      const began = performance.now();
+      const atOnce = durable && !syncEach && pace.atOnce(length);
+      const written = atOnce
+        ? writeSync(handle.fd, bytes, at, length, position)
+        : await writeTo(handle.fd, bytes, at, length, position);
+      pace.took(performance.now() - began);
       if (syncEach) await synced(() => handle.datasync(), path);
       return written;
     },

@@ -1,0 +1,35 @@
+// Which durable writes are done on the thread that asks for them. Handing a small write to another thread and hearing of its end
+// wakes two threads, which costs half as much as the write itself; but a disk that takes its time must not hold up the rest
+// (keepalives, status, signals). So it is done at once while the disk answers at once, and one stall ends that for a while.
+
+/** Larger writes go to another thread: the core has as much to fold meanwhile. */
+const BYTES_MAX = 65_536;
+/** The disk answers at once while its last writes took no longer than this on average. */
+const AVERAGE_MS_MAX = 2;
+/** How many writes that average looks back, roughly. */
+const AVERAGE_OVER = 32;
+/** A write that takes longer than this is a stall. */
+const STALL_MS = 25;
+/** Writes that go to another thread after a stall, and before a new file's disk is known. */
+const AFTER_STALL = 4096;
+const AT_FIRST = 64;
+
+/** What a file's durable writes took, and what follows from it. */
+export interface WritePace {
+  /** True: a write of so many bytes is to be done on this thread. */
+  atOnce(bytes: number): boolean;
+  /** A write took so long, on whatever thread. */
+  took(ms: number): void;
+}
+
+export function createWritePace(): WritePace {
+  let elsewhere = AT_FIRST;
+  let averageMs = 0;
+  return {
+    atOnce: (bytes) => elsewhere === 0 && averageMs <= AVERAGE_MS_MAX && bytes <= BYTES_MAX,
+    took(ms) {
+      averageMs += (ms - averageMs) / AVERAGE_OVER;
+      elsewhere = ms > STALL_MS ? AFTER_STALL : Math.max(elsewhere - 1, 0);
+    },
+  };
+}

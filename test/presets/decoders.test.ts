@@ -282,35 +282,36 @@ function bounded(value: number): number {
 }
 
 describe('senml', () => {
-  it('adds base values and base times as RFC 8428 does', () => {
+  /** A sum beyond 1e100 refuses the whole pack. */
+  const summand = number.filter((value) => Math.abs(value) <= 1e99);
+
+  it('adds base names and base values as RFC 8428 does', () => {
     const record = fc.record(
       {
         bn: fc.constantFrom('a', 'b'),
-        bt: fc.integer({ min: 1e9, max: 2e9 }),
-        bv: number,
+        bv: summand,
         n: fc.constantFrom('', 'x', 'y'),
-        v: number,
-        t: fc.integer({ min: -60, max: 60 }),
+        v: summand,
       },
       { requiredKeys: ['v'] },
     );
     fc.assert(
       fc.property(fc.array(record, { minLength: 1, maxLength: 12 }), (records) => {
-        const pack = [{ bn: 'a', bt: 1_700_000_000, n: 'first', v: 0 }, ...records];
-        let base: { bn?: string; bt?: number; bv?: number } = {};
+        const pack: { bn?: string; bv?: number; n?: string; v: number }[] = [{ bn: 'a', n: 'first', v: 0 }, ...records];
+        let [bn, bv] = ['', 0];
         const wanted = new Map<string, number>();
-        for (const { n, v, ...rest } of pack as { n?: string; v: number; t?: number }[]) {
-          base = { ...base, ...rest };
-          wanted.set(`${base.bn}${n ?? ''}`, (base.bv ?? 0) + v);
+        for (const one of pack) {
+          bn = one.bn ?? bn;
+          bv = one.bv ?? bv;
+          // Of the readings of one name, all at the same time, the last counts.
+          wanted.set(`${bn}${one.n ?? ''}`, bv + one.v);
         }
-        // Of the readings of one name, all at the same time, the last counts.
-        const same = pack.map(({ bt: _, t: __, ...others }: { bt?: number; t?: number }) => others);
         const source = '  - { topic: a, format: senml, key: "{name}", fields: { value: v }, captures: { name: name } }';
-        for (const payload of [Buffer.from(JSON.stringify(same)), cborg.encode(same.map(labelled))]) {
+        for (const payload of [Buffer.from(JSON.stringify(pack)), cborg.encode(pack.map(labelled))]) {
           const { readings } = foldMessages(source, [{ topic: 'a', payload }]);
           const read = new Map(readings.map(({ key, value }) => [key, value + 0]));
           for (const [name, value] of wanted) {
-            if (Math.abs(value) <= 1e100) expect(read.get(name), name).toBe(value + 0);
+            expect(read.get(name), name).toBe(value + 0);
           }
         }
       }),

@@ -31,7 +31,7 @@ mod testing;
 pub use format::Format;
 pub use found::Found;
 pub use mapping::Mapping;
-pub use packed::Packing;
+pub use packed::{Packing, Unpacker};
 pub use path::{Path, is_capture_name};
 pub use rows::{Decoded, Rows};
 pub use selection::{PATHS_MAX, Selection};

@@ -16,7 +16,7 @@ mod skew;
 use core::cell::Cell;
 
 use crate::codec::{Reader, Writer};
-use crate::decode::{Decoded, Shapes};
+use crate::decode::{Decoded, Shapes, Unpacker};
 use crate::error::{CoreError, Result};
 use crate::forward::Sending;
 use crate::ledger::{Fate, Ledger};
@@ -74,6 +74,8 @@ struct State {
     messages: u64,
     used: u64,
     releases_refused: u64,
+    /// No state: working memory.
+    unpacker: Unpacker,
     /// No state: by source, what its payloads look like.
     shapes: Vec<Shapes>,
     /// Rows of the message at hand and their readings, reused.
@@ -326,6 +328,7 @@ impl State {
             messages: 0,
             used: 0,
             releases_refused: 0,
+            unpacker: Unpacker::default(),
             shapes: Self::no_shapes(&plan),
             rows: Vec::new(),
             readings: Vec::new(),

@@ -281,32 +281,31 @@ fn hex4(bytes: &[u8]) -> Option<u32> {
 /// Bytes of the JSON number that `bytes` begins with; `None` when it begins with none.
 #[must_use]
 pub fn number_length(bytes: &[u8]) -> Option<usize> {
-    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut at = usize::from(bytes.first() == Some(&b'-'));
-    let whole = digits(at);
-    if whole == 0 || (whole > 1 && bytes[at] == b'0') {
+    let text = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let mut rest = behind_digits(text)?;
+    if text[0] == b'0' && text.len() - rest.len() > 1 {
         return None;
     }
-    at += whole;
-    if bytes.get(at) == Some(&b'.') {
-        let fraction = digits(at + 1);
-        if fraction == 0 {
-            return None;
-        }
-        at += 1 + fraction;
+    if let Some((b'.', fraction)) = rest.split_first() {
+        rest = behind_digits(fraction)?;
     }
-    if matches!(bytes.get(at), Some(b'e' | b'E')) {
-        at += 1 + usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
-        if at > bytes.len() {
-            return None;
-        }
-        let exponent = digits(at);
-        if exponent == 0 {
-            return None;
-        }
-        at += exponent;
+    if let Some((b'e' | b'E', exponent)) = rest.split_first() {
+        let unsigned = match exponent.split_first() {
+            Some((b'+' | b'-', unsigned)) => unsigned,
+            _ => exponent,
+        };
+        rest = behind_digits(unsigned)?;
     }
-    Some(at)
+    Some(bytes.len() - rest.len())
+}
+
+/// What stands behind at least one digit.
+fn behind_digits(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    while let Some((b'0'..=b'9', behind)) = rest.split_first() {
+        rest = behind;
+    }
+    (rest.len() < bytes.len()).then_some(rest)
 }
 
 /// A value as canonical text: no white space, members as they came.

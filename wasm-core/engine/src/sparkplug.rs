@@ -2,6 +2,7 @@
 //! their metrics, and where the numbering of their messages stands. A gap, or data that no birth announced, asks for a rebirth.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::codec::{Reader, Writer};
 use crate::decode::sparkplug::{Metric, Payload};
@@ -94,14 +95,12 @@ impl Nodes {
     /// `Foreign` for a topic that is not of Sparkplug's nodes and devices, `Limit` for too many nodes or metrics.
     pub fn take(&mut self, topic: &str, payload: &Payload, now_us: u64) -> Result<(Option<Rebirth>, i64)> {
         let topic = Topic::parse(topic)?;
-        let name = topic.node();
-        if !self.nodes.contains_key(&name) {
-            if self.nodes.len() >= NODES_MAX {
-                return Err(CoreError::Limit);
-            }
-            self.nodes.insert(name.clone(), Node::default());
-        }
-        let node = self.nodes.get_mut(&name).expect("there or made above");
+        let count = self.nodes.len();
+        let node = match self.nodes.entry(topic.node()) {
+            Entry::Occupied(node) => node.into_mut(),
+            Entry::Vacant(_) if count >= NODES_MAX => return Err(CoreError::Limit),
+            Entry::Vacant(place) => place.insert(Node::default()),
+        };
         if topic.kind == "NDEATH" {
             // The will of a connection that ended; it has no number.
             node.born = false;

@@ -4,6 +4,9 @@
 
 use std::io::Read;
 
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
+
 use crate::error::{CoreError, Result};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -26,6 +29,31 @@ pub enum Packing {
     Zstd,
 }
 
+/// A zstd reader whose window is larger than this is not kept: a gateway's payloads are small.
+const KEPT_WINDOW_MAX: u64 = 128 << 10;
+
+/// What is used again from payload to payload; it remembers nothing of them.
+#[derive(Default)]
+pub struct Unpacker {
+    zstd: Option<Box<FrameDecoder>>,
+}
+
+impl Unpacker {
+    fn zstd(&mut self, payload: &[u8], bytes_max: usize) -> Result<Vec<u8>> {
+        let window = zstd_window(payload)?;
+        if window > ZSTD_WINDOW_MAX {
+            return Err(CoreError::Limit);
+        }
+        let decoder = self.zstd.get_or_insert_default();
+        let reader = StreamingDecoder::new_with_decoder(payload, &mut **decoder).map_err(|_| CoreError::Corrupt);
+        let unpacked = reader.and_then(|reader| bounded(reader, payload.len(), bytes_max));
+        if window > KEPT_WINDOW_MAX || unpacked.is_err() {
+            self.zstd = None;
+        }
+        unpacked
+    }
+}
+
 impl Packing {
     /// Reads a source's `compression`.
     ///
@@ -46,7 +74,7 @@ impl Packing {
     ///
     /// # Errors
     /// `Limit` for more than `bytes_max`, `Truncated` when it ends too soon, `Corrupt` for anything else that is wrong.
-    pub fn unpack(self, payload: &[u8], bytes_max: usize) -> Result<Option<Vec<u8>>> {
+    pub fn unpack(self, payload: &[u8], bytes_max: usize, unpacker: &mut Unpacker) -> Result<Option<Vec<u8>>> {
         let packing = match self {
             Self::Auto if payload.starts_with(&GZIP_MAGIC) => Self::Gzip,
             Self::Auto if payload.starts_with(&ZSTD_MAGIC) => Self::Zstd,
@@ -55,24 +83,19 @@ impl Packing {
             named => named,
         };
         match packing {
-            Self::Gzip => bounded(flate2::read::MultiGzDecoder::new(payload), bytes_max),
-            Self::Zlib => bounded(flate2::read::ZlibDecoder::new(payload), bytes_max),
-            Self::Deflate => bounded(flate2::read::DeflateDecoder::new(payload), bytes_max),
-            Self::Zstd | Self::Auto => {
-                if zstd_window(payload)? > ZSTD_WINDOW_MAX {
-                    return Err(CoreError::Limit);
-                }
-                let decoder = ruzstd::decoding::StreamingDecoder::new(payload).map_err(|_| CoreError::Corrupt)?;
-                bounded(decoder, bytes_max)
-            }
+            Self::Gzip => bounded(MultiGzDecoder::new(payload), payload.len(), bytes_max),
+            Self::Zlib => bounded(ZlibDecoder::new(payload), payload.len(), bytes_max),
+            Self::Deflate => bounded(DeflateDecoder::new(payload), payload.len(), bytes_max),
+            Self::Zstd | Self::Auto => unpacker.zstd(payload, bytes_max),
         }
         .map(Some)
     }
 }
 
-/// Reads all of it, as long as that is not more than `bytes_max`.
-fn bounded(reader: impl Read, bytes_max: usize) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// Reads all of it, as long as that is not more than `bytes_max`. It was packed into `length` bytes.
+fn bounded(reader: impl Read, length: usize, bytes_max: usize) -> Result<Vec<u8>> {
+    // What JSON is seldom packed tighter than.
+    let mut bytes = Vec::with_capacity(bytes_max.min(8 * length));
     match reader.take(bytes_max as u64 + 1).read_to_end(&mut bytes) {
         Ok(read) if read > bytes_max => Err(CoreError::Limit),
         Ok(_) => Ok(bytes),
@@ -147,16 +170,26 @@ mod tests {
         for (packing, pack) in WAYS {
             let bomb = pack(&zeros);
             assert!(bomb.len() < 100_000);
-            assert_eq!(packing.unpack(&bomb, 100_000), Err(CoreError::Limit), "{packing:?}");
+            assert_eq!(
+                packing.unpack(&bomb, 100_000, &mut Unpacker::default()),
+                Err(CoreError::Limit),
+                "{packing:?}"
+            );
         }
     }
 
     #[test]
     fn a_window_beyond_all_measure_is_refused_before_it_is_made() {
         let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xf8, 0x01, 0x00, 0x00];
-        assert_eq!(Packing::Zstd.unpack(&frame, 1000), Err(CoreError::Limit));
+        assert_eq!(
+            Packing::Zstd.unpack(&frame, 1000, &mut Unpacker::default()),
+            Err(CoreError::Limit)
+        );
         let single = [0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0xff, 0xff, 0xff, 0x7f, 0x01, 0x00, 0x00];
-        assert_eq!(Packing::Zstd.unpack(&single, 1000), Err(CoreError::Limit));
+        assert_eq!(
+            Packing::Zstd.unpack(&single, 1000, &mut Unpacker::default()),
+            Err(CoreError::Limit)
+        );
     }
 
     #[test]
@@ -164,19 +197,25 @@ mod tests {
         for (packing, pack) in WAYS {
             let whole = pack(b"{\"temperature\":21.5,\"temperature\":21.5}");
             for end in 0..whole.len() {
-                assert!(packing.unpack(&whole[..end], 1000).is_err(), "{packing:?} {end}");
+                assert!(
+                    packing.unpack(&whole[..end], 1000, &mut Unpacker::default()).is_err(),
+                    "{packing:?} {end}"
+                );
             }
         }
         let mut changed = gzip(b"{\"t\":21.5}");
         let at = changed.len() - 6;
         changed[at] ^= 1;
-        assert_eq!(Packing::Gzip.unpack(&changed, 1000), Err(CoreError::Corrupt));
+        assert_eq!(
+            Packing::Gzip.unpack(&changed, 1000, &mut Unpacker::default()),
+            Err(CoreError::Corrupt)
+        );
     }
 
     #[test]
     fn what_is_not_compressed_stays_as_it_is() {
         for payload in [&b"{\"t\":1}"[..], b"21.5", b"", b"x"] {
-            assert_eq!(Packing::Auto.unpack(payload, 1000), Ok(None));
+            assert_eq!(Packing::Auto.unpack(payload, 1000, &mut Unpacker::default()), Ok(None));
         }
     }
 
@@ -185,20 +224,33 @@ mod tests {
         fn what_was_packed_comes_out(bytes in prop::collection::vec(0_u8..8, 0..2000)) {
             for (packing, pack) in WAYS {
                 let packed = pack(&bytes);
-                prop_assert_eq!(packing.unpack(&packed, 2000).unwrap().unwrap(), bytes.clone());
+                prop_assert_eq!(packing.unpack(&packed, 2000, &mut Unpacker::default()).unwrap().unwrap(), bytes.clone());
                 if packing != Packing::Deflate {
-                    prop_assert_eq!(Packing::Auto.unpack(&packed, 2000).unwrap().unwrap(), bytes.clone());
+                    prop_assert_eq!(Packing::Auto.unpack(&packed, 2000, &mut Unpacker::default()).unwrap().unwrap(), bytes.clone());
                 }
+            }
+        }
+
+        #[test]
+        fn what_was_unpacked_before_changes_nothing(payloads in prop::collection::vec((prop::collection::vec(0_u8..20, 0..600), any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+            let mut kept = Unpacker::default();
+            for (bytes, at, byte) in payloads {
+                let mut packed = zstd(&bytes);
+                if byte < 128 {
+                    let at = at.index(packed.len());
+                    packed[at] = byte;
+                }
+                prop_assert_eq!(Packing::Zstd.unpack(&packed, 2000, &mut kept), Packing::Zstd.unpack(&packed, 2000, &mut Unpacker::default()));
             }
         }
 
         #[test]
         fn any_bytes_are_unpacked_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             for (packing, _) in WAYS {
-                let _ = packing.unpack(&bytes, 10_000);
+                let _ = packing.unpack(&bytes, 10_000, &mut Unpacker::default());
             }
             bytes.splice(..0, ZSTD_MAGIC);
-            let _ = Packing::Auto.unpack(&bytes, 10_000);
+            let _ = Packing::Auto.unpack(&bytes, 10_000, &mut Unpacker::default());
         }
     }
 }

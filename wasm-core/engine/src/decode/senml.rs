@@ -77,7 +77,6 @@ pub(super) struct Cursor<'a, C> {
     next: Next,
     /// The record at hand as it stands in the pack, and the base fields in force.
     raw: [Found<'a>; LABELS.len()],
-    resolved: [Found<'a>; MEMBERS.len()],
 }
 
 impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
@@ -87,7 +86,6 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
             wall_ms,
             next: Next::Pack,
             raw: [Found::Absent; LABELS.len()],
-            resolved: [Found::Absent; MEMBERS.len()],
         }
     }
 
@@ -109,10 +107,11 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
                 (None, token) => pass(&mut self.inner, token, 3)?,
             }
         }
-        self.resolve()
+        self.check()
     }
 
-    fn resolve(&mut self) -> Result<()> {
+    /// Checks the record at hand.
+    fn check(&self) -> Result<()> {
         let raw = &self.raw;
         for label in [BN, BU, N, U, VS] {
             if !matches!(raw[label], Found::Absent | Found::Text(_)) {
@@ -125,35 +124,39 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
         if number(&raw[BVER])?.is_some_and(|version| version > VERSION_MAX) {
             return Err(CoreError::TooNew);
         }
-        let name = match (raw[BN], raw[N]) {
-            (Found::Text(base), Found::Text(own)) => Found::Joined(base, own),
-            (base, Found::Absent) => base,
-            (_, own) => own,
-        };
-        let time = match (number(&raw[BT])?, number(&raw[T])?) {
+        for label in [BT, T, BV, V, BS, S, UT] {
+            number(&raw[label])?;
+        }
+        let values = [V, VS, VB, VD].map(|label| usize::from(!matches!(raw[label], Found::Absent)));
+        if values.iter().sum::<usize>() > 1 {
+            return Err(CoreError::Corrupt);
+        }
+        Ok(())
+    }
+
+    /// A number of the record at hand, which was checked.
+    fn number(&self, label: usize) -> Option<f64> {
+        number(&self.raw[label]).ok().flatten()
+    }
+
+    /// A record's own number with what is to be added to it.
+    fn sum(&self, base: usize, own: usize) -> Found<'a> {
+        match (self.number(base), self.number(own)) {
+            (_, None) => Found::Absent,
+            (None, Some(_)) => self.raw[own],
+            (Some(base), Some(own)) => Found::Number(base + own),
+        }
+    }
+
+    fn time(&self) -> Found<'a> {
+        match (self.number(BT), self.number(T)) {
             (None, None) => Found::Absent,
             (base, own) => {
                 let seconds = base.unwrap_or(0.0) + own.unwrap_or(0.0);
                 let from_ms = if seconds < ABSOLUTE_FROM { self.wall_ms } else { 0.0 };
                 Found::Time(from_ms + seconds * 1000.0)
             }
-        };
-        let unit = if raw[U] == Found::Absent { raw[BU] } else { raw[U] };
-        let value = sum(&raw[BV], &raw[V])?;
-        let total = sum(&raw[BS], &raw[S])?;
-        let update = number(&raw[UT])?.map_or(Found::Absent, Found::Number);
-        self.resolved = [
-            name, raw[BN], raw[N], unit, value, raw[VS], raw[VB], total, time, update,
-        ];
-        if [&raw[V], &raw[VS], &raw[VB], &raw[VD]]
-            .into_iter()
-            .filter(|found| **found != Found::Absent)
-            .count()
-            > 1
-        {
-            return Err(CoreError::Corrupt);
         }
-        Ok(())
     }
 }
 
@@ -168,7 +171,7 @@ impl<'a, C: walk::Cursor<'a>> walk::Cursor<'a> for Cursor<'a, C> {
             },
             Next::Record => Ok(walk::Token::Map(Frame::Record(0))),
             Next::Member(member) => {
-                *found = self.resolved[member];
+                *found = self.at(member);
                 Ok(walk::Token::Scalar)
             }
         }
@@ -179,7 +182,7 @@ impl<'a, C: walk::Cursor<'a>> walk::Cursor<'a> for Cursor<'a, C> {
         while *next < MEMBERS.len() {
             let member = *next;
             *next += 1;
-            if self.resolved[member] != Found::Absent {
+            if !matches!(self.at(member), Found::Absent) {
                 self.next = Next::Member(member);
                 return Ok(Some(Child::Name(Text::plain(MEMBERS[member].as_bytes()))));
             }
@@ -204,7 +207,24 @@ impl<'a, C: walk::Cursor<'a>> walk::Cursor<'a> for Cursor<'a, C> {
 
 impl<'a, C: walk::Cursor<'a>> Records<'a> for Cursor<'a, C> {
     fn at(&self, member: usize) -> Found<'a> {
-        self.resolved[member]
+        let raw = &self.raw;
+        match member {
+            0 => match (&raw[BN], &raw[N]) {
+                (Found::Text(base), Found::Text(own)) => Found::Joined(*base, *own),
+                (base, Found::Absent) => *base,
+                (_, own) => *own,
+            },
+            1 => raw[BN],
+            2 => raw[N],
+            3 if matches!(raw[U], Found::Absent) => raw[BU],
+            3 => raw[U],
+            4 => self.sum(BV, V),
+            5 => raw[VS],
+            6 => raw[VB],
+            7 => self.sum(BS, S),
+            8 => self.time(),
+            _ => self.number(UT).map_or(Found::Absent, Found::Number),
+        }
     }
 }
 
@@ -274,15 +294,6 @@ fn number(found: &Found) -> Result<Option<f64>> {
         Found::Number(_) | Found::Whole { .. } => found.number().map(Some).ok_or(CoreError::BadNumbers),
         _ => Err(CoreError::Corrupt),
     }
-}
-
-/// A record's own number with what is to be added to it.
-fn sum<'a>(base: &Found<'a>, own: &Found<'a>) -> Result<Found<'a>> {
-    Ok(match (number(base)?, number(own)?) {
-        (_, None) => Found::Absent,
-        (None, Some(_)) => *own,
-        (Some(base), Some(own)) => Found::Number(base + own),
-    })
 }
 
 #[cfg(test)]

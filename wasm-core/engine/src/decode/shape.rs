@@ -39,6 +39,12 @@ pub(super) trait Resume<'a>: Cursor<'a> {
     fn state(&self) -> u8;
     /// Goes to the scalar that `rest` begins with.
     fn resume(&mut self, rest: &'a [u8], state: u8);
+    /// Reads the scalar that `rest` begins with, as `open` does; how many bytes it takes, `None` when there is none.
+    fn scalar(&mut self, rest: &'a [u8], state: u8, wanted: bool, found: &mut Found<'a>) -> Option<usize> {
+        self.resume(rest, state);
+        let opened = self.open(wanted, found);
+        matches!(opened, Ok(Token::Scalar)).then(|| rest.len() - self.left())
+    }
 }
 
 /// A scalar in a shape.
@@ -121,12 +127,11 @@ impl Shape {
             if changed.start > until {
                 return false;
             }
-            cursor.resume(&payload[at - (until - changed.start)..], changed.state);
-            if !matches!(cursor.open(changed.paths != 0, &mut found), Ok(Token::Scalar)) {
-                return false;
-            }
+            let start = at - (until - changed.start);
+            let taken = cursor.scalar(&payload[start..], changed.state, changed.paths != 0, &mut found);
+            let Some(taken) = taken else { return false };
             bits(changed.paths).for_each(|path| rows.set(selection, path, &found));
-            (from, known) = (payload.len() - cursor.left(), changed.end);
+            (from, known) = (start + taken, changed.end);
         }
     }
 

@@ -6,7 +6,7 @@ use core::cell::Cell;
 use super::contract::{Broken, Watched};
 use super::idle::Idle;
 use super::skew::Skews;
-use super::{CLOCK_ORDINALS, State};
+use super::{CLOCK_ORDINALS, State, Unpacker};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::forward::Sending;
@@ -155,6 +155,7 @@ impl State {
             messages,
             used,
             releases_refused,
+            unpacker: Unpacker::default(),
             shapes: Self::no_shapes(&plan),
             rows: Vec::new(),
             readings: Vec::new(),

@@ -85,10 +85,12 @@ impl State {
     }
 
     /// What a compressed payload holds; `None` when it stands for itself.
-    fn unpacked(&self, source: usize, publish: &Publish) -> Result<Option<Vec<u8>>> {
+    fn unpacked(&mut self, source: usize, publish: &Publish) -> Result<Option<Vec<u8>>> {
         let limit = self.plan.limits.payload_bytes;
         match self.plan.sources[source].packing {
-            Some(packing) if publish.payload.len() <= limit => packing.unpack(publish.payload, limit),
+            Some(packing) if publish.payload.len() <= limit => {
+                packing.unpack(publish.payload, limit, &mut self.unpacker)
+            }
             _ => Ok(None),
         }
     }

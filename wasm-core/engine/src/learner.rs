@@ -515,6 +515,15 @@ impl Learner {
         }
     }
 
+    /// What a row takes by what the experts say, in nanoseconds.
+    #[must_use]
+    pub fn nominal_ns(&self) -> f64 {
+        match &self.panel {
+            Panel::Numbers(panel) => panel.nominal_ns(&self.inputs),
+            Panel::Classes(panel) => panel.nominal_ns(&self.inputs),
+        }
+    }
+
     /// Who weighs most in the panel, since which label, of how many.
     #[must_use]
     pub fn leader(&self) -> (&str, u64, u64) {

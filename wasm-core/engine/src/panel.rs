@@ -3,6 +3,7 @@
 
 pub mod number;
 pub mod linear;
+pub mod symmetric;
 pub mod moments;
 pub mod keys;
 pub mod values;

@@ -185,7 +185,8 @@ impl Sense {
         #[expect(clippy::float_cmp, reason = "a reading that has not changed is the same number")]
         if newest.value != value {
             // As products, so that a rate of 1 a minute is just that.
-            let too_fast = |(change, ms): (f64, f64)| (value - newest.value).abs() * ms > change * (at_ms - newest.at_ms);
+            let too_fast =
+                |(change, ms): (f64, f64)| (value - newest.value).abs() * ms > change * (at_ms - newest.at_ms);
             return (self.rate_max.is_some_and(too_fast).then_some(Violation::Rate), changed);
         }
         let same = Newest {
@@ -217,9 +218,7 @@ impl Sense {
                 }
             },
         };
-        let outside = self
-            .range
-            .is_some_and(|(least, most)| !(least..=most).contains(&value));
+        let outside = self.range.is_some_and(|(least, most)| !(least..=most).contains(&value));
         Ok((Found::Number(value).reading()?, outside.then_some(Violation::Range)))
     }
 }
@@ -274,7 +273,10 @@ mod tests {
     fn a_change_is_too_fast_when_it_takes_less_time_than_the_rate_allows() {
         let rate = Some(Violation::Rate);
         let readings = [(0.0, 20.0), (60.0, 21.0), (120.0, 22.1), (240.0, 20.1), (241.0, 20.1)];
-        assert_eq!(compared(r#""rate_max":[1,60000]"#, &readings), [None, None, rate, None, None]);
+        assert_eq!(
+            compared(r#""rate_max":[1,60000]"#, &readings),
+            [None, None, rate, None, None]
+        );
     }
 
     #[test]

@@ -424,7 +424,8 @@ fn a_release_that_continues_its_line_keeps_error_and_weight_and_an_unrelated_one
             other.install(good_model(kind), unrelated).expect("it fits");
             let anew = release_line(&other);
             assert_eq!(anew.error, 0.0, "another line, or a step back: {kind:?}");
-            assert!((anew.weight - fresh.weight).abs() < 0.02, "{anew:?} against {fresh:?}");
+            // One expert among those that are left, which are fewer than at first.
+            assert!((anew.weight - fresh.weight).abs() < 0.03, "{anew:?} against {fresh:?}");
         }
     }
 }

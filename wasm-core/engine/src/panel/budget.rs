@@ -5,14 +5,16 @@
 //! Paper: Jamieson & Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization" (2016), successive
 //! halving: twice what the budget allows is tried, then the worse half of what is left goes at every rung until it fits.
 
-/// Nanoseconds of a multiply-add in the dense loops.
+/// Nanoseconds of a multiply-add in a dot product.
 pub const FLOP_NS: f64 = 0.16;
 /// Nanoseconds of the mixes per prediction: lanes, logarithms, likelihoods.
 pub const MIX_NS: f64 = 50.0;
 /// Labels before the first rung; each next comes after twice as many.
 const FIRST_RUNG: u64 = 256;
-/// So many budgets may be tried at first.
+/// So many budgets may be tried at first, and after the first rungs; then one. What learns slowly, or from late labels, has to be
+/// given the time to show what it can.
 const TRIAL: f64 = 2.0;
+const AFTER_RUNGS: [f64; 2] = [1.7, 1.35];
 
 /// The most that a panel may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +79,13 @@ impl Budget {
         self.drop(candidates, TRIAL, candidates.len(), dearness)
     }
 
-    /// Who is left after a rung: at most half go, the worst first, and only until the rest fits. `None` when all stay.
+    /// Who is left after the rung at so many labels: at most half go, the worst first, and only until the rest fits. `None`
+    /// when all stay.
     #[must_use]
-    pub fn halve(self, candidates: &[Candidate]) -> Option<Vec<bool>> {
-        self.drop(candidates, 1.0, candidates.len().div_ceil(2), |candidate| {
+    pub fn halve(self, candidates: &[Candidate], labels: u64) -> Option<Vec<bool>> {
+        let rung = (labels / FIRST_RUNG).checked_ilog2().unwrap_or(0) as usize;
+        let times = AFTER_RUNGS.get(rung).copied().unwrap_or(1.0);
+        self.drop(candidates, times, candidates.len().div_ceil(2), |candidate| {
             candidate.loss
         })
     }
@@ -123,7 +128,7 @@ mod tests {
     #[test]
     fn all_stay_within_the_budget() {
         let budget = Budget { ns: 100, bytes: 1000 };
-        assert_eq!(budget.halve(&candidates(&[10.0, 40.0, 50.0])), None);
+        assert_eq!(budget.halve(&candidates(&[10.0, 40.0, 50.0]), 4096), None);
         assert_eq!(budget.admit(&candidates(&[10.0, 90.0, 100.0])), None);
     }
 
@@ -133,7 +138,9 @@ mod tests {
         let six = candidates(&[10.0, 300.0, 60.0, 60.0, 60.0, 60.0]);
         assert_eq!(budget.admit(&six), Some(vec![true, false, true, true, true, false]));
         let four = candidates(&[10.0, 60.0, 60.0, 60.0]);
-        assert_eq!(budget.halve(&four), Some(vec![true, true, false, false]));
+        assert_eq!(budget.halve(&four, 1024), Some(vec![true, true, false, false]));
+        assert_eq!(budget.halve(&four, 512), Some(vec![true, true, true, false]));
+        assert_eq!(budget.halve(&four, 256), Some(vec![true, true, true, false]));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod mixing;
 mod recent;
-mod roster;
+pub mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
@@ -75,6 +75,12 @@ impl Classifier {
         }
     }
 
+    /// What a row takes by what the experts say.
+    #[must_use]
+    pub fn nominal_ns(&self, inputs: &Inputs) -> f64 {
+        self.candidates(inputs).iter().map(|candidate| candidate.cost.ns).sum()
+    }
+
     /// The trial may not cost more than the budget allows: what stays of the predictions, if some go.
     pub fn admit(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
         let kept = self.budget.admit(&self.candidates(inputs))?;
@@ -83,10 +89,11 @@ impl Classifier {
 
     /// At every rung the worst experts go until the rest is within the budget: what stays of the predictions, if some go.
     pub fn halve(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
-        if !Budget::rung(self.prior.n() as u64) {
+        let labels = self.prior.n() as u64;
+        if !Budget::rung(labels) {
             return None;
         }
-        let kept = self.budget.halve(&self.candidates(inputs))?;
+        let kept = self.budget.halve(&self.candidates(inputs), labels)?;
         Some(self.keep(&kept))
     }
 

@@ -6,6 +6,7 @@
 pub mod base;
 pub mod coin;
 pub mod column;
+pub mod levels;
 pub mod nearest;
 pub mod fleet;
 pub mod logistic;

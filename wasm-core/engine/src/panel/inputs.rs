@@ -3,8 +3,8 @@
 //! arrived, one-hot columns and label memories. The vector is made when a row is served and kept with it, so that a late
 //! label teaches the inputs as they were.
 //!
-//! The vector: 4 label inputs | 1 (bias) | d columns | d · contexts | waves | one-hot | memories; the last two are empty until
-//! the columns are typed. How many contexts fit is a matter of d alone, so that second-order experts stay affordable.
+//! The vector: 4 label inputs | 1 (bias) | d columns | d · contexts | waves | products | one-hot | memories; the last two are
+//! empty until the columns are typed. How many contexts fit is a matter of d alone, so that second-order experts stay affordable.
 
 use std::ops::Range;
 
@@ -27,6 +27,8 @@ const CONTEXT_INPUTS_MAX: usize = 64;
 /// Most inputs of a second-order expert: 128 take 66 KB and about 60,000 flops per row. Wider rows are left to the
 /// experts whose cost is linear.
 const SECOND_ORDER_INPUTS_MAX: usize = 128;
+/// Most products of two columns: those of 11 columns.
+const PRODUCTS_MAX: usize = 66;
 /// Rates of the running means of a column: half-lives of 4 and 16 rows.
 const RATE_4: f64 = 0.159_103_584_746_285_45;
 const RATE_16: f64 = 0.042_396_032_677_633_06;
@@ -44,6 +46,8 @@ pub enum Map {
     Full,
     /// Columns and random waves over them.
     Waves,
+    /// Columns, their squares and their products.
+    Products,
     /// Columns and one-hot.
     OneHot,
     /// Labels, columns and memories.
@@ -59,6 +63,7 @@ impl Map {
             Self::Context => "context",
             Self::Full => "columns+context",
             Self::Waves => "waves",
+            Self::Products => "products",
             Self::OneHot => "categories",
             Self::Memory => "memory",
         }
@@ -107,10 +112,22 @@ impl Inputs {
         self.categorical.len()
     }
 
-    /// Inputs before the typed ones.
+    /// Labels, columns and context.
     #[must_use]
     pub fn dense_len(&self) -> usize {
         LABEL_INPUTS + 1 + self.d() * (1 + context_rates(self.d()).len())
+    }
+
+    /// How many products of two columns there are.
+    fn products(&self) -> usize {
+        let d = self.d();
+        let count = d * (d + 1) / 2;
+        if d > 1 && count <= PRODUCTS_MAX { count } else { 0 }
+    }
+
+    /// Inputs that do not wait for the columns to be typed.
+    fn untyped_len(&self) -> usize {
+        self.dense_len() + self.waves.count() + self.products()
     }
 
     /// Number of inputs a map has today; 0 when it has nothing of its own (yet).
@@ -123,6 +140,7 @@ impl Inputs {
             Map::Context if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len() - LABEL_INPUTS,
             Map::Full if self.dense_len() > LABEL_INPUTS + 1 + d => self.dense_len(),
             Map::Waves if self.waves.count() > 0 => 1 + d + self.waves.count(),
+            Map::Products if self.products() > 0 => 1 + d + self.products(),
             Map::OneHot if self.values.one_hot_len() > 0 => 1 + d + self.values.one_hot_len(),
             Map::Memory if self.values.memory_len() > 0 => LABEL_INPUTS + 1 + d + self.values.memory_len(),
             _ => 0,
@@ -149,14 +167,16 @@ impl Inputs {
     #[must_use]
     pub fn ranges(&self, map: Map) -> [Range<usize>; 2] {
         let (d, dense) = (self.d(), self.dense_len());
-        let wide = dense + self.waves.count();
+        let waves = dense + self.waves.count();
+        let wide = waves + self.products();
         let hot = wide + self.values.one_hot_len();
         match map {
             Map::Columns => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, 0..0],
             Map::Label => [0..LABEL_INPUTS + 1 + d, 0..0],
             Map::Context => [LABEL_INPUTS..dense, 0..0],
             Map::Full => [0..dense, 0..0],
-            Map::Waves => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, dense..wide],
+            Map::Waves => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, dense..waves],
+            Map::Products => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, waves..wide],
             Map::OneHot => [LABEL_INPUTS..LABEL_INPUTS + 1 + d, wide..hot],
             Map::Memory => [0..LABEL_INPUTS + 1 + d, hot..hot + self.values.memory_len()],
         }
@@ -216,7 +236,7 @@ impl Inputs {
         let d = self.d();
         let typed_now = self.values.observe(x);
         let dense = self.dense_len();
-        let wide = dense + self.waves.count();
+        let wide = self.untyped_len();
         out.clear();
         out.resize(wide + self.values.one_hot_len() + self.values.memory_len(), 0.0);
         let scale = self.labels.inverse_deviation();
@@ -259,9 +279,16 @@ impl Inputs {
                 }
             }
         }
-        let (before, waves) = out.split_at_mut(dense);
-        self.waves
-            .inputs(&before[LABEL_INPUTS + 1..][..d], &mut waves[..wide - dense]);
+        let (before, rest) = out.split_at_mut(dense);
+        let columns = &before[LABEL_INPUTS + 1..][..d];
+        let (waves, rest) = rest.split_at_mut(self.waves.count());
+        self.waves.inputs(columns, waves);
+        if wide > dense + waves.len() {
+            let pairs = (0..d).flat_map(|one| (0..=one).map(move |other| (one, other)));
+            for (product, (one, other)) in rest.iter_mut().zip(pairs) {
+                *product = held(columns[one] * columns[other]);
+            }
+        }
         self.values.inputs(x, self.labels.mean(), scale, &mut out[wide..]);
         typed_now
     }
@@ -286,7 +313,7 @@ impl Inputs {
     /// True for a vector as `serve` makes it, before the columns were typed or after.
     #[must_use]
     pub fn fits(&self, vector: &[f64]) -> bool {
-        let wide = self.dense_len() + self.waves.count();
+        let wide = self.untyped_len();
         vector.len() == wide || vector.len() == wide + self.values.one_hot_len() + self.values.memory_len()
     }
 

@@ -83,6 +83,13 @@ impl Moments {
         }
     }
 
+    /// 1 / root mean square; 0 where all values are 0.
+    #[must_use]
+    pub fn inverse_root_mean_square(&self) -> f64 {
+        let size = (self.variance + self.mean * self.mean).sqrt();
+        if size > DEVIATION_MIN { 1.0 / size } else { 0.0 }
+    }
+
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
         writer.f64(self.n);

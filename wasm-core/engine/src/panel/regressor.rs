@@ -5,7 +5,7 @@
 //! Memory: the experts' (each file says how much) and some 90 M bytes here, for M experts, beside the stacks' 8 M².
 
 mod mixing;
-mod roster;
+pub mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
@@ -108,6 +108,12 @@ impl Regressor {
         }
     }
 
+    /// What a row takes by what the experts say.
+    #[must_use]
+    pub fn nominal_ns(&self, inputs: &Inputs) -> f64 {
+        self.candidates(inputs).iter().map(|candidate| candidate.cost.ns).sum()
+    }
+
     /// The trial may not cost more than the budget allows: what stays of the predictions, if some go.
     pub fn admit(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
         let kept = self.budget.admit(&self.candidates(inputs))?;
@@ -116,10 +122,11 @@ impl Regressor {
 
     /// At every rung the worst experts go until the rest is within the budget: what stays of the predictions, if some go.
     pub fn halve(&mut self, inputs: &Inputs) -> Option<Vec<bool>> {
-        if !Budget::rung(self.held.n as u64) {
+        let labels = self.held.n as u64;
+        if !Budget::rung(labels) {
             return None;
         }
-        let kept = self.budget.halve(&self.candidates(inputs))?;
+        let kept = self.budget.halve(&self.candidates(inputs), labels)?;
         Some(self.keep(&kept))
     }
 

@@ -7,8 +7,8 @@ use crate::panel::experts::Expert;
 use crate::panel::inputs::Inputs;
 use crate::panel::standing::retain;
 
-/// Nanoseconds of the stack per prediction and prediction.
-const STACK_NS: f64 = 0.6;
+/// Nanoseconds of the stacks per prediction, and per prediction and prediction.
+const STACK_NS: [f64; 2] = [8.0, 0.55];
 /// Nanoseconds to make an input.
 const INPUT_NS: f64 = 8.0;
 /// Nanoseconds of a row beside its inputs and experts.
@@ -68,7 +68,7 @@ impl<E: Expert + ?Sized> Roster<E> {
     /// The experts as the budget sees them; `losses` per prediction, of so many classes or one number.
     #[must_use]
     pub fn candidates(&self, inputs: &Inputs, outputs: usize, losses: &[f64]) -> Vec<Candidate> {
-        let mixing = MIX_NS * (outputs as f64).sqrt() + STACK_NS * self.names.len() as f64;
+        let mixing = MIX_NS * (outputs as f64).sqrt() + STACK_NS[0] + STACK_NS[1] * self.names.len() as f64;
         let mut first = 0;
         let mut candidates = Vec::new();
         for (place, expert) in self.experts.iter().enumerate() {

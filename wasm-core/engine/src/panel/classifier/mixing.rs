@@ -30,7 +30,7 @@ const LANE_SHARES: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-4];
 pub(super) const LANE_COUNT: usize = LANE_SHARES.len();
 const LOGIT_LANE: usize = LANE_COUNT - 1;
 /// Prior variance of the stacks' weights.
-const STACK_PRIORS: [f64; 1] = [0.005];
+const STACK_PRIORS: [f64; 2] = [0.1, 0.01];
 const STACK_FORGETTING: f64 = 1e-4;
 /// Logits in a stack are held to this.
 const STACK_LOGIT_MAX: f64 = 6.0;
@@ -125,12 +125,15 @@ impl Mixing {
         self.stacks.iter_mut().for_each(SecondOrder::adapt);
     }
 
-    /// Only these experts stay; the stacks begin anew.
+    /// Only these experts stay.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         self.shares.keep(kept);
         self.standings.keep(kept);
         self.experts = kept.iter().filter(|&&kept| kept).count();
-        self.stacks = stacks(self.experts);
+        let kept: Vec<bool> = kept.iter().copied().chain([true]).collect();
+        for stack in &mut self.stacks {
+            stack.keep(&kept);
+        }
     }
 
     /// How the experts have done.

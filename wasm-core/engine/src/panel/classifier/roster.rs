@@ -14,16 +14,20 @@ use crate::panel::experts::tiles::{self, TileClasses};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
-pub(super) fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
+#[must_use]
+pub fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     let mut experts: Vec<Box<dyn ClassExpert>> = vec![
         Box::new(Share),
         Box::new(LastClass),
-        Box::new(Sgd::new(inputs, Map::Label, 0)),
+        Box::new(Sgd::classes(inputs, Map::Label)),
         Box::new(PassiveAggressive::new(inputs, Map::Label)),
     ];
     if inputs.width(Map::Full) > 0 {
         experts.push(Box::new(PassiveAggressive::new(inputs, Map::Full)));
         experts.push(Box::new(CoinClasses::new(inputs, Map::Full)));
+    }
+    if inputs.width(Map::Products) > 0 {
+        experts.push(Box::new(PassiveAggressive::new(inputs, Map::Products)));
     }
     if tiles::fits(inputs) {
         experts.push(Box::new(TileClasses::new(inputs, 1.0, 3e-4)));

@@ -43,7 +43,7 @@ impl Bettors {
     fn cost(&self, outputs: usize) -> Cost {
         let weights = (self.m * outputs) as f64;
         Cost {
-            ns: 50.0 * outputs as f64 + 10.0 * weights,
+            ns: 60.0 * outputs as f64 + 11.0 * weights,
             bytes: 40.0 * weights,
         }
     }

@@ -18,7 +18,7 @@ use frame::Frame;
 pub use information::Information;
 pub use own::Own;
 
-use crate::panel::budget::{Cost, FLOP_NS};
+use crate::panel::budget::Cost;
 use crate::panel::experts::Cells;
 
 /// How far scores are trusted: each temperature is a prediction of its own.
@@ -46,7 +46,7 @@ fn fill(scores: &[f64], cells: &mut Cells) {
 fn cost(d: usize, outputs: usize) -> Cost {
     let (m, classes) = ((d + 1) as f64, (outputs + 1) as f64);
     Cost {
-        ns: classes * (40.0 + 4.0 * FLOP_NS * m * m),
+        ns: classes * (60.0 + 0.47 * m * m),
         bytes: classes * 8.0 * m * (m + 2.0),
     }
 }

@@ -8,7 +8,7 @@
 use crate::cholesky::dot;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
-use crate::panel::budget::{Cost, FLOP_NS};
+use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth, outputs};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{add_scaled, load_numbers, save_numbers};
@@ -77,7 +77,7 @@ impl Expert for PassiveAggressive {
     fn cost(&self, outputs: usize) -> Cost {
         let weights = (self.m * outputs) as f64;
         Cost {
-            ns: 15.0 * outputs as f64 + 6.0 * FLOP_NS * weights,
+            ns: 65.0 * outputs as f64 + 1.2 * weights,
             bytes: 8.0 * weights,
         }
     }

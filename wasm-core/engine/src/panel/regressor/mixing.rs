@@ -23,7 +23,7 @@ const LANE_COUNT: usize = LANE_SHARES.len();
 const MEDIAN_FIRST: usize = 5;
 /// A loss counts in the lanes as at most this many of the best expert's mean errors.
 const LOSS_MAX: f64 = 20.0;
-const STACK_PRIORS: [f64; 1] = [0.005];
+const STACK_PRIORS: [f64; 2] = [0.1, 0.01];
 const STACK_FORGETTING: f64 = 1e-4;
 const STACK_FEATURE_MAX: f64 = 10.0;
 /// Labels per expert before a stack speaks.
@@ -90,11 +90,13 @@ impl Mixing {
         self.stacks.iter_mut().for_each(SecondOrder::adapt);
     }
 
-    /// Only these experts stay; the stacks begin anew.
+    /// Only these experts stay.
     pub(super) fn keep(&mut self, kept: &[bool]) {
         self.shares.keep(kept);
         self.standings.keep(kept);
-        self.stacks = stacks(kept.iter().filter(|&&kept| kept).count());
+        for stack in &mut self.stacks {
+            stack.keep(kept);
+        }
         self.scratch.order.clear();
     }
 

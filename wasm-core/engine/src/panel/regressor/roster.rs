@@ -4,6 +4,7 @@ use super::{LAST, MEAN, MEMORY, NEAR};
 use crate::panel::experts::NumberExpert;
 use crate::panel::experts::base::{Base, ShortMean};
 use crate::panel::experts::coin::CoinNumbers;
+use crate::panel::experts::levels::Levels;
 use crate::panel::experts::nearest::Nearest;
 use crate::panel::experts::release::Release;
 use crate::panel::experts::second_order::SecondOrderNumbers;
@@ -12,14 +13,15 @@ use crate::panel::experts::tiles::{self, TileNumbers};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
-pub(super) fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
+#[must_use]
+pub fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
     let mut experts: Vec<Box<dyn NumberExpert>> = vec![
         Box::new(Base::new(MEAN, residual)),
         Box::new(Base::new(LAST, residual)),
         Box::new(Base::new(NEAR, residual)),
         Box::new(Base::new(MEMORY, residual)),
         Box::new(ShortMean),
-        Box::new(Sgd::new(inputs, Map::Label, if residual { NEAR } else { LAST })),
+        Box::new(Sgd::numbers(inputs, Map::Label, if residual { NEAR } else { LAST })),
     ];
     if inputs.width(Map::Full) > 0 {
         experts.push(Box::new(CoinNumbers::new(
@@ -36,11 +38,15 @@ pub(super) fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpe
     if let Some(nearest) = Nearest::new(inputs) {
         experts.push(Box::new(nearest));
     }
-    let models: [(Map, &'static [usize], f64, f64); 6] = [
+    for forgetting in [1e-3, 1e-2] {
+        experts.push(Box::new(Levels::new(inputs, forgetting)));
+    }
+    let models: [(Map, &'static [usize], f64, f64); 7] = [
         (Map::Label, &[MEAN, LAST, NEAR], 1.0, 1e-3),
         (Map::Full, &[MEAN, LAST, NEAR], 0.03, 1e-4),
         (Map::Context, &[MEAN, NEAR], 0.03, 1e-4),
         (Map::Waves, &[MEAN, NEAR], 0.1, 1e-4),
+        (Map::Products, &[MEAN, NEAR], 0.1, 1e-4),
         (Map::Memory, &[MEAN, LAST, MEMORY], 1.0, 1e-4),
         (Map::OneHot, &[MEAN], 1.0, 1e-4),
     ];

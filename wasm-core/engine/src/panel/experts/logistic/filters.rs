@@ -1,11 +1,12 @@
 //! Extended Kalman filters, one per class and one for any class not met yet: "no" in every row so far. A class that turns
 //! up begins as a copy of that one, so its first rows count as if it had been there from the start.
 
-use crate::cholesky::{dot, row_start};
+use crate::cholesky::{dot, packed_length};
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
-use crate::panel::linear::{add_scaled, load_numbers, save_numbers, symmetric_times, symmetric_update, triangle_len};
+use crate::panel::linear::{add_scaled, load_numbers, save_numbers};
 use crate::panel::number::soften;
+use crate::panel::symmetric::{Lane, Symmetric, fill_lanes, lanes};
 
 /// Least curvature of the likelihood.
 const CURVATURE_MIN: f64 = 1e-4;
@@ -16,7 +17,7 @@ const VARIANCE_MIN: f64 = -1e-9;
 #[derive(Clone, Debug)]
 struct Filter {
     weights: Vec<f64>,
-    covariance: Vec<f64>,
+    covariance: Symmetric,
 }
 
 /// What a row says about one output: how much it counts and the response it would have liked.
@@ -31,10 +32,11 @@ pub struct Working {
 /// The filters of all classes; the last is that of any other class.
 #[derive(Clone, Debug)]
 pub struct Filters {
-    m: usize,
     prior: f64,
     filters: Vec<Filter>,
-    gain: Vec<f64>,
+    /// Working memory, never state: the inputs in lanes and their products with a covariance.
+    inputs: Vec<Lane>,
+    gain: Vec<Lane>,
     scores: Vec<f64>,
     shares: Vec<f64>,
 }
@@ -43,37 +45,32 @@ impl Filters {
     /// Zero weights with covariance `prior` I, for `classes` classes and any other.
     #[must_use]
     pub fn new(m: usize, classes: usize, prior: f64) -> Self {
-        let mut filters = Self {
-            m,
+        let first = Filter {
+            weights: vec![0.0; m],
+            covariance: Symmetric::identity(m, prior),
+        };
+        Self::of(m, prior, vec![first; classes + 1])
+    }
+
+    fn of(m: usize, prior: f64, filters: Vec<Filter>) -> Self {
+        Self {
             prior,
-            filters: Vec::new(),
-            gain: vec![0.0; m],
+            filters,
+            inputs: vec![Lane::default(); lanes(m)],
+            gain: vec![Lane::default(); lanes(m)],
             scores: Vec::new(),
             shares: Vec::new(),
-        };
-        let mut first = Filter {
-            weights: vec![0.0; m],
-            covariance: vec![0.0; triangle_len(m)],
-        };
-        reset(&mut first.covariance, m, prior);
-        filters.filters = vec![first; classes + 1];
-        filters
+        }
     }
 
     /// From weights and covariances that were made elsewhere, the one of any other class last.
     #[must_use]
     pub fn from_parts(m: usize, prior: f64, parts: Vec<(Vec<f64>, Vec<f64>)>) -> Self {
-        Self {
-            m,
-            prior,
-            filters: parts
-                .into_iter()
-                .map(|(weights, covariance)| Filter { weights, covariance })
-                .collect(),
-            gain: vec![0.0; m],
-            scores: Vec::new(),
-            shares: Vec::new(),
-        }
+        let filter = |(weights, covariance): (Vec<f64>, Vec<f64>)| Filter {
+            weights,
+            covariance: Symmetric::from_packed(m, &covariance),
+        };
+        Self::of(m, prior, parts.into_iter().map(filter).collect())
     }
 
     /// Classes it tells apart, without the other one.
@@ -105,6 +102,7 @@ impl Filters {
             .extend(self.filters.iter().map(|filter| dot(&filter.weights, x)));
         self.shares.clone_from(&self.scores);
         soften(&mut self.shares);
+        fill_lanes(&mut self.inputs, x);
         for (place, filter) in self.filters.iter_mut().enumerate() {
             let p = self.shares[place];
             let h = p * (1.0 - p);
@@ -117,16 +115,16 @@ impl Filters {
                     response: self.scores[place] + residual / h,
                 },
             );
-            symmetric_times(&filter.covariance, x, &mut self.gain);
-            let mut variance = dot(&self.gain, x);
+            filter.covariance.times(&self.inputs, &mut self.gain);
+            let mut variance = dot(self.gain.as_flattened(), self.inputs.as_flattened());
             if variance.is_nan() || variance < VARIANCE_MIN {
-                reset(&mut filter.covariance, self.m, self.prior);
-                symmetric_times(&filter.covariance, x, &mut self.gain);
-                variance = dot(&self.gain, x);
+                filter.covariance.set_identity(self.prior);
+                filter.covariance.times(&self.inputs, &mut self.gain);
+                variance = dot(self.gain.as_flattened(), self.inputs.as_flattened());
             }
             let share = 1.0 / (1.0 + h * variance);
-            add_scaled(&mut filter.weights, residual * share, &self.gain);
-            symmetric_update(&mut filter.covariance, &self.gain, h * share, 0.0);
+            add_scaled(&mut filter.weights, residual * share, self.gain.as_flattened());
+            filter.covariance.update(&self.gain, h * share, 0.0);
         }
     }
 
@@ -135,7 +133,7 @@ impl Filters {
         writer.u32(self.filters.len() as u32);
         for filter in &self.filters {
             save_numbers(&filter.weights, writer);
-            save_numbers(&filter.covariance, writer);
+            filter.covariance.save(writer);
         }
     }
 
@@ -144,22 +142,15 @@ impl Filters {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(m: usize, prior: f64, reader: &mut Reader) -> Result<Self> {
-        let count = reader.count(8 * (m + triangle_len(m)))?;
+        let count = reader.count(8 * (m + packed_length(m)))?;
         if count == 0 {
             return Err(crate::error::CoreError::Corrupt);
         }
         let mut filters = Self::new(m, count - 1, prior);
         for filter in &mut filters.filters {
             load_numbers(&mut filter.weights, reader)?;
-            load_numbers(&mut filter.covariance, reader)?;
+            filter.covariance.load(reader)?;
         }
         Ok(filters)
-    }
-}
-
-fn reset(covariance: &mut [f64], m: usize, prior: f64) {
-    covariance.fill(0.0);
-    for i in 0..m {
-        covariance[row_start(i) + i] = prior;
     }
 }

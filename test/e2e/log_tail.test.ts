@@ -68,11 +68,11 @@ sources:
   closing.push(async () => tail.kill('SIGKILL'));
   const seen: string[] = [];
   createInterface({ input: tail.stdout }).on('line', (line) => seen.push(JSON.parse(line).payload));
-  await expect.poll(() => seen.at(-1), { timeout: 15_000 }).toBe('{"value":19}');
+  await expect.poll(() => seen.at(-1), { timeout: 40_000 }).toBe('{"value":19}');
   for (let n = 20; n < 25; n++) {
     await device.publishAsync('b/r0/temp', JSON.stringify({ value: n }), { qos: 1 });
     await device.publishAsync('m/7', '1', { qos: 1 });
-    await expect.poll(() => seen.at(-1), { timeout: 15_000 }).toBe(`{"value":${n}}`);
+    await expect.poll(() => seen.at(-1), { timeout: 40_000 }).toBe(`{"value":${n}}`);
   }
   // A gateway that stops and comes back is followed on.
   await agent.stop();
@@ -82,7 +82,7 @@ sources:
   const other = await connectAsync(`mqtt://127.0.0.1:${port}`);
   closing.push(() => other.endAsync(true));
   await other.publishAsync('b/r0/temp', '{"value":25}', { qos: 1 });
-  await expect.poll(() => seen.at(-1), { timeout: 15_000 }).toBe('{"value":25}');
+  await expect.poll(() => seen.at(-1), { timeout: 40_000 }).toBe('{"value":25}');
   tail.kill('SIGTERM');
   const [code] = await once(tail, 'close');
   expect(code).toBe(0);

@@ -71,7 +71,7 @@ checkpoint: { every: 1h }
     }
     await agent.until(() => agent.status()?.ledger.used === READINGS, 'all is used');
     const first = lives[0] as Map<string, string>;
-    await expect.poll(() => first.size, { timeout: 15_000 }).toBeGreaterThan(READINGS / 2);
+    await expect.poll(() => first.size, { timeout: 40_000 }).toBeGreaterThan(READINGS / 2);
     await agent.kill();
 
     lives.push(new Map());
@@ -80,7 +80,7 @@ checkpoint: { every: 1h }
     await again.ready();
     const second = lives[1] as Map<string, string>;
     // There was no checkpoint: all of it is said again, and what had not left is said now.
-    await expect.poll(() => [...first.keys()].every((id) => second.has(id)), { timeout: 15_000 }).toBe(true);
+    await expect.poll(() => [...first.keys()].every((id) => second.has(id)), { timeout: 40_000 }).toBe(true);
     for (const [id, text] of first) {
       expect(second.get(id)).toBe(text);
     }

@@ -83,11 +83,11 @@ export async function until<T>(
   probe: () => T | null | undefined | false | Promise<T | null | undefined | false>,
   what: string,
 ): Promise<T> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 30_000;
   for (;;) {
     const found = await probe();
     if (found) return found;
-    if (performance.now() > deadline) throw new Error(`waited 10 s for ${what}`);
+    if (performance.now() > deadline) throw new Error(`waited 30 s for ${what}`);
     await new Promise((resume) => setTimeout(resume, 10));
   }
 }

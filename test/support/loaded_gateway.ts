@@ -52,7 +52,7 @@ outputs:
   closing.push(() => agent.kill());
   await agent.ready();
   await agent.until(() => agent.status()?.connected === true, 'the door is connected');
-  await pause(200); // SUBACK
+  await pause(1000); // The status does not tell when the subscription stands; on a busy machine that takes a while.
 
   const counted = (status = agent.status()): number => (status?.ledger.used ?? 0) + (status?.ledger.late ?? 0);
   return {

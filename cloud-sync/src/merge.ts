@@ -10,7 +10,7 @@ const RIDGE = 1e-4;
 /** Largest model read back from the core, in bytes. */
 const MODEL_BYTES_MAX = 16 * 1024 * 1024;
 
-const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5, judge: 6 } as const;
+const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5, judge: 6, count: 7 } as const;
 /** Suspects read back from one judgement: a quarter of the gateways that can enrol. */
 const SUSPECTS_MAX = 2_500;
 
@@ -61,6 +61,8 @@ export interface Merge {
   solve(removable?: boolean): Solved;
   /** Gateways that do not fit (class-mean test); nobody where the fleet is small, or not one world. */
   judge(): Judgement;
+  /** How much there is; for whoever asks after each change, since a digest costs more than the change. */
+  count(): { gateways: number; rows: number };
   /** Also when there is too little to solve; without gateways the digest is zeros. */
   measure(): Measured;
 }
@@ -105,6 +107,12 @@ export function mergesBy(core: Core): OpenMerge {
           rows: reader.f64(),
         }));
         return { oneWorld, suspects };
+      },
+      count() {
+        const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.count }])), 'a counted merge');
+        const counted = { gateways: reader.u32(), rows: reader.f64() };
+        reader.finish();
+        return counted;
       },
       measure() {
         const reader = byteReader(engine.merge(writeBytes([{ u8: OPERATION.measure }])), 'a measured merge');

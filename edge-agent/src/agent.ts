@@ -249,6 +249,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         messagesTaken: log.nextOffset - takenBefore,
         bandwidth: { inBytes: takenBytes, outBytes: publisher.counters().publishedBytes },
         featuresVerified: watch?.status(),
+        sync: sync?.status(),
         rssBytes: process.memoryUsage.rss(),
         doors: doors.map((door) => door.status()),
         lastError: diskFull ?? notices.last(),

@@ -20,7 +20,7 @@ function guaranteeOf(yaml: string, account: { name: string; unknown?: number }) 
       tasks: [],
     },
     core: { build: 'simd', kernelHash: new Uint8Array(32) },
-    ...{ bandwidth: { inBytes: 0, outBytes: 0 }, featuresVerified: undefined },
+    ...{ bandwidth: { inBytes: 0, outBytes: 0 }, featuresVerified: undefined, sync: undefined },
     ...{ wallMs: 0, uptimeMs: 0, cpuUs: 0, messagesTaken: 0, rssBytes: 0, doors: [], lastError: null },
   }).sources;
   return `${found?.guarantee}: ${found?.guarantee_why}`;

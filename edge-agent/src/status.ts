@@ -28,6 +28,7 @@ export interface StatusFacts {
   bandwidth: { inBytes: number; outBytes: number };
   rssBytes: number;
   featuresVerified: AgentStatus['features_verified'];
+  sync: AgentStatus['sync'];
   doors: DoorStatus[];
   lastError: RivuletError | null;
 }
@@ -52,6 +53,7 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     rss_mib: round(facts.rssBytes / 2 ** 20, 1),
     ...(facts.featuresVerified === undefined ? {} : { features_verified: facts.featuresVerified }),
     core: { build: facts.core.build, kernel: Buffer.from(facts.core.kernelHash).toString('hex') },
+    ...(facts.sync === undefined ? {} : { sync: facts.sync }),
     connected: facts.doors.every(({ connected }) => connected),
     doors: facts.doors,
     ...(facts.lastError === null

@@ -361,6 +361,8 @@ export interface SyncConfig {
   /** Version of MQTT at that broker: 4 is 3.1.1. */
   protocol: 4 | 5;
   everyMs: number;
+  /** What sync may send and receive in a day; null: what it needs. */
+  bytesPerDay: number | null;
   token: string | null;
   /** Files for https and mqtts; null: the authorities that Node knows, and no certificate of our own. */
   tls: { ca: string | null; cert: string | null; key: string | null } | null;

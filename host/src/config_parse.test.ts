@@ -93,7 +93,14 @@ sync: { url: https://coordinator:8787, every: 5m }
       ],
       log: { commitMs: 10, keepBytes: 2e9, keepMs: null },
       checkpoint: { everyMs: 5000 },
-      sync: { url: 'https://coordinator:8787', protocol: 4, everyMs: 300_000, token: null, tls: null },
+      sync: {
+        url: 'https://coordinator:8787',
+        protocol: 4,
+        everyMs: 300_000,
+        bytesPerDay: null,
+        token: null,
+        tls: null,
+      },
     });
   });
 

@@ -49,6 +49,7 @@ const CHECKPOINT_EVERY_MS = 5000;
 /** The stretch between two checkpoints folded again each ten minutes costs about a hundredth of the fold. */
 const VERIFY_EVERY_MS = 10 * 60_000;
 const VERIFY_KEYS = 16;
+const SYNC_BYTES_PER_DAY_MIN = 10_000;
 const SYNC_EVERY_MS = 5 * 60_000;
 
 const GATEWAY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -344,9 +345,16 @@ function parseVerify(node: ConfigNode | null): Config['verify'] {
   };
 }
 
+function bytesPerDay(node: ConfigNode | null): number | null {
+  const bytes = node?.bytes() ?? null;
+  if (bytes !== null && bytes < SYNC_BYTES_PER_DAY_MIN)
+    node?.fail('RIV_CONFIG_VALUE', `\`${node.path}\` is ${bytes} bytes`, 'at least 10KB: a report a day takes some');
+  return bytes;
+}
+
 function parseSync(node: ConfigNode | null): Config['sync'] {
   if (node === null) return null;
-  const map = node.map(['url', 'every', 'token', 'ca', 'cert', 'key', 'protocol']);
+  const map = node.map(['url', 'every', 'token', 'ca', 'cert', 'key', 'protocol', 'bytes_per_day']);
   const url = parseUrl(map.need('url'), ['http:', 'https:', 'mqtt:', 'mqtts:']);
   const protocol = map.get('protocol');
   if (protocol !== null && !url.startsWith('mqtt'))
@@ -365,6 +373,7 @@ function parseSync(node: ConfigNode | null): Config['sync'] {
     protocol: (protocol?.integer(4, 5) ?? 4) as 4 | 5,
     tls: tls.ca === null && tls.cert === null ? null : tls,
     everyMs: map.get('every')?.durationMs(100) ?? SYNC_EVERY_MS,
+    bytesPerDay: bytesPerDay(map.get('bytes_per_day')),
     token: map.get('token')?.text(/^[\x21-\x7e]+$/, 'visible characters') ?? null,
   };
 }

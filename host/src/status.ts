@@ -203,6 +203,20 @@ export interface AgentStatus {
   /** True when every door is connected. */
   connected: boolean;
   doors: DoorStatus[];
+  /** Sync with the coordinator since the start; absent when none is configured. */
+  sync?: {
+    /** Envelopes of news, by why they were made. */
+    told: Record<'time' | 'drift' | 'disagreement' | 'coordinator', number>;
+    /** Times that a task had nothing new, or too little for an envelope. */
+    unchanged: number;
+    little: number;
+    /** Calls that waited for the budget of bytes. */
+    held_back: number;
+    out_bytes: number;
+    in_bytes: number;
+    /** Of the budget; below 0 when a call overdrew it; null: there is none. */
+    left_bytes: number | null;
+  };
   last_error?: { code: string; message: string };
 }
 

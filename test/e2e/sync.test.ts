@@ -14,7 +14,7 @@ afterEach(async () => {
   }
 });
 
-async function gateway(directory: string, name: string, url: string) {
+async function gateway(directory: string, name: string, url: string, more = 'token: secret') {
   const config = join(directory, `${name}.yaml`);
   await writeFile(
     config,
@@ -25,7 +25,7 @@ sources:
   - { name: rooms, topic: "b/{room}/{sensor}", key: "{room}", fields: { "{sensor}": value }, time: ts, seq: n }
 tasks:
   - { name: soon, forecast: temp, horizon: 10s, every: 1s }
-sync: { url: "${url}", every: 300ms, token: secret }
+sync: { url: "${url}", every: 300ms, ${more} }
 `,
   );
   const agent = startAgentProcess(config);
@@ -71,6 +71,39 @@ describe('sync', () => {
       }
     }
     expect(coordinator.coordinator.fleet().gateways.map(({ id }) => id)).toEqual(['one', 'two']);
+  }, 60_000);
+
+  it('says nothing when there is nothing to say, keeps to its bytes, and counts both', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'rivulet-sync-'));
+    closing.push(() => rm(directory, { recursive: true, force: true }));
+    const cloud = await startCoordinator({ token: 'secret' });
+    closing.push(() => cloud.stop());
+    const { agent, brokerPort } = await gateway(directory, 'one', cloud.url);
+    await publish(brokerPort, 0, 400);
+    await agent.until(() => (agent.status()?.releases_accepted ?? 0) > 0, 'a release');
+    const talk = () => {
+      const { told, little, unchanged } = agent.status()?.sync ?? { told: { time: 0 }, little: 0, unchanged: 0 };
+      return { told: told.time, quiet: little + unchanged };
+    };
+    /** Until four intervals in a row had nothing to say; answers how often there was something before. */
+    const silence = async (): Promise<number> => {
+      let since = talk();
+      await agent.until(() => {
+        const now = talk();
+        if (now.told !== since.told) since = now;
+        return now.quiet >= since.quiet + 4;
+      }, 'silence');
+      return since.told;
+    };
+    const before = await silence();
+    await publish(brokerPort, 400, 402); // of some 390 rows less than a hundredth
+    expect(await silence()).toBe(before);
+
+    const sparing = await gateway(directory, 'two', cloud.url, 'token: secret, bytes_per_day: 240KB');
+    await publish(sparing.brokerPort, 0, 400);
+    await sparing.agent.until(() => (sparing.agent.status()?.sync?.left_bytes ?? 1) < 10_000, 'the first calls');
+    const { sync } = await sparing.agent.stop();
+    expect((sync?.out_bytes ?? 0) + (sync?.in_bytes ?? 0)).toBeLessThan(30_000);
   }, 60_000);
 
   it('goes on without a coordinator, keeps what is due, and hands it in when there is one', async () => {

@@ -29,6 +29,7 @@ const merges: OpenMerge = () => {
     },
     remove: (gateway) => void parts.delete(gateway),
     judge: () => ({ oneWorld: false, suspects: [] }),
+    count: () => ({ gateways: parts.size, rows: 0 }),
     measure: () => ({ gateways: parts.size, rows: 0, digest: Buffer.alloc(32), removable: Buffer.alloc(32) }),
     solve() {
       const words = [...parts].sort().map(([, word]) => word);

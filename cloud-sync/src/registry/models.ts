@@ -16,6 +16,7 @@ export interface Models {
    */
   put(model: ModelSource, gateway: string, statistics: Uint8Array): boolean;
   solve(model: ModelSource): Solved;
+  count(model: ModelSource): { gateways: number; rows: number };
   measure(model: ModelSource): Measured;
   judge(model: ModelSource): Judgement;
   /** Solves the model of a fleet without these gateways; they stay in the merge. `removable`: what depends on no release. */
@@ -115,6 +116,7 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
         guarded(model, (merge) => merge.put(gateway, statistics)),
       ),
     solve: (model) => guarded(model, (merge) => merge.solve()),
+    count: (model) => guarded(model, (merge) => merge.count()),
     measure: (model) => guarded(model, (merge) => merge.measure()),
     remove: (model, gateway) => guarded(model, (merge) => merge.remove(gateway)),
     judge: (model) => guarded(model, (merge) => merge.judge()),

@@ -78,7 +78,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     return {
       // what the newest release left out on purpose is no growth
       rowsReleased: suspects.reduce((rows, suspect) => rows + suspect.rows, released.rows),
-      rowsNow: models.measure(head).rows,
+      rowsNow: models.count(head).rows,
       membersChanged:
         membersChanged(released.lineage, lineageWithout(head.schema, suspects)) ||
         (suspects.length > 0 && otherSuspects(head, suspects)),

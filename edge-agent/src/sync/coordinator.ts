@@ -6,7 +6,6 @@
 import {
   compressBody,
   type Encoding,
-  type ErrorCode,
   encodePiece,
   type Identity,
   publicKeyFromBytes,
@@ -16,35 +15,33 @@ import {
   type TlsMaterial,
   tlsFailure,
 } from '@rivulet/host';
+import {
+  CallFailed,
+  headsOf,
+  heldOf,
+  parse,
+  type Receipt,
+  type RetryWindow,
+  receiptOf,
+  refusalCode,
+  refusalMessage,
+  refusalOf,
+  refusedWindow,
+  type Standing,
+  text,
+  windowOf,
+} from './answers.ts';
 import { brokerTransport } from './broker.ts';
 import { type HttpAnswer, type HttpRequest, httpTransport } from './http.ts';
 
 /** One call, connection included. */
 const CALL_MS_MAX = 15_000;
+/** Headers and frames around a body, each way, about. */
+const AROUND_BYTES = 300;
 /** The longest JSON answer: a list of heads. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 /** The longest release. */
 const RELEASE_BYTES_MAX = 20 * 1024 * 1024;
-
-/** The newest release of a model. */
-export interface Head {
-  task: string;
-  /** Schema hash in hex. */
-  schema: string;
-  /** Release hash in hex; null: none yet. */
-  release: string | null;
-}
-
-/** What the coordinator signs for a delta. */
-export interface Receipt {
-  gateway: string;
-  incarnation: string;
-  seq: number;
-  payload_hash: string;
-  outcome: 'accepted' | 'duplicate' | 'superseded' | 'quarantined';
-  reason?: string;
-  code?: string;
-}
 
 export interface Enrolment {
   gateway: string;
@@ -52,42 +49,6 @@ export interface Enrolment {
   incarnation: string;
   about: string;
   simulated: boolean;
-}
-
-/** The newest statistics of ours that count for a model at the coordinator. */
-export interface Held {
-  /** Schema hash in hex. */
-  schema: string;
-  incarnation: string;
-  seq: number;
-}
-
-/** What every good answer to a delta or a report ends with. */
-export interface Standing {
-  heads: Head[];
-  /** Null: the coordinator does not say. */
-  held: Held[] | null;
-  /** Its operator took this gateway out of the fleet; null: the coordinator does not say. */
-  forgotten: boolean | null;
-}
-
-/** When the coordinator wants the next call: between the two, in milliseconds from now. */
-export interface RetryWindow {
-  fromMs: number;
-  toMs: number;
-}
-
-/** A failed call. */
-export class CallFailed extends RivuletError {
-  /** With `RIV_BASE_GONE`: the release to go on from. */
-  readonly resync: Head | null;
-  /** With `RIV_REPORT_OLD`: the number that the next report must be above. */
-  readonly newestReport: number | null;
-  constructor(code: ErrorCode, found: string, where: string, next: { resync?: Head | null; newest?: unknown } = {}) {
-    super(code, { found, where });
-    this.resync = next.resync ?? null;
-    this.newestReport = Number.isSafeInteger(next.newest) ? (next.newest as number) : null;
-  }
 }
 
 /** Who signs the pieces of a long envelope. */
@@ -106,6 +67,8 @@ export interface Coordinator {
   fetchRelease(hash: string): Promise<Buffer>;
   /** What the newest answer asked for, good or not; null: nothing. */
   retryWindow(): RetryWindow | null;
+  /** Bytes of bodies since the start, with what stands around each call. */
+  traffic(): { outBytes: number; inBytes: number };
   close(): Promise<void>;
 }
 
@@ -124,6 +87,8 @@ export interface AtBroker {
   gateway: string;
   /** The MQTT version: 4 is 3.1.1. */
   protocol: 4 | 5;
+  /** Told of the bytes of every call, both ways. */
+  spent?: (bytes: number) => void;
 }
 
 /**
@@ -140,6 +105,7 @@ export function connectCoordinator(
   const transport = url.startsWith('mqtt') ? brokerTransport(url, atBroker) : httpTransport(base);
   let window: RetryWindow | null = null;
   let tls = readFiles?.() ?? null;
+  const traffic = { outBytes: 0, inBytes: 0 };
 
   async function call(
     path: string,
@@ -153,7 +119,9 @@ export function connectCoordinator(
       tls ??= readFiles?.() ?? null;
       const own = tls === null ? {} : { tls: { ca: tls.ca, cert: tls.cert, key: tls.key } };
       answer = await transport.call(path, { ...request, ...own, timeoutMs: CALL_MS_MAX, answerBytesMax: bytesMax });
+      count(request.body?.length ?? 0, answer.body.length);
     } catch (error) {
+      count(request.body?.length ?? 0, 0);
       if (error instanceof RivuletError) throw error;
       tls = null;
       const failure = tlsFailure((error as NodeJS.ErrnoException).code);
@@ -179,6 +147,12 @@ export function connectCoordinator(
       );
     }
     return body;
+  }
+
+  function count(outBytes: number, inBytes: number): void {
+    traffic.outBytes += outBytes + AROUND_BYTES;
+    traffic.inBytes += inBytes + AROUND_BYTES;
+    atBroker.spent?.(outBytes + inBytes + 2 * AROUND_BYTES);
   }
 
   function post(path: string, body: Uint8Array, headers: Record<string, string>): Promise<Buffer> {
@@ -255,6 +229,7 @@ export function connectCoordinator(
     },
     fetchRelease: (hash) => call(`/api/v1/releases/${hash}`, { method: 'GET' }, RELEASE_BYTES_MAX),
     retryWindow: () => window,
+    traffic: () => ({ ...traffic }),
     close: transport.close,
   };
 }
@@ -267,103 +242,4 @@ function withoutLogin(url: string): string {
 /** What the system calls it, where it has a name for it. */
 function causeOf(error: unknown): string {
   return error instanceof Error ? (error as NodeJS.ErrnoException).code || error.message : String(error);
-}
-
-function parse(body: Buffer, where: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(body.toString('utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>;
-    }
-  } catch {
-    // Falls through to the one refusal below.
-  }
-  throw new CallFailed('RIV_SYNC_ANSWER', 'the answer is not a JSON object', where);
-}
-
-function text(value: unknown, where: string): string {
-  if (typeof value !== 'string') {
-    throw new CallFailed('RIV_SYNC_ANSWER', 'the answer lacks what it must have', where);
-  }
-  return value;
-}
-
-function receiptOf(value: unknown, where: string): Receipt {
-  const receipt = (value ?? {}) as Partial<Receipt>;
-  text(receipt.gateway, where);
-  text(receipt.incarnation, where);
-  text(receipt.payload_hash, where);
-  text(receipt.outcome, where);
-  if (typeof receipt.seq !== 'number') {
-    throw new CallFailed('RIV_SYNC_ANSWER', 'the receipt lacks its number', where);
-  }
-  return receipt as Receipt;
-}
-
-/** Heads that are well-formed; what is not is passed over. */
-function headsOf(value: unknown): Head[] {
-  const list: unknown[] = Array.isArray(value) ? value : [];
-  return list.filter((entry): entry is Head => {
-    const head = entry as Head | null;
-    return (
-      typeof head?.task === 'string' &&
-      typeof head.schema === 'string' &&
-      (head.release === null || /^[0-9a-f]{64}$/.test(String(head.release)))
-    );
-  });
-}
-
-/** What the coordinator holds of ours; null: it does not say, or not in a way that can be read. */
-function heldOf(value: unknown): Held[] | null {
-  if (!Array.isArray(value)) return null;
-  const sound = (entry: Partial<Held> | null): entry is Held =>
-    typeof entry?.schema === 'string' && typeof entry.incarnation === 'string' && Number.isSafeInteger(entry.seq);
-  return value.every(sound) ? value : null;
-}
-
-interface Refusal {
-  code?: unknown;
-  message?: unknown;
-  retry_window_s?: unknown;
-  resync?: unknown;
-  newest_report?: unknown;
-}
-
-function refusalOf(body: Buffer): Refusal {
-  try {
-    const { error, ...rest } = JSON.parse(body.toString('utf8')) as Refusal & { error?: object };
-    return { ...rest, ...error };
-  } catch {
-    return {};
-  }
-}
-
-function windowOf(value: unknown): RetryWindow | null {
-  const { from, to } = (value ?? {}) as { from?: unknown; to?: unknown };
-  if (typeof from !== 'number' || typeof to !== 'number' || !(from >= 0) || !(to >= from)) return null;
-  return { fromMs: from * 1000, toMs: to * 1000 };
-}
-
-/** Of a refusal: our coordinator's own window, or what a proxy in front of it says in the header. */
-function refusedWindow({ headers, body }: HttpAnswer): RetryWindow | null {
-  const asked = Number(headers['retry-after']) * 1000;
-  return windowOf(refusalOf(body).retry_window_s) ?? (asked > 0 ? { fromMs: asked, toMs: 2 * asked } : null);
-}
-
-/** The refusals that a gateway acts upon keep their code; the rest is one. */
-function refusalCode(body: Buffer): ErrorCode {
-  const { code } = refusalOf(body);
-  return code === 'RIV_GATEWAY_UNKNOWN' ||
-    code === 'RIV_GATEWAY_KEY' ||
-    code === 'RIV_GATEWAY_FORGOTTEN' ||
-    code === 'RIV_BASE_GONE' ||
-    code === 'RIV_REPORT_OLD' ||
-    code === 'RIV_TOKEN'
-    ? code
-    : 'RIV_SYNC_REFUSED';
-}
-
-function refusalMessage(body: Buffer): string {
-  const { code, message } = refusalOf(body);
-  return typeof message === 'string' ? `${String(code)} ${message}` : body.toString('utf8', 0, 200);
 }

@@ -6,7 +6,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeEnvelope, type EnvelopeContent, makeDirectory, replaceFile, sha256 } from '@rivulet/host';
-import type { Held, Receipt } from './coordinator.ts';
+import type { Held, Receipt } from './answers.ts';
 
 const STATE_FILE = 'state.json';
 const SUFFIX = '.rvdl';
@@ -41,9 +41,9 @@ export interface Waiting {
 export interface Outbox {
   /**
    * Puts a task's statistics in, in place of an older envelope; nothing happens when they are what was signed for or what
-   * waits already.
+   * waits already: then it answers false.
    */
-  put(content: Omit<EnvelopeContent, 'seq'>): Promise<void>;
+  put(content: Omit<EnvelopeContent, 'seq'>): Promise<boolean>;
   waiting(): Waiting[];
   /** The highest number given out. */
   seq(): number;
@@ -106,7 +106,7 @@ export async function openOutbox(
     async put(content) {
       const contents = contentsHash(content);
       if (state.signed[content.task]?.contents === contents || envelopes.get(content.task)?.contents === contents) {
-        return;
+        return false;
       }
       state.seq += 1;
       await save();
@@ -115,6 +115,7 @@ export async function openOutbox(
       const payloadHash = sha256(content.payload).toString('hex');
       const schema = sha256(content.schema).toString('hex');
       envelopes.set(content.task, { task: content.task, seq: state.seq, contents, schema, bytes, payloadHash });
+      return true;
     },
     seq: () => state.seq,
     async clear() {

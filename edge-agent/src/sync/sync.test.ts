@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeEnvelope, encodeEnvelope, publicKeyBytes } from '@rivulet/host';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { connectCoordinator, type Receipt } from './coordinator.ts';
+import type { Receipt } from './answers.ts';
+import { connectCoordinator } from './coordinator.ts';
 import { openOutbox } from './outbox.ts';
 import { nextAttemptMs } from './retry.ts';
 

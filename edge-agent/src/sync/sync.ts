@@ -4,32 +4,31 @@
  * An offline gateway loses nothing: the outbox keeps the newest envelope per task, and the loop keeps trying.
  * A release is written to the log as a block, so that the fold takes it in at one place, in every replay.
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type AgentStatus,
   type Config,
   type Core,
   type DeltaSection,
-  decodeRelease,
   encodeEnvelope,
   type Identity,
   makeDirectory,
   RivuletError,
   readTls,
-  releaseHash,
   replaceFile,
   toRivuletError,
 } from '@rivulet/host';
-import { CallFailed, type Coordinator, connectCoordinator, type Head, type Standing } from './coordinator.ts';
-import { type Outbox, openOutbox } from './outbox.ts';
+import { CallFailed, type Head, type Standing } from './answers.ts';
+import { connectCoordinator } from './coordinator.ts';
+import { enrol } from './enrol.ts';
+import { collect, handIn } from './hand_in.ts';
+import { openOutbox } from './outbox.ts';
+import { checkRelease, forgetOldReleases } from './releases.ts';
 import { nextAttemptMs } from './retry.ts';
+import { disagreement, openAllowance, type Reason, type Told } from './talk.ts';
 
-const NO_RELEASE = Buffer.alloc(32);
 /** A report goes out at least this often, so that the fleet's picture is a live one; deltas keep their own interval. */
 const REPORT_MS = 2000;
-/** Release files kept for a look. */
-const RELEASE_FILES_MAX = 32;
 /** What the coordinator's key is pinned in, beside our own. */
 const PIN_FILE = 'coordinator.key';
 
@@ -58,8 +57,9 @@ export interface SyncContext {
 }
 
 export interface Sync {
-  /** What was learned goes out with the next report, and what the coordinator has comes back. */
+  /** Drift was found: what was learned goes out with the next report, and what the coordinator has comes back. */
   ask(): void;
+  status(): NonNullable<AgentStatus['sync']>;
   stop(): Promise<void>;
 }
 
@@ -70,7 +70,10 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   const readFiles =
     tls === null ? null : () => readTls(tls, (file) => `sync.${file}`, 'RIV_SYNC_TLS', context.wallMs());
   const atBroker = { gateway: context.config.gateway, protocol: target.protocol };
-  const coordinator = connectCoordinator(target.url, target.token, readFiles, atBroker);
+  const coordinator = connectCoordinator(target.url, target.token, readFiles, {
+    ...atBroker,
+    spent: (bytes) => allowance.spend(bytes),
+  });
   const outbox = await openOutbox(join(directory, 'outbox'), incarnation, (content) =>
     encodeEnvelope(content, identity.sign),
   );
@@ -88,31 +91,71 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   /** Of the last report. The clock gives the first, so that it need not be kept over a restart. */
   let reportNumber = 0;
   let deltasDueMs = 0;
+  /** Why what was learned goes out before its time; null: it does not. */
+  let asked: Reason | null = 'time';
+  const allowance = openAllowance(target.bytesPerDay, context.monoMs);
+  const told = new Map<string, Told>();
+  /** Per task the release that we disagreed with. */
+  const disagreed = new Map<string, string>();
+  const counts = {
+    told: { time: 0, drift: 0, disagreement: 0, coordinator: 0 },
+    unchanged: 0,
+    little: 0,
+    held_back: 0,
+  };
+  /** Bytes of the last report and its answer. */
+  let reportBytes = 0;
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;
   let running = Promise.resolve();
 
   async function round(): Promise<void> {
-    if (context.monoMs() >= deltasDueMs) {
-      await collect(outbox, basesGone, context);
+    if (disagreesAnew()) asked ??= 'disagreement';
+    if (asked !== null || context.monoMs() >= deltasDueMs) {
+      const why = asked ?? 'time';
+      asked = null;
+      await collect(outbox, context, { basesGone, told, counts, why });
       const interval = { failures: 0, everyMs: target.everyMs, window: null, random: context.random() };
       deltasDueMs = context.monoMs() + nextAttemptMs(interval);
     }
     coordinatorKey ??= await enrol(coordinator, context, incarnation(), pin);
-    await handIn(outbox, coordinator, coordinatorKey, context, { takeReleases, baseGone, beginAnew });
+    await handIn(outbox, coordinator, coordinatorKey, context, { takeReleases, baseGone, beginAnew, mayTalk });
+    if (!mayTalk()) {
+      return;
+    }
     const { heads, held, forgotten } = await report();
     if (forgotten === false) {
       context.member();
       if ((await outbox.returned()) > 0) {
-        deltasDueMs = 0;
+        asked = 'coordinator';
       }
     }
     if (held?.some((entry) => entry.incarnation === incarnation() && entry.seq > outbox.seq())) {
       await beginAnew();
     } else if (held !== null && (await outbox.compare(held)) > 0) {
-      deltasDueMs = 0;
+      asked = 'coordinator';
     }
     await takeReleases(heads);
+  }
+
+  /** Whether the budget of bytes allows one more call; what may not go now waits. */
+  function mayTalk(): boolean {
+    const left = allowance.left();
+    if (left === null || left > 0) return true;
+    counts.held_back += 1;
+    return false;
+  }
+
+  /** A release that does worse here than what was learned here: the coordinator should know soon what we have seen. */
+  function disagreesAnew(): boolean {
+    let news = false;
+    for (const task of context.status().tasks) {
+      const release = disagreement(task);
+      if (release === null || disagreed.get(task.name) === release) continue;
+      disagreed.set(task.name, release);
+      news = true;
+    }
+    return news;
   }
 
   /** A status report under the next number; once more when another process with our key has given that one. */
@@ -120,7 +163,11 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     reportNumber = Math.max(reportNumber + 1, context.wallMs());
     try {
       const status = { ...context.status(), incarnation: incarnation(), number: reportNumber };
-      return await coordinator.sendReport(status, identity.sign);
+      const before = coordinator.traffic();
+      const answer = await coordinator.sendReport(status, identity.sign);
+      const after = coordinator.traffic();
+      reportBytes = after.outBytes - before.outBytes + after.inBytes - before.inBytes;
+      return answer;
     } catch (error) {
       if (!again || !(error instanceof CallFailed) || error.newestReport === null) throw error;
       reportNumber = error.newestReport;
@@ -133,7 +180,7 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     const found = 'the coordinator knows later deltas of this state: it was restored from a backup, or runs twice';
     await identity.renew();
     await outbox.clear();
-    deltasDueMs = 0;
+    asked = 'coordinator';
     context.notice(new RivuletError('RIV_NUMBER_REUSED', { found, todo: 'Sync goes on as a new incarnation.' }));
   }
 
@@ -143,7 +190,7 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     if (base !== null) {
       basesGone.set(task, base);
     }
-    deltasDueMs = 0;
+    asked = 'coordinator';
     await takeReleases([{ task, schema, release }]);
   }
 
@@ -156,7 +203,8 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
         task.schema !== head.schema ||
         task.release === head.release ||
         refused.has(head.release) ||
-        stopped
+        stopped ||
+        !mayTalk()
       ) {
         continue;
       }
@@ -176,7 +224,9 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
 
   async function attempt(): Promise<void> {
     try {
-      await round();
+      if (mayTalk()) {
+        await round();
+      }
       failures = 0;
       context.well();
     } catch (error) {
@@ -189,9 +239,12 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
       }
     }
     if (!stopped) {
-      const everyMs = Math.min(REPORT_MS, target.everyMs);
+      const everyMs = Math.max(Math.min(REPORT_MS, target.everyMs), allowance.intervalMs(reportBytes));
       const window = coordinator.retryWindow();
-      const waitMs = nextAttemptMs({ failures, everyMs, window, random: context.random() });
+      const waitMs = Math.max(
+        allowance.waitMs(),
+        nextAttemptMs({ failures, everyMs, window, random: context.random() }),
+      );
       timer = setTimeout(() => {
         running = attempt();
       }, waitMs);
@@ -201,7 +254,11 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   running = attempt();
   return {
     ask() {
-      deltasDueMs = 0;
+      asked = 'drift';
+    },
+    status() {
+      const { outBytes, inBytes } = coordinator.traffic();
+      return { ...counts, out_bytes: outBytes, in_bytes: inBytes, left_bytes: allowance.left() };
     },
     async stop() {
       stopped = true;
@@ -212,132 +269,4 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
       await coordinator.close();
     },
   };
-}
-
-/** Keeps the newest files; the log holds every release that was taken in anyway. */
-async function forgetOldReleases(directory: string): Promise<void> {
-  const files = await Promise.all(
-    (await readdir(directory)).map(async (name) => {
-      const path = join(directory, name);
-      return { path, atMs: (await stat(path)).mtimeMs };
-    }),
-  );
-  for (const { path } of files.sort((a, b) => b.atMs - a.atMs).slice(RELEASE_FILES_MAX)) {
-    await rm(path, { force: true });
-  }
-}
-
-/** Enrols and pins the coordinator's key: receipts by another key are refused from then on. */
-async function enrol(
-  coordinator: Coordinator,
-  context: SyncContext,
-  incarnation: string,
-  pin: string,
-): Promise<string> {
-  const { config, identity } = context;
-  const key = await coordinator.enrol({
-    gateway: config.gateway,
-    public_key: identity.publicKey.toString('base64'),
-    incarnation,
-    about: config.about,
-    simulated: config.simulated,
-  });
-  const pinned = await readFile(pin, 'utf8').then(
-    (text) => text.trim(),
-    () => null,
-  );
-  if (pinned === null) {
-    await replaceFile(pin, Buffer.from(`${key}\n`), 0o600);
-  } else if (pinned !== key) {
-    throw new RivuletError('RIV_SYNC_ANSWER', {
-      found: 'the coordinator has another key than the one this gateway enrolled at',
-      where: pin,
-      todo: 'If the coordinator was really replaced, remove this file; else somebody stands in between.',
-    });
-  }
-  return key;
-}
-
-/** Statistics of every task that has enough rows become envelopes. */
-async function collect(outbox: Outbox, basesGone: ReadonlyMap<string, string>, context: SyncContext): Promise<void> {
-  const status = context.status();
-  for (const section of await context.deltas()) {
-    const task = context.config.tasks[section.task];
-    if (task === undefined) {
-      continue;
-    }
-    const base = status.tasks[section.task]?.release ?? null;
-    await outbox.put({
-      gateway: context.config.gateway,
-      incarnation: context.identity.incarnation,
-      wallMs: context.wallMs(),
-      task: task.name,
-      baseRelease: base === null || base === basesGone.get(task.name) ? NO_RELEASE : Buffer.from(base, 'hex'),
-      kernelHash: context.core.kernelHash,
-      schema: section.schema,
-      payload: section.statistics,
-    });
-  }
-}
-
-/** Sends what waits; an envelope goes only when a signed receipt names it. */
-async function handIn(
-  outbox: Outbox,
-  coordinator: Coordinator,
-  key: string,
-  context: SyncContext,
-  act: { takeReleases(heads: Head[]): Promise<void>; baseGone(from: Head): Promise<void>; beginAnew(): Promise<void> },
-): Promise<void> {
-  for (const envelope of outbox.waiting()) {
-    let answer: Awaited<ReturnType<Coordinator['sendDelta']>>;
-    try {
-      answer = await coordinator.sendDelta(envelope.bytes, key, {
-        gateway: context.config.gateway,
-        sign: context.identity.sign,
-      });
-    } catch (error) {
-      const refusal = toRivuletError(error);
-      if (refusal.code === 'RIV_GATEWAY_FORGOTTEN') {
-        // Its operator took this gateway out of the fleet: the delta is not wanted, but its reports and releases are.
-        await outbox.refused(envelope.seq);
-        context.notice(refusal);
-        continue;
-      }
-      if (!(error instanceof CallFailed) || error.code !== 'RIV_BASE_GONE') {
-        throw error;
-      }
-      await outbox.drop(envelope);
-      await act.baseGone(error.resync ?? { task: envelope.task, schema: envelope.schema, release: null });
-      continue;
-    }
-    if (answer.receipt.gateway !== context.config.gateway || !(await outbox.signedFor(answer.receipt))) {
-      throw new RivuletError('RIV_SYNC_ANSWER', {
-        found: `a receipt for another delta (number ${answer.receipt.seq})`,
-      });
-    }
-    if (answer.receipt.code === 'RIV_NUMBER_REUSED') {
-      await act.beginAnew();
-      return;
-    }
-    if (answer.receipt.outcome === 'quarantined') {
-      const found = `the coordinator quarantined a delta of "${envelope.task}": ${answer.receipt.reason ?? 'no reason given'}`;
-      const cloned = answer.receipt.code === 'RIV_GATEWAY_CLONED';
-      context.notice(new RivuletError(cloned ? 'RIV_GATEWAY_CLONED' : 'RIV_SYNC_REFUSED', { found }));
-    }
-    if (answer.receipt.outcome === 'accepted') {
-      context.accepted();
-    }
-    await act.takeReleases(answer.heads);
-  }
-}
-
-function checkRelease(bytes: Buffer, head: Head): void {
-  const hash = releaseHash(bytes).toString('hex');
-  if (hash !== head.release) {
-    throw new RivuletError('RIV_CORRUPT', { found: `a release with the hash ${hash}`, expected: String(head.release) });
-  }
-  const release = decodeRelease(bytes);
-  if (release.task !== head.task || Buffer.from(release.schemaHash).toString('hex') !== head.schema) {
-    throw new RivuletError('RIV_SCHEMA_MISMATCH', { found: `release ${hash} is for another task or schema` });
-  }
 }

@@ -97,11 +97,11 @@ async function mergeCosts(core: Core) {
   const filling = await measured(() => {
     for (let at = 0; at < FLEET; at++) merge.put(`gateway-${at}`, of(at));
   });
-  const rebuild = await measured(() => void merge.measure());
+  const rebuild = await measured(() => void merge.count());
   const change = await measured(() => {
     for (let at = 0; at < CHANGES; at++) {
       merge.put(`gateway-${(at * 499) % FLEET}`, of(at + 1));
-      merge.measure();
+      merge.count();
     }
   });
   return {

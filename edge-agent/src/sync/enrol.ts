@@ -1,0 +1,36 @@
+/** The first call: who we are, and whose receipts we take from then on. */
+import { readFile } from 'node:fs/promises';
+import { RivuletError, replaceFile } from '@rivulet/host';
+import type { Coordinator } from './coordinator.ts';
+import type { SyncContext } from './sync.ts';
+
+/** Enrols and pins the coordinator's key: receipts by another key are refused from then on. */
+export async function enrol(
+  coordinator: Coordinator,
+  context: SyncContext,
+  incarnation: string,
+  pin: string,
+): Promise<string> {
+  const { config, identity } = context;
+  const key = await coordinator.enrol({
+    gateway: config.gateway,
+    public_key: identity.publicKey.toString('base64'),
+    incarnation,
+    about: config.about,
+    simulated: config.simulated,
+  });
+  const pinned = await readFile(pin, 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  );
+  if (pinned === null) {
+    await replaceFile(pin, Buffer.from(`${key}\n`), 0o600);
+  } else if (pinned !== key) {
+    throw new RivuletError('RIV_SYNC_ANSWER', {
+      found: 'the coordinator has another key than the one this gateway enrolled at',
+      where: pin,
+      todo: 'If the coordinator was really replaced, remove this file; else somebody stands in between.',
+    });
+  }
+  return key;
+}

@@ -40,7 +40,7 @@ export async function run(argv: string[]): Promise<number> {
   say(header());
   const figures: Figures[] = [];
   for (const one of CASES.filter(({ name }) => name.includes(values.case))) {
-    const found = measure(core, one, Number(values.rounds));
+    const found = await measure(core, one, Number(values.rounds));
     figures.push(found);
     say(line(found));
   }
@@ -59,7 +59,7 @@ function header(): string {
 function line(found: Figures): string {
   const { ns_per_message, library_ns, fold_ns, unread_ns, json_parse_ns } = found;
   const ns = (count: number): string => Math.round(count).toString();
-  const ratio = `${found.ratio.toFixed(1)} ×`;
+  const ratio = found.ratio === null ? '-' : `${found.ratio.toFixed(1)} ×`;
   const cells = [ns(found.payload_bytes), ns(ns_per_message), ns(library_ns), ratio];
   const more = [ns(fold_ns), ns(unread_ns), ns(json_parse_ns)];
   const verdict = found.met ? 'met' : `missed (goal ${GOAL})`;

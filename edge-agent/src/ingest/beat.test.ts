@@ -91,7 +91,7 @@ describe('beat', () => {
   it('chooses its length by what the last beats brought', () => {
     const table: [Parameters<typeof beatLength>[0], number][] = [
       [{ bytes: 1000, messages: 5, ackable: 5, sameAckable: 1 }, 10],
-      [{ bytes: 70_000, messages: 500, ackable: 500, sameAckable: 1 }, 0],
+      [{ bytes: 140_000, messages: 1000, ackable: 1000, sameAckable: 1 }, 0],
       [{ bytes: 1000, messages: 20, ackable: 20, sameAckable: 3 }, 0],
       [{ bytes: 1000, messages: 5, ackable: 0, sameAckable: 0 }, 50],
       [{ bytes: 64, messages: 0, ackable: 0, sameAckable: 0 }, 10],

@@ -17,7 +17,7 @@ import type { BlockDraft } from '@rivulet/host';
 const REUSED_BYTES_MAX = 1024 * 1024;
 
 /** Above this much in one beat the receive window is the limit, not the disk: do not wait for the next beat. */
-const FULL_BEAT_BYTES = 65_536;
+const FULL_BEAT_BYTES = 131_072;
 
 /**
  * When this many beats in a row carry the same number of acknowledged messages, the senders' in-flight window is the

@@ -79,7 +79,7 @@ export async function run(argv: string[]): Promise<number> {
     });
     const checkpoint = wanted('checkpoint') ? await measureCheckpoint(short) : null;
     const replay = wanted('replay') ? await measureReplay(short) : null;
-    const restart = wanted('restart') ? await measureRestart(directory, short) : null;
+    const restart = wanted('restart') ? await measureRestart(directory, short && !values.goals) : null;
     const hour = values.hour ? await measureHour(directory, short) : null;
     const extra = { checkpoint, replay, restart, hour };
     const goals = goalsOf(figures, extra);

@@ -140,6 +140,14 @@ export interface FieldConfig {
   sense: SenseConfig | null;
 }
 
+/** A value of the payload that keys and field names are made of. */
+export interface CaptureConfig {
+  name: string;
+  path: string;
+  /** What it is where it does not stand; without, rows that need it are none. */
+  absent?: string;
+}
+
 /** A field as an expression over others (wasm-core/engine/src/expression.rs). */
 export interface DerivedConfig {
   name: string;
@@ -180,7 +188,9 @@ export interface SourceConfig {
   key: string;
   fields: FieldConfig[];
   /** Values of the payload that keys and field names are made of. */
-  captures: { name: string; path: string }[];
+  captures: CaptureConfig[];
+  /** An expression over the readings of a row and the last ones of its key: only where it is true a row is taken; null: all. */
+  where: string | null;
   /** Fields that are made of others of the same key. */
   derived: DerivedConfig[];
   time: string | null;
@@ -244,6 +254,8 @@ export interface WindowConfig {
 export interface LabelConfig {
   topic: string;
   key: string;
+  /** In a format of records each is a label. */
+  format: FormatConfig;
   path: string;
   time: string | null;
   /** Where whoever labels puts a number that counts up, for each topic by itself. */

@@ -11,6 +11,16 @@ const directory = mkdtempSync(join(tmpdir(), 'rivulet-config-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 writeFileSync(join(directory, 'rooms.yaml'), 'r2: { area: 12, floor: }\nr1: { area: 20.5 }\n');
 
+const tables: Record<string, string> = {
+  'rooms.csv': 'room;area;floor\r\nr2;12;\r\nr1;20.5;\r\n',
+  'word.csv': 'room,area\nr1,20.5\nr2,big\n',
+  'twice.csv': 'room,area\nr1,1\nr1,2\n',
+  'wide.csv': 'room,area\nr1,1,2\n',
+  'same.csv': 'room,area,area\nr1,1,2\n',
+  'narrow.csv': 'room\nr1\n',
+};
+for (const [name, text] of Object.entries(tables)) writeFileSync(join(directory, name), text);
+
 const yaml = (more: string, features = '[air, time.hour]'): string => `
 sources:
   - { name: s, topic: "b/{room}", fields: { x: x, y: y, "odd.name": z }, derived: { size: "sqrt(x^2 + y^2)", twice: "2 * size" } }
@@ -43,6 +53,20 @@ describe('features in a configuration', () => {
     const engine = (await loadCore()).newEngine();
     engine.open(compilePlan(config));
     expect(engine.report().tasks[0]?.features).toEqual(config.tasks[0]?.features);
+  });
+
+  it('a table may be CSV', () => {
+    expect(parse(yaml('').replace('rooms.yaml', 'rooms.csv')).lookups).toEqual(parse(yaml('')).lookups);
+  });
+
+  it.each([
+    ['word.csv', /word\.csv:3: "big" in the column area; expected a number, or nothing/],
+    ['twice.csv', /twice\.csv:3: the key "r1", which line 2 has too/],
+    ['wide.csv', /wide\.csv:2: 3 cells; expected 2, as in the first line/],
+    ['same.csv', /same\.csv:1: a second column named "area"/],
+    ['narrow.csv', /narrow\.csv:1: a table without columns/],
+  ])('refuse the table %s', (file, message) => {
+    expect(() => parse(yaml('').replace('rooms.yaml', file))).toThrow(message);
   });
 
   it('take nothing from a plan that has none of it', () => {

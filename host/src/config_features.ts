@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import type { DerivedConfig, FeatureSetConfig, LookupConfig } from './config.ts';
 import { NAME_EXPECTED, NAME_PATTERN } from './config_names.ts';
 import { type ConfigNode, readConfigFile } from './config_node.ts';
+import { createCsvParser, separatorOf } from './csv.ts';
 import { RivuletError } from './errors.ts';
 import { checkExpression } from './expression.ts';
 import { type FeatureScope, featureParts, writtenFields } from './features.ts';
@@ -18,6 +19,7 @@ const LOOKUPS_MAX = 16;
 const LOOKUP_COLUMNS_MAX = 64;
 const LOOKUP_ROWS_MAX = 10_000;
 const SETS_MAX = 256;
+const LARGEST = 1e100;
 
 /** An expression, with its mistakes at their column. */
 export function parseExpression(node: ConfigNode): { text: string; names: string[] } {
@@ -52,7 +54,7 @@ export function parseDerived(node: ConfigNode | null, fields: readonly string[] 
   });
 }
 
-/** Tables of numbers by key, each in a file beside the configuration: YAML or JSON, a map from key to columns. */
+/** Tables of numbers by key, each in a file beside the configuration: CSV, or YAML or JSON, a map from key to columns. */
 export function parseLookups(node: ConfigNode | null, fileName: string): LookupConfig[] {
   const lookups = (node?.list(LOOKUPS_MAX) ?? []).map((item) => {
     const map = item.map(['name', 'file']);
@@ -72,22 +74,69 @@ function readLookup(path: string, node: ConfigNode): Pick<LookupConfig, 'columns
     const found = `cannot read the table (${(cause as NodeJS.ErrnoException).code})`;
     throw new RivuletError('RIV_CONFIG_UNREADABLE', { found, where: path, cause });
   }
-  const entries = readConfigFile(text, path).entries();
-  if (entries.length > LOOKUP_ROWS_MAX)
-    node.fail('RIV_CONFIG_VALUE', `a table of ${entries.length} keys`, `at most ${LOOKUP_ROWS_MAX}`);
-  const cells = entries.map(({ key, value }) => {
-    const row = value.entries().map(({ key: column, value: cell }) => {
-      const number = cell.empty ? null : cell.number(-1e100, 1e100);
-      return [column, number] as const;
-    });
-    return { key, row: new Map(row) };
-  });
+  const cells = /\.csv$/i.test(path) ? rowsOfCsv(text, path) : rowsOfMap(text, path);
+  if (cells.length > LOOKUP_ROWS_MAX)
+    node.fail('RIV_CONFIG_VALUE', `a table of ${cells.length} keys`, `at most ${LOOKUP_ROWS_MAX}`);
   const columns = [...new Set(cells.flatMap(({ row }) => [...row.keys()]))].sort();
   if (columns.length > LOOKUP_COLUMNS_MAX)
     node.fail('RIV_CONFIG_VALUE', `a table of ${columns.length} columns`, `at most ${LOOKUP_COLUMNS_MAX}`);
   const rows = cells.map(({ key, row }) => ({ key, values: columns.map((column) => row.get(column) ?? null) }));
   rows.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
   return { columns, rows };
+}
+
+interface LookupRow {
+  key: string;
+  row: Map<string, number | null>;
+}
+
+/** YAML or JSON: a map from key to columns. */
+function rowsOfMap(text: string, path: string): LookupRow[] {
+  return readConfigFile(text, path)
+    .entries()
+    .map(({ key, value }) => {
+      const row = value.entries().map(({ key: column, value: cell }) => {
+        const number = cell.empty ? null : cell.number(-1e100, 1e100);
+        return [column, number] as const;
+      });
+      return { key, row: new Map(row) };
+    });
+}
+
+/** CSV: a line of names, then a line for each key, which stands first; an empty cell is no value. */
+function rowsOfCsv(text: string, path: string): LookupRow[] {
+  const refuse = (line: number, found: string, expected: string): never => {
+    throw new RivuletError('RIV_CONFIG_VALUE', { where: `${path}:${line}`, found, expected });
+  };
+  const parser = createCsvParser(separatorOf(text.slice(0, text.search(/[\r\n]|$/))), path);
+  const [head, ...lines] = [...parser.push(text.replace(/^\ufeff/, '')), ...parser.end()];
+  if (head === undefined || head.cells.length < 2)
+    return refuse(1, 'a table without columns', 'a line of names: that of the key, then those of the columns');
+  const columns = head.cells.slice(1);
+  const twice = columns.find((name, at) => name === '' || columns.indexOf(name) < at);
+  if (twice !== undefined)
+    refuse(1, `a second column named ${JSON.stringify(twice)}, or one without a name`, 'names that differ');
+  const seen = new Map<string, number>();
+  return lines.map(({ line, cells: [key = '', ...cells] }) => {
+    if (cells.length !== columns.length)
+      refuse(line, `${cells.length + 1} cells`, `${columns.length + 1}, as in the first line`);
+    const before = seen.get(key);
+    if (key === '' || before !== undefined)
+      refuse(
+        line,
+        key === '' ? 'no key' : `the key ${JSON.stringify(key)}, which line ${before} has too`,
+        'a key for each line',
+      );
+    seen.set(key, line);
+    const values = columns.map((column, at) => {
+      const cell = cells[at] ?? '';
+      const number = Number(cell);
+      if (cell !== '' && !(Math.abs(number) <= LARGEST))
+        refuse(line, `${JSON.stringify(cell.slice(0, 40))} in the column ${column}`, 'a number, or nothing');
+      return [column, cell === '' ? null : number] as const;
+    });
+    return { key, row: new Map(values) };
+  });
 }
 
 /** Named sets of features. */

@@ -1,16 +1,27 @@
 /** Where the labels of a task come from, and how far they are believed: the value of `classify` and `regress`. */
 import { LABEL_BREAKERS, LABEL_CONFLICTS, type LabelConfig, type SourceConfig } from './config.ts';
+import { parseFormat, wrongPath } from './config_format.ts';
 import { singlePath, template, topicPattern } from './config_language.ts';
 import type { ConfigNode } from './config_node.ts';
 import { templateNames } from './patterns.ts';
 
-/** `{ topic, key, path, time, seq, id, conflicts, breaker }`; all but the topic may be left out. */
+/** `{ topic, key, format, path, time, seq, id, conflicts, breaker }`; all but the topic may be left out. */
 export function parseLabel(node: ConfigNode, sources: readonly SourceConfig[]): LabelConfig {
-  const map = node.map(['topic', 'key', 'path', 'time', 'seq', 'id', 'conflicts', 'breaker']);
+  const map = node.map(['topic', 'key', 'format', 'path', 'time', 'seq', 'id', 'conflicts', 'breaker']);
+  const format = map.get('format') === null ? 'json' : parseFormat(map.get('format'));
+  if (format === 'sparkplug')
+    map.need('format').fail('RIV_CONFIG_VALUE', 'labels in Sparkplug', 'another format: who labels is no edge node');
+  for (const name of ['path', 'time', 'seq', 'id'] as const) {
+    const text = singlePath(map.get(name)) ?? '';
+    const expected = format === 'number' && text !== '' ? 'no path: the payload is the label' : wrongPath(format, text);
+    if (map.get(name) !== null && expected !== null)
+      map.need(name).fail('RIV_CONFIG_VALUE', `the path ${JSON.stringify(text)} in this format`, expected);
+  }
   const { topic, captures } = topicPattern(map.need('topic'));
   return {
     topic,
     key: template(map.get('key'), captures) ?? labelKey(node, captures, sources),
+    format,
     path: singlePath(map.get('path')) ?? '',
     time: singlePath(map.get('time')),
     seq: singlePath(map.get('seq')),

@@ -320,6 +320,18 @@ ${minimal}`,
       '`key`',
     ],
     [
+      `${minimal}tasks: [{ name: a, classify: { topic: l, key: k, format: number, path: x } }]\n`,
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:2:72',
+      'the payload is the label',
+    ],
+    [
+      `${minimal}tasks: [{ name: a, classify: { topic: l, key: k, format: sparkplug } }]\n`,
+      'RIV_CONFIG_VALUE',
+      'plant.yaml:2:58',
+      'another format',
+    ],
+    [
       'sources: [{ topic: a, fields: { temp: t } }]\ntasks: [{ name: a, forecast: tmp, horizon: 1m }]\n',
       'RIV_CONFIG_VALUE',
       'plant.yaml:2:30',

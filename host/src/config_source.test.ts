@@ -34,6 +34,13 @@ describe('a source', () => {
     expect(found[1]).toMatchObject({ idleMs: 5000, latenessMs: 60_000 });
   });
 
+  test('a_condition_may_ask_for_fields_of_other_sources_of_the_same_key', () => {
+    const found = sources(
+      '{ topic: "a/{k}", fields: { t: t }, where: "door == 1 && t < 50" }, { topic: "d/{k}", fields: { door: d } }',
+    );
+    expect(found.map(({ where }) => where)).toEqual(['door == 1 && t < 50', null]);
+  });
+
   test('a_contract_says_what_a_sensor_can_measure_and_what_is_done_about_the_rest', () => {
     const [source] = sources(
       '{ topic: a, fields: { t: { path: t, range: [-40, 60], rate_max: 5/min, stuck_after: 1h, on_violation: flag }, h: { path: h, rate_max: 2.5 / 90s, stuck_after: 100 } }, derived: { good: "t_quality + t * 0" } }',
@@ -74,6 +81,10 @@ describe('a source', () => {
     ['{ topic: a, fields: { t: { path: t, on_violation: flag } } }', 'range, rate_max or stuck_after'],
     ['{ topic: a, fields: { t: { path: t, range: [0, 1], on_violation: ignore } } }', 'one of quarantine, flag, drop'],
     ['{ topic: a, fields: { t: { path: t, range: [0, 1] } }, derived: { g: t_quality } }', 't_quality'],
+    ['{ topic: a, where: "b >" }', 'column 4'],
+    ['{ topic: a, fields: { temp: t }, where: "tmep > 1" }', 'temp perhaps'],
+    ['{ topic: a, captures: { dev: { path: d, absent: "a/b" } }, key: "{dev}" }', 'without /, + and #'],
+    ['{ preset: tasmota, tags: [cpu] }', 'it is for telegraf_json'],
     ['{ topic: a, nothing: drop }', 'one of quarantine, filter'],
   ])('%s_is_refused_with_%s', (yaml, says) => {
     expect(() => sources(yaml)).toThrow(says);

@@ -2,12 +2,14 @@
 // then stands for the plain sources that the preset expands to (presets.ts).
 
 import { COMPRESSIONS, type Door, type FieldConfig, type SourceConfig } from './config.ts';
-import { parseDerived } from './config_features.ts';
+import { parseDerived, parseExpression } from './config_features.ts';
 import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
 import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
 import { parseSense, SENSE_KEYS } from './config_sense.ts';
-import { fieldNames } from './features.ts';
+import { checkExpression } from './expression.ts';
+import { fieldNames, writtenFields } from './features.ts';
+import { nearestName } from './nearest.ts';
 import { checkMapping } from './paths.ts';
 import { checkTemplate, templateNames } from './patterns.ts';
 import { expandPreset, PRESETS } from './presets.ts';
@@ -29,12 +31,15 @@ const SOURCES_MAX = 256;
 const FIELDS_PER_SOURCE_MAX = 62;
 const EXCEPT_MAX = 64;
 
+/** Tags in the keys of Telegraf's metrics. */
+const TAGS_MAX = 8;
+const TAG_EXPECTED = 'a tag: a letter, then letters, digits, underscores';
 const CAPTURE_NAME_PATTERN = /^[A-Za-z][A-Za-z0-9_]{0,31}$/;
 /** Fixed levels before those that a preset reads: no wildcard, no capture. */
 const BASE_PATTERN = /^[^+#{}\0]{0,256}$/;
 
 /** What a source may say whether it names a preset or not. */
-const COMMON_KEYS = ['name', 'door', 'compression', 'lateness', 'clock', 'clock_skew_max', 'idle'] as const;
+const COMMON_KEYS = ['name', 'door', 'compression', 'where', 'lateness', 'clock', 'clock_skew_max', 'idle'] as const;
 const PLAIN_KEYS = [
   ...COMMON_KEYS,
   'topic',
@@ -48,7 +53,7 @@ const PLAIN_KEYS = [
   'seq',
   'nothing',
 ] as const;
-const PRESET_KEYS = [...COMMON_KEYS, 'preset', 'base', 'zone'] as const;
+const PRESET_KEYS = [...COMMON_KEYS, 'preset', 'base', 'zone', 'tags'] as const;
 
 /** All sources, presets expanded, names told apart. */
 export function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
@@ -67,7 +72,23 @@ export function parseSources(node: ConfigNode, doors: readonly Door[]): SourceCo
     sources,
     'source',
   );
+  for (const { item, source } of parsed) refuseUnknown(item, source, sources);
   return sources;
+}
+
+/** A condition may ask for any field of its key, whichever source it comes from; what no source has would never be true. */
+function refuseUnknown(node: ConfigNode, { where }: SourceConfig, sources: readonly SourceConfig[]): void {
+  const { fields, open } = writtenFields(sources);
+  if (where === null || open) return;
+  const checked = checkExpression(where);
+  const unknown = 'names' in checked ? checked.names.find((name) => !fields.includes(name)) : undefined;
+  if (unknown === undefined) return;
+  const near = nearestName(unknown, fields);
+  const expected = near === null ? `one of ${fields.join(', ')}` : `${near} perhaps`;
+  node
+    .map([...PLAIN_KEYS, ...PRESET_KEYS])
+    .need('where')
+    .fail('RIV_CONFIG_VALUE', `\`where\` names ${unknown}, which no source has`, expected);
 }
 
 /** The plain sources that a preset stands for. What they have in common can be said beside it. */
@@ -78,7 +99,14 @@ function parsePreset(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
   const zone = map.get('zone');
   if (zone !== null) parseZone(zone);
   const name = map.get('name')?.text(/^.{1,100}$/, 'at most 100 characters') ?? preset;
-  const plain = expandPreset(preset, { name, base, zone: zone?.text() ?? null });
+  const tags =
+    map
+      .get('tags')
+      ?.list(TAGS_MAX)
+      .map((tag) => tag.text(CAPTURE_NAME_PATTERN, TAG_EXPECTED)) ?? [];
+  if (tags.length > 0 && preset !== 'telegraf_json')
+    map.need('tags').fail('RIV_CONFIG_VALUE', `\`tags\` beside the preset ${preset}`, 'none: it is for telegraf_json');
+  const plain = expandPreset(preset, { name, base, zone: zone?.text() ?? null, tags });
   const common = parseCommon(map, doors);
   const nodes = readConfigFile(JSON.stringify(plain), `the preset ${preset}`).list();
   return nodes.map((item) => ({ ...parseSource(item, doors), ...common }));
@@ -89,12 +117,19 @@ function parseCommon(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readon
   const [lateness, skew, idle] = [map.get('lateness'), map.get('clock_skew_max'), map.get('idle')];
   return {
     compression: parseCompression(map),
+    where: parseWhere(map),
     ...(map.get('door') === null ? {} : { door: parseDoor(map, doors)?.door ?? null }),
     ...(lateness === null ? {} : parseLateness(lateness)),
     ...(map.get('clock') === null ? {} : { clock: parseClock(map) }),
     ...(skew === null ? {} : { clockSkewMaxMs: skew.durationMs(0) }),
     ...(idle === null ? {} : { idleMs: idle.durationMs(1) }),
   };
+}
+
+/** Which rows are taken; null: all. */
+function parseWhere(map: ConfigMap<(typeof COMMON_KEYS)[number]>): string | null {
+  const node = map.get('where');
+  return node === null ? null : parseExpression(node).text;
 }
 
 function parseCompression(map: ConfigMap<(typeof COMMON_KEYS)[number]>): SourceConfig['compression'] {
@@ -198,6 +233,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     compression: parseCompression(map),
     key: template(map.get('key'), shared) ?? defaultKey(shared, fields, name),
     ...mapping,
+    where: parseWhere(map),
     derived: parseDerived(map.get('derived'), open ? null : fields.flatMap(fieldNames)),
     timeAbsent: time?.absent ?? null,
     zone: time?.zone ?? [],
@@ -282,7 +318,10 @@ function parseCaptures(node: ConfigNode | null): SourceConfig['captures'] | null
         `the capture ${JSON.stringify(name)}`,
         'a letter, then letters, digits, underscores',
       );
-    return { name, path: path(value) ?? '' };
+    if (!value.isMap) return { name, path: path(value) ?? '' };
+    const map = value.map(['path', 'absent']);
+    const absent = map.get('absent')?.text(/^[^/+#]{1,64}$/, 'a name without /, + and #');
+    return { name, path: path(map.need('path')) ?? '', ...(absent === undefined ? {} : { absent }) };
   });
 }
 

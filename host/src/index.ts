@@ -57,6 +57,7 @@ export {
   type ServedByTask,
 } from './core.ts';
 export { crc32c } from './crc32c.ts';
+export { type CsvRow, createCsvParser, separatorOf } from './csv.ts';
 export {
   decodeEnvelope,
   type Envelope,

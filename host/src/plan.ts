@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type {
   BudgetConfig,
+  CaptureConfig,
   Config,
   DriftConfig,
   ForwardConfig,
@@ -98,7 +99,7 @@ function source(config: SourceConfig) {
     door: config.door,
     format: config.format,
     ...(config.compression === null ? {} : { compression: config.compression }),
-    ...(config.captures.length > 0 ? { captures: config.captures.map(({ name, path }) => ({ name, path })) } : {}),
+    ...(config.captures.length > 0 ? { captures: config.captures.map(capture) } : {}),
     key: config.key,
     fields: config.fields.map(({ name, path, absent, except, sense }) => ({
       ...{ name, path },
@@ -106,6 +107,7 @@ function source(config: SourceConfig) {
       ...(except.length > 0 ? { except } : {}),
       ...(sense === null ? {} : { sense: contract(sense) }),
     })),
+    ...(config.where === null ? {} : { where: config.where }),
     ...(config.derived.length > 0
       ? { derived: config.derived.map(({ name, expression }) => ({ name, expression })) }
       : {}),
@@ -123,6 +125,10 @@ function source(config: SourceConfig) {
     ...(config.clock === null ? {} : { clock: config.clock }),
     idle_ms: config.idleMs,
   };
+}
+
+function capture({ name, path, absent }: CaptureConfig) {
+  return { name, path, ...(absent === undefined ? {} : { absent }) };
 }
 
 function contract({ words, linear, range, rateMax, stuckAfter, onViolation }: SenseConfig) {
@@ -209,10 +215,12 @@ function rule(config: ForwardConfig) {
   };
 }
 
-function labelPlan({ topic, key, path, time, seq, id, conflicts, breaker }: LabelConfig) {
+function labelPlan({ topic, key, format, path, time, seq, id, conflicts, breaker }: LabelConfig) {
   // Left out when there is none, as it was before labels had it: the plans of then stay as they are.
   return {
-    ...{ topic, key, path, time },
+    ...{ topic, key },
+    ...(format === 'json' ? {} : { format }),
+    ...{ path, time },
     ...(seq === null ? {} : { seq }),
     ...(id === null ? {} : { id }),
     ...(conflicts === 'first' ? {} : { conflicts }),

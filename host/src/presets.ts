@@ -15,6 +15,8 @@ export interface PresetOptions {
   base: string | null;
   /** Zone of times that name none; null: such times are not used. */
   zone: string | null;
+  /** Tags in the key, beside the host (telegraf_json). */
+  tags: readonly string[];
 }
 
 export interface Preset {
@@ -22,7 +24,12 @@ export interface Preset {
   about: string;
   /** The publisher's default for the topic levels in front; empty: none. */
   base: string;
-  sources(options: { name: string; at(topic: string): string; zone: string | null }): PlainSource[];
+  sources(options: {
+    name: string;
+    at(topic: string): string;
+    zone: string | null;
+    tags: readonly string[];
+  }): PlainSource[];
 }
 
 /** How publishers say that something is on. */
@@ -218,17 +225,20 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
     ],
   },
   telegraf_json: {
-    about: 'Telegraf in JSON, one metric per message; a key per host',
+    about: 'Telegraf in JSON, one metric per message; a key per host and the `tags` that are named',
     base: 'telegraf',
     // https://github.com/influxdata/telegraf/tree/master/plugins/serializers/json
-    sources: ({ name, at }) => [
+    sources: ({ name, at, tags }) => [
       {
         name,
         topic: at('#'),
         format: 'json',
-        key: '{host}',
+        key: ['{host}', ...tags.map((tag) => `{tag_${tag}}`)].join('/'),
         fields: { '{measurement}_{field}': 'fields.{field}' },
-        captures: { measurement: 'name', host: 'tags.host' },
+        captures: {
+          ...{ measurement: 'name', host: 'tags.host' },
+          ...Object.fromEntries(tags.map((tag) => [`tag_${tag}`, { path: `tags.${tag}`, absent: '-' }])),
+        },
         time: 'timestamp',
         nothing: 'filter',
       },
@@ -328,10 +338,10 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
 };
 
 /** The plain sources that a preset stands for. */
-export function expandPreset(preset: string, { name, base, zone }: PresetOptions): PlainSource[] {
+export function expandPreset(preset: string, { name, base, zone, tags }: PresetOptions): PlainSource[] {
   const { base: usual, sources } = PRESETS[preset] as Preset;
   const front = base ?? usual;
-  return sources({ name, at: (topic) => (front === '' ? topic : `${front}/${topic}`), zone });
+  return sources({ name, at: (topic) => (front === '' ? topic : `${front}/${topic}`), zone, tags });
 }
 
 /** Sources as a configuration file has them. */

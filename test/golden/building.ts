@@ -1,7 +1,8 @@
 /**
  * A golden script of a gateway's fold: four rooms over some hours, with what a real door brings: messages out of order,
  * late, repeated by the device and by the broker, retained, unreadable and of no source; labels, ticks, a lost
- * connection, a release, and in the middle a checkpoint from which another instance goes on.
+ * connection, a release, and in the middle a checkpoint from which another instance goes on. A weather mast sends lists of
+ * readings: contracts, a condition, derived fields, joins with it and with a table, and what is forwarded.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -54,6 +55,39 @@ const PLAN = {
       clock_skew_max_ms: 0,
       idle_ms: 120_000,
     },
+    {
+      name: 'mast',
+      topic: 'mast/{mast}',
+      door: 1,
+      format: 'json',
+      captures: [{ name: 'arm', path: '[*].arm', absent: 'top' }],
+      key: '{mast}/{arm}',
+      fields: [
+        { name: 'x', path: '[*].x', sense: contract([-40, 40], { rate_max: [1, 1000], on_violation: 'flag' }) },
+        { name: 'y', path: '[*].y', sense: contract([-40, 40], { stuck_readings: 3, on_violation: 'drop' }) },
+        { name: 'rain', path: '[*].rain', sense: contract([0, 100], { stuck_ms: 3_600_000 }) },
+      ],
+      where: 'x_quality < 3 && rain >= 0',
+      derived: [
+        { name: 'wind', expression: 'sqrt(x^2 + y^2)' },
+        { name: 'wet', expression: 'if(rain > 0.5, wind, 0)' },
+      ],
+      time: '[*].t',
+      seq: null,
+      lateness_ms: 30_000,
+      clock_skew_max_ms: 0,
+      idle_ms: 120_000,
+    },
+  ],
+  lookups: [
+    {
+      name: 'rooms',
+      columns: ['area', 'floor'],
+      rows: [
+        ['a1', 20.5, 1],
+        ['büro', 31, null],
+      ],
+    },
   ],
   windows: [
     {
@@ -72,8 +106,26 @@ const PLAN = {
       label: { topic: 'labels/{room}/occupied', key: '{room}', path: 'value', time: 'ts' },
     }),
     task('odd_power', 'anomaly', 'power', { threshold: 4 }),
+    task('temperature_in_wind', 'forecast', 'temperature', {
+      features: ['temperature', 'wind@m1/top', 'x_quality@m1/top', 'lookup.rooms.area', 'co2.neighbours'],
+      horizon_ms: 300_000,
+    }),
+  ],
+  forward: [
+    rule({ of: ['wind', 'wet'], where: 'wind > 2', deadband: 0.5, at_least_ms: 600_000 }),
+    rule({ of: ['co2'], every_ms: 120_000 }),
+    rule({ of: ['x', 'y'], deadband: 0.2, relative: true, one_in: 2 }),
   ],
 };
+
+function contract(range: number[], more: object) {
+  return { words: [], linear: [], range, ...more };
+}
+
+function rule(more: object) {
+  const defaults = { of: [], where: null, every_ms: 0, deadband: 0, relative: false, at_least_ms: 0, one_in: 1 };
+  return { ...defaults, ...more };
+}
 
 function task(name: string, kind: string, target: string | null, more: object) {
   const defaults = { horizon_ms: 0, label: null, features: [], every_ms: 60_000, wait_ms: 3_600_000 };
@@ -226,9 +278,24 @@ class Feed {
     }
     this.#meter += 20 * numbers.normal() + (step === 200 ? 2500 : 0) - 0.1 * (this.#meter - 900);
     this.#publish('meter/power', String(rounded(this.#meter, 1)));
+    this.#mast(step);
     this.#trouble(step);
     if (step % 5 === 4) this.#flush();
     if (step % 40 === 39) this.block(BLOCK_KIND.tick, 0, Buffer.alloc(0));
+  }
+
+  /** Two readings of each arm of the mast, one of them at times impossible, too sudden, or without change. */
+  #mast(step: number): void {
+    const numbers = this.#numbers;
+    const at = (seconds: number, arm: object) => {
+      const gust = numbers.below(12) === 0 ? 30 : 0;
+      const x = rounded(3 + gust + numbers.normal());
+      const y = step % 40 < 5 ? 1.5 : rounded(2 * numbers.normal());
+      return { t: this.#now - 1000 * seconds, x: step % 33 === 7 ? 99 : x, y, rain: numbers.below(3), ...arm };
+    };
+    const readings = [at(20, {}), at(5, {}), at(4, { arm: 'low' })];
+    if (step % 50 === 49) readings.push({ ...at(3, {}), rain: 500 });
+    this.#publish('mast/m1', JSON.stringify(readings));
   }
 
   #reading(room: string, sensor: string, value: number, state: Room): void {

@@ -41,7 +41,7 @@ describe('presets', () => {
   it.each(Object.keys(PRESETS))('%s written out is the same plan', (preset) => {
     const plan = (sources: string): string =>
       compilePlan(parseConfig(`gateway: g\nsources: ${sources}`, 'x')).toString();
-    const plain = expandPreset(preset, { name: 'n', base: 'a/b', zone: '+02:00' });
+    const plain = expandPreset(preset, { name: 'n', base: 'a/b', zone: '+02:00', tags: [] });
     expect(plan(`[{ preset: ${preset}, name: n, base: a/b, zone: "+02:00" }]`)).toBe(plan(JSON.stringify(plain)));
   });
 });

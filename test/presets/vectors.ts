@@ -377,6 +377,14 @@ export function vectors(arrivalMs: number): readonly Vector[] {
       gives: { key: 'raynor', at: measured, fields: { docker_n_containers: 30, docker_n_images: 660 } },
     },
     {
+      preset: 'telegraf_json',
+      about: 'a tag in the key',
+      options: 'base: metrics, tags: [cpu, device]',
+      topic: 'metrics/raynor/cpu',
+      payload: `{"fields":{"usage_idle":97.5},"name":"cpu","tags":{"host":"raynor","cpu":"cpu0"},"timestamp":${seconds}}`,
+      gives: { key: 'raynor/cpu0/-', at: measured, fields: { cpu_usage_idle: 97.5 } },
+    },
+    {
       preset: 'senml',
       about: 'a pack with base fields',
       topic: 'senml/hall/7',

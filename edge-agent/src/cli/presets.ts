@@ -9,6 +9,7 @@ const HELP = `Usage: rivulet presets
   with NAME      the plain sources that \`preset: NAME\` stands for, ready to be pasted and changed
 
   --base LEVELS  topic levels in front, instead of the publisher's default
+  --tags A,B     tags in the key, beside the host (telegraf_json)
   --zone ZONE    zone of times that name none, such as Europe/Berlin or +01:00
   --name NAME    name of the sources`;
 
@@ -18,6 +19,7 @@ export async function run(argv: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       base: { type: 'string' },
+      tags: { type: 'string' },
       zone: { type: 'string' },
       name: { type: 'string' },
       help: { type: 'boolean', short: 'h' },
@@ -43,7 +45,8 @@ export async function run(argv: string[]): Promise<number> {
     throw new RivuletError('RIV_USAGE', { found: `there is no preset ${JSON.stringify(preset)}`, expected });
   }
   const { base = null, zone = null, name = preset } = values;
-  const text = sourcesAsYaml(expandPreset(preset, { name, base, zone }));
+  const tags = values.tags?.split(',') ?? [];
+  const text = sourcesAsYaml(expandPreset(preset, { name, base, zone, tags }));
   parseConfig(text, `the preset ${preset}`);
   process.stdout.write(text);
   return 0;

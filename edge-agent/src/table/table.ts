@@ -2,8 +2,7 @@
  * A file of rows with named columns, whatever its outside: CSV with a header row, or libsvm text (`label 1:0.5 7:2`).
  * Can be read as often as needed; each reading streams.
  */
-import { RivuletError } from '@rivulet/host';
-import { type CsvRow, createCsvParser, separatorOf } from './csv.ts';
+import { type CsvRow, createCsvParser, RivuletError, separatorOf } from '@rivulet/host';
 import { textOf } from './text.ts';
 
 /** One row: a cell per column of {@link Table.columns}; a missing cell is ''. */

@@ -21,6 +21,8 @@ enum Origin {
 struct Capture {
     name: String,
     origins: Vec<Origin>,
+    /// What it is where there is none.
+    absent: Option<String>,
 }
 
 /// The paths of one source, ready to be followed.
@@ -87,7 +89,15 @@ impl Mapping {
             None => self.captures.push(Capture {
                 name: name.into(),
                 origins: vec![origin],
+                absent: None,
             }),
+        }
+    }
+
+    /// Says what a capture is where there is none.
+    pub fn set_absent(&mut self, name: &str, text: String) {
+        if let Some(capture) = self.captures.iter_mut().find(|capture| capture.name == name) {
+            capture.absent = Some(text);
         }
     }
 
@@ -177,7 +187,15 @@ impl Mapping {
             },
             None => false,
         };
-        Ok(there && out.len() > before)
+        if there && out.len() > before {
+            return Ok(true);
+        }
+        out.truncate(before);
+        match &self.captures[capture].absent {
+            Some(text) => out.push_str(text),
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 }
 

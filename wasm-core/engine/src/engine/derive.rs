@@ -1,4 +1,4 @@
-//! What follows from the readings of a row: derived fields, and what goes on as it is.
+//! What follows from the readings of a row: whether it is taken, derived fields, and what goes on as it is.
 
 use super::State;
 use super::message::{Reading, Row};
@@ -10,6 +10,34 @@ use crate::series::Table;
 const VALUE: &str = "value";
 
 impl State {
+    /// Leaves out the rows for which the condition of their source is not true; false when none is left. It is asked over
+    /// the readings of the row, and where it has none, the value of its key as of its time.
+    pub(super) fn select(&mut self, source: usize) -> bool {
+        let Self {
+            plan,
+            table,
+            rows,
+            readings,
+            stack,
+            ..
+        } = self;
+        let Some(condition) = &plan.sources[source].condition else {
+            return true;
+        };
+        rows.retain(|row| {
+            let named = |name: usize| {
+                let field = table.field_names.find(&condition.names()[name]);
+                let of_field = |reading: &&Reading| Some(table.series[reading.place as usize].field) == field;
+                let own = readings[row.from..row.to].iter().find(of_field);
+                let value = || as_of(table, row, field);
+                own.map_or_else(value, |reading| reading.value)
+            };
+            let value = condition.evaluate(named, stack);
+            value != 0.0 && !value.is_nan()
+        });
+        !rows.is_empty()
+    }
+
     /// Makes the derived fields of a row that was added, for which one of their fields came; what else they need is the
     /// key's value as of the row's time. A field for which there is no room is left out, as is a value that is missing.
     pub(super) fn derive(&mut self, source: usize, row: &Row, outputs: &mut Outputs) {
@@ -94,12 +122,14 @@ fn evaluate(expression: &Expression, table: &Table, row: &Row, value: Option<f64
         if let (Some(value), VALUE) = (value, name.as_str()) {
             return value;
         }
-        let series = table
-            .field_names
-            .find(name)
-            .and_then(|field| table.find(row.key, field));
-        let as_of = series.and_then(|series| table.series[series as usize].as_of(row.time_ms));
-        as_of.map_or(f64::NAN, |(value, _)| value)
+        as_of(table, row, table.field_names.find(name))
     };
     expression.evaluate(named, stack)
+}
+
+/// The value of a field of the row's key as of the row's time; NaN when there is none.
+fn as_of(table: &Table, row: &Row, field: Option<u32>) -> f64 {
+    let series = field.and_then(|field| table.find(row.key, field));
+    let as_of = series.and_then(|series| table.series[series as usize].as_of(row.time_ms));
+    as_of.map_or(f64::NAN, |(value, _)| value)
 }

@@ -128,6 +128,9 @@ impl State {
             return Ok(Fate::Duplicate);
         }
         self.judge(route.source, decoded)?;
+        if !self.select(route.source) {
+            return Ok(Fate::Filtered);
+        }
         let mut used = false;
         for index in 0..self.rows.len() {
             let row = self.rows[index].clone();
@@ -290,6 +293,7 @@ impl State {
         }
         self.decode(route, block, publish, decoded)?;
         self.resolve(route, decoded)?;
+        self.select(route.source);
         for row in &self.rows {
             for reading in &self.readings[row.from..row.to] {
                 self.table.series[reading.place as usize].set_retained(row.own_time_ms(), reading.value);

@@ -80,6 +80,8 @@ pub struct Source {
     pub fields: Vec<Field>,
     /// What follows from that.
     pub derived: Vec<Derived>,
+    /// Only rows for which this is true are taken.
+    pub condition: Option<Expression>,
     /// Where fields, event time, the device's counter and captures of the payload stand.
     pub mapping: Mapping,
     /// True when a row without event time, or from a clock that was not set, is taken for one of its arrival.
@@ -181,8 +183,10 @@ impl Source {
         let packing = value
             .get("compression")
             .map(|name| name.as_str().ok_or(CoreError::BadPlan));
+        let condition = value.get("where").map(|_| string(value, "where")).transpose()?;
         Ok(Self {
             derived,
+            condition: condition.map(|text| Expression::parse(&text)).transpose()?,
             name: string(value, "name")?,
             packing: packing.map(|name| name.and_then(Packing::parse)).transpose()?,
             except: except.iter().map(|text| Pattern::parse(text)).collect::<Result<_>>()?,
@@ -249,15 +253,22 @@ fn mapping(value: &Value, format: &Format) -> Result<Mapping> {
     let time = optional_path(value, "time")?.map(place).transpose()?;
     let counter = optional_path(value, "seq")?.map(place).transpose()?;
     let captures = optional_list(value, "captures", PATHS_MAX)?;
+    let mut absent = Vec::new();
     let captures = captures.iter().map(|capture| {
         let name = string(capture, "name")?;
         if !is_capture_name(&name) {
             return Err(CoreError::BadPlan);
+        }
+        if capture.get("absent").is_some() {
+            absent.push((name.clone(), string(capture, "absent")?));
         }
         Ok((name, place(path(capture, "path")?)?))
     });
     let captures: Vec<(String, Path)> = captures.collect::<Result<_>>()?;
     let mut mapping = Mapping::new(&fields, time.as_ref(), counter.as_ref(), &captures)?;
     mapping.selection.in_records(format.members());
+    for (name, text) in absent {
+        mapping.set_absent(&name, text);
+    }
     Ok(mapping)
 }

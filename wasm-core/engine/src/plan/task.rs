@@ -2,7 +2,7 @@
 
 use super::drift::DriftPlan;
 use super::value::{budget, duration, member, number, optional_path, path, string, strings};
-use crate::decode::{Path, Selection};
+use crate::decode::{Format, Path, Selection};
 use crate::error::{CoreError, Result};
 use crate::json::Value;
 use crate::panel::budget::Budget;
@@ -66,6 +66,8 @@ pub struct LabelPlan {
     pub topic: Pattern,
     /// The key a label is for.
     pub key: Template,
+    /// How payloads are read; in a format of records each is a label.
+    pub format: Format,
     /// Where the label stands, then the time it is for if it has one (else it is for the latest prediction), then the
     /// number of its sender if it has one, then the prediction it is for if it names one.
     pub selection: Selection,
@@ -183,12 +185,16 @@ impl LabelPlan {
         let (has_time, has_number, has_id) = (time.is_some(), number.is_some(), id.is_some());
         let is_whole = label.is_whole();
         let paths: Vec<Path> = core::iter::once(label).chain(time).chain(number).chain(id).collect();
-        if !paths.iter().all(Path::is_single) {
+        let format = value.get("format").map_or(Ok(Format::Json), Format::parse)?;
+        let no_path = format == Format::Number && !paths.iter().all(Path::is_whole);
+        if !paths.iter().all(Path::is_single) || format == Format::Sparkplug || no_path {
             return Err(CoreError::BadPlan);
         }
+        let paths: Vec<Path> = paths.into_iter().map(|path| format.place(path)).collect::<Result<_>>()?;
         Ok(Self {
             key: Template::parse(&string(value, "key")?, &Template::names(&topic, [].into_iter())?)?,
             selection: Selection::new(&paths)?,
+            format,
             has_time,
             has_number,
             has_id,

@@ -6,7 +6,7 @@ use crate::error::{CoreError, Result};
 use crate::ledger::Fate;
 use crate::names::NONE;
 use crate::output::Outputs;
-use crate::plan::TaskKind;
+use crate::plan::{LabelPlan, TaskKind, TaskPlan};
 use crate::repeat::device_number;
 use crate::route::LabelRoute;
 use crate::task::{Aim, Id, Label};
@@ -18,7 +18,8 @@ use crate::zone::Zone;
 const CLASS_BYTES_MAX: usize = 256;
 
 impl State {
-    /// Hands a label to its task.
+    /// Hands the labels of a message to their task: one, or in a format of records one for each. All of them are read before
+    /// the first counts.
     pub(super) fn label<'a>(
         &mut self,
         route: &mut LabelRoute,
@@ -31,46 +32,64 @@ impl State {
             .label
             .as_ref()
             .expect("the router asks only tasks with labels");
-        if let Err(error) = decode::decode(&Format::Json, publish.payload, 0.0, &label.selection, decoded) {
+        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+        let wall_ms = self.clock.wall_ms as f64;
+        if let Err(error) = decode::decode(&label.format, publish.payload, wall_ms, &label.selection, decoded) {
             // A payload that is the label itself may be bare text.
             let bare = publish.payload.trim_ascii();
-            if !label.is_whole || label.has_time || label.has_id || bare.is_empty() {
+            if label.format != Format::Json || !label.is_whole || label.has_time || label.has_id || bare.is_empty() {
                 return Err(error);
             }
             decoded.set_whole(&label.selection, Found::Text(Text::plain(bare)));
         }
-        let found = decoded.whole(&label.selection, 0);
-        let time_ms = if label.has_time {
-            let found = decoded.whole(&label.selection, 1);
-            Some(event_time_ms(&found, &Zone::default(), 0.0).ok_or(CoreError::BadTime)?)
-        } else {
-            None
-        };
-        let number = label.has_number.then(|| {
-            decoded
-                .whole(&label.selection, 1 + usize::from(label.has_time))
-                .number()
-        });
-        let id = if label.has_id {
-            let found = decoded.whole(
-                &label.selection,
-                1 + usize::from(label.has_time) + usize::from(label.has_number),
-            );
-            prediction_id(&found, &mut self.label_text)?
-        } else {
-            None
-        };
-        if let Some(number) = number.and_then(device_number)
+        let scope = label.selection.scope_of(0);
+        let rows = &decoded.rows;
+        let instances = (0..rows.len()).filter(|&instance| rows.scope(instance) == scope);
+        let mut labels = 0_usize;
+        for instance in instances.clone() {
+            read_label(definition, label, decoded, instance, wall_ms, &mut self.label_text)?;
+            labels += 1;
+        }
+        if labels == 0 {
+            return Err(CoreError::NoReading);
+        }
+        let mut fate = Fate::Duplicate;
+        for instance in instances {
+            if self.one_label(route, publish, decoded, instance, outputs)? {
+                fate = Fate::Used;
+            }
+        }
+        Ok(fate)
+    }
+
+    /// Hands one label of a message that holds nothing but labels to its task; false when it was here before.
+    fn one_label(
+        &mut self,
+        route: &mut LabelRoute,
+        publish: &Publish,
+        decoded: &Decoded,
+        instance: usize,
+        outputs: &mut Outputs,
+    ) -> Result<bool> {
+        let definition = &self.plan.tasks[route.task];
+        let label = definition.label.as_ref().expect("as above");
+        #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
+        let wall_ms = self.clock.wall_ms as f64;
+        let mut text = core::mem::take(&mut self.label_text);
+        let said = read_label(definition, label, decoded, instance, wall_ms, &mut text);
+        self.label_text = text;
+        let Said {
+            time_ms,
+            number,
+            id,
+            value,
+        } = said?;
+        if let Some(number) = number
             && self.is_repeated_label(route, publish, number, time_ms)?
         {
-            return Ok(Fate::Duplicate);
+            return Ok(false);
         }
-        let definition = &self.plan.tasks[route.task];
-        let value = if definition.kind == TaskKind::Classification {
-            Label::Class(class_name(&found, &mut self.label_text)?)
-        } else {
-            Label::Number(found.reading()?.ok_or(CoreError::NoReading)?)
-        };
+        let value = value.map_or(Label::Class(&self.label_text), Label::Number);
         if route.key == NONE {
             route.key = self.table.key_names.find(&route.key_name).unwrap_or(NONE);
         }
@@ -78,8 +97,60 @@ impl State {
         let newest_ms = key.map_or(f64::NEG_INFINITY, |key| self.table.keys[key as usize].newest_ms);
         let aim = Aim { id, time_ms };
         self.tasks[route.task].label((key, newest_ms), aim, value, (route.task, &self.table), outputs)?;
-        Ok(Fate::Used)
+        Ok(true)
     }
+}
+
+/// What a label says.
+struct Said {
+    /// The time it is for.
+    time_ms: Option<f64>,
+    /// Its sender's number.
+    number: Option<u64>,
+    /// The prediction it is for.
+    id: Option<Id>,
+    /// Its number; without one it is a class.
+    value: Option<f64>,
+}
+
+/// Reads a label; its class goes to `text`.
+fn read_label(
+    definition: &TaskPlan,
+    label: &LabelPlan,
+    decoded: &Decoded,
+    instance: usize,
+    wall_ms: f64,
+    text: &mut String,
+) -> Result<Said> {
+    let mut places = 0..;
+    let mut next = |there: bool| {
+        let place = if there { places.next() } else { None };
+        place.map(|place| *decoded.rows.value(&label.selection, instance, place))
+    };
+    let (found, time) = (next(true), next(label.has_time));
+    let (number, id) = (next(label.has_number), next(label.has_id));
+    let found = found.unwrap_or(Found::Absent);
+    let time_ms = match time {
+        Some(time) => Some(event_time_ms(&time, &Zone::default(), wall_ms).ok_or(CoreError::BadTime)?),
+        None => None,
+    };
+    let number = number.and_then(|number| device_number(number.number()));
+    let id = match id {
+        Some(id) => prediction_id(&id, text)?,
+        None => None,
+    };
+    let value = if definition.kind == TaskKind::Classification {
+        class_name(&found, text)?;
+        None
+    } else {
+        Some(found.reading()?.ok_or(CoreError::NoReading)?)
+    };
+    Ok(Said {
+        time_ms,
+        number,
+        id,
+        value,
+    })
 }
 
 /// The prediction that a label names, `offset-ordinal`; `None` when it names none.
@@ -94,8 +165,8 @@ fn prediction_id(found: &Found, text: &mut String) -> Result<Option<Id>> {
     id.map(Some).ok_or(CoreError::NoReading)
 }
 
-/// The class that a label names: its text, or the shortest text of its number.
-fn class_name<'a>(found: &Found, text: &'a mut String) -> Result<&'a str> {
+/// Puts the class that a label names in `text`: its text, or the shortest text of its number.
+fn class_name(found: &Found, text: &mut String) -> Result<()> {
     text.clear();
     if !found.append_name(text)? || text.is_empty() {
         return Err(CoreError::NoReading);
@@ -103,6 +174,6 @@ fn class_name<'a>(found: &Found, text: &'a mut String) -> Result<&'a str> {
     if text.len() > CLASS_BYTES_MAX {
         Err(CoreError::Limit)
     } else {
-        Ok(text)
+        Ok(())
     }
 }

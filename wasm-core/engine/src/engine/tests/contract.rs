@@ -161,3 +161,96 @@ fn judging_does_not_depend_on_cuts_and_restores() {
         assert!(state(&engine) == state(&straight) && out.as_slice() == expected);
     }
 }
+
+#[test]
+fn a_condition_of_the_source_lets_rows_in_by_their_own_readings_or_the_last_of_their_key() {
+    let plan = plan(r#""on_violation":"flag""#).replacen(r#""time":"#, r#""where":"v > 21 && v < 60 && w == 1","time":"#, 1);
+    let mut log = Log::new();
+    say(&mut log, &[(0, "20"), (1, "25")]);
+    say(&mut log, &[(2, "5")]);
+    log.message("s/a", &format!("[{{\"ts\":{},\"w\":1}}]", 3000 + DAY));
+    let (engine, out) = run(&plan, &log);
+    assert_eq!(fates(&engine, 0), [2, 0, 0, 0, 1, 0]);
+    assert_eq!(readings_of(&out, "v"), [25.0]);
+    // The last message says no `v`: that of its key counts.
+    assert_eq!(readings_of(&out, "w"), [1.0, 1.0]);
+}
+
+#[test]
+fn a_capture_that_is_absent_may_have_a_name_of_its_own() {
+    let plan = plan(ALL)
+        .replacen(r#""key":"{dev}""#, r#""captures":[{"name":"tag","path":"[*].tag","absent":"-"}],"key":"{dev}/{tag}""#, 1);
+    let mut log = Log::new();
+    log.message("s/a", &format!("[{{\"ts\":{DAY},\"v\":1,\"tag\":\"x\"}},{{\"ts\":{DAY},\"v\":2}}]"));
+    let (engine, _) = run(&plan, &log);
+    let keys: Vec<&str> = (0..2).map(|key| engine.state.table.key_names.name(key)).collect();
+    assert_eq!(keys, ["a/x", "a/-"]);
+}
+
+#[test]
+fn a_million_new_keys_are_refused_beyond_the_limit_counted_and_leave_nothing_behind() {
+    let plan = plan(ALL).replacen(r#""keys":100"#, r#""keys":1000"#, 1);
+    let mut engine = Engine::open(plan.as_bytes()).unwrap();
+    let mut out = Writer::new();
+    let mut log = Log::new();
+    let mut size_at_limit = 0;
+    for batch in 0..1000_i64 {
+        let packets: Vec<Vec<u8>> = (0..1000)
+            .map(|n| {
+                let body = format!("[{{\"ts\":{},\"v\":1}}]", batch * 10 + DAY);
+                publish(0, 0, &format!("s/{:06}", batch * 1000 + n), body.as_bytes(), None)
+            })
+            .collect();
+        log.packets(&packets);
+        engine.ingest(&log.blocks.pop().unwrap(), &mut out).unwrap();
+        log.blocks.push(Vec::new());
+        out.truncate(0);
+        if batch == 0 {
+            size_at_limit = state(&engine).len();
+        }
+    }
+    assert_eq!(fates(&engine, 0), [1000, 0, 0, 0, 0, 999_000]);
+    assert_eq!(number(&report(&engine), "sources.0.quarantined_by.-7"), 999_000.0);
+    assert_eq!(state(&engine).len(), size_at_limit);
+    // The old ones go on.
+    log.message("s/000007", &format!("[{{\"ts\":{},\"v\":2}}]", 20_000 + DAY));
+    engine.ingest(log.blocks.last().unwrap(), &mut out).unwrap();
+    assert_eq!(fates(&engine, 0)[0], 1001);
+}
+
+#[test]
+fn labels_come_in_other_formats_and_in_records_one_for_each() {
+    let label = |format: &str, path: &str, time: &str| {
+        let label = format!(
+            r#""label":{{"topic":"labels/{{room}}/occupied","key":"{{room}}","path":"{path}","time":"{time}","format":{format}}}"#
+        );
+        let before = r#""label":{"topic":"labels/{room}/occupied","key":"{room}","path":"value","time":"ts"}"#;
+        building(
+            &OCCUPIED
+                .replacen(before, &label, 1)
+                .replacen(r#""features":[]"#, r#""features":["co2"]"#, 1),
+        )
+    };
+    let readings = || {
+        let mut log = Log::new();
+        for step in 0..6 {
+            log.reading("a", "co2", step * 10_000, 400.0 + step as f64);
+        }
+        log
+    };
+    let csv = r#"{"csv":{"separator":",","columns":["at","who"],"header":false}}"#;
+    let mut log = readings();
+    log.message("labels/a/occupied", &format!("{},yes\n{},no\n", DAY + 10_000, DAY + 20_000));
+    log.message("labels/a/occupied", &format!("{},yes\nnoon,no\n", DAY + 30_000));
+    let (engine, _) = run(&label(csv, "who", "at"), &log);
+    assert_eq!(fates(&engine, 1), [1, 0, 0, 0, 0, 1]);
+    assert_eq!(number(&report(&engine), "tasks.0.matured"), 2.0);
+    // The same label as CBOR: {"t": 2026-…, "v": "yes"}.
+    let mut body = vec![0xa2, 0x61, b't', 0xfb];
+    body.extend_from_slice(&((DAY + 10_000) as f64).to_be_bytes());
+    body.extend_from_slice(&[0x61, b'v', 0x63, b'y', b'e', b's']);
+    let mut log = readings();
+    log.packets(&[publish(0, 0, "labels/a/occupied", &body, None)]);
+    let (engine, _) = run(&label(r#""cbor""#, "v", "t"), &log);
+    assert_eq!(number(&report(&engine), "tasks.0.matured"), 1.0);
+}

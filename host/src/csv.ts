@@ -2,7 +2,7 @@
  * Text chunks to rows of cells, after RFC 4180: quoted cells, doubled quotes, line breaks inside quotes, CR LF or LF.
  * Owns the state between two chunks and nothing else; cutting the text anywhere gives the same rows.
  */
-import { RivuletError } from '@rivulet/host';
+import { RivuletError } from './errors.ts';
 
 /** Longest cell, in UTF-16 units: an unclosed quote would otherwise swallow the rest of a file. */
 const CELL_UNITS_MAX = 1 << 20;

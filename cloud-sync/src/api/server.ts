@@ -3,7 +3,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import { type Encoding, encodingOf, expandBody, RivuletError, sha256, type TlsMaterial } from '@rivulet/host';
+import { type BrokerRequest, encodingOf, expandBody, RivuletError, sha256, type TlsMaterial } from '@rivulet/host';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Coordinator } from '../coordinator.ts';
 import { type ConsoleFile, readConsole } from './console_files.ts';
@@ -56,15 +56,8 @@ export interface ServerOptions {
   readonly tls?: TlsMaterial | null;
 }
 
-export interface ServerCall {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  readonly media: string;
-  readonly encoding: Encoding;
-  readonly authorization: string;
-  readonly signature: string;
-  readonly body: Uint8Array;
-}
+/** A request that came another way than HTTP. */
+type ServerCall = Omit<BrokerRequest, 'id' | 'from'>;
 
 export interface Server {
   readonly url: string;

@@ -113,6 +113,22 @@ export function openIntake(parts: IntakeParts): Intake {
     return standingOf(gateway);
   }
 
+  const gathered: Gathered = {
+    async delta(envelope) {
+      const checked = await checkDelta(envelope, { keys });
+      return signedAhead(await gather(() => take(envelope, checked)));
+    },
+    async piece(bytes) {
+      const { received, envelope } = pieces.receive(bytes);
+      const retry_window_s = retryWindow(roster.size());
+      return { received, retry_window_s, ...(envelope === null ? {} : { delta: await gathered.delta(envelope) }) };
+    },
+    async report(body, signature) {
+      const checked = await checkReport(body, signature, keys);
+      return gather(() => takeReport(body, signature, checked));
+    },
+  };
+
   return {
     delta: (envelope) => signed(take(envelope)),
     piece(bytes) {
@@ -121,20 +137,6 @@ export function openIntake(parts: IntakeParts): Intake {
       return { received, retry_window_s, ...(envelope === null ? {} : { delta: signed(take(envelope)) }) };
     },
     report: (body, signature) => takeReport(body, signature),
-    gathered: {
-      async delta(envelope) {
-        const checked = await checkDelta(envelope, { keys });
-        return signedAhead(await gather(() => take(envelope, checked)));
-      },
-      async piece(bytes) {
-        const { received, envelope } = pieces.receive(bytes);
-        const retry_window_s = retryWindow(roster.size());
-        return { received, retry_window_s, ...(envelope === null ? {} : { delta: await this.delta(envelope) }) };
-      },
-      async report(body, signature) {
-        const checked = await checkReport(body, signature, keys);
-        return gather(() => takeReport(body, signature, checked));
-      },
-    },
+    gathered,
   };
 }

@@ -75,6 +75,24 @@ fn short(bytes: &[u8]) -> Option<(f64, usize)> {
     Some((if negative { -value } else { value }, bytes.len() - rest.len()))
 }
 
+/// The integer that `text` is, without a plus sign.
+#[must_use]
+pub fn integer(text: &[u8]) -> Option<i64> {
+    let (negative, figures) = match text.split_first()? {
+        (b'-', figures) => (true, figures),
+        (b'+', _) => return None,
+        _ => (false, text),
+    };
+    let (size, rest) = digits(figures, 0);
+    // 19 digits fit 64 bits without a sign.
+    match i64::try_from(size) {
+        Ok(size) if figures.len() <= 19 => {
+            (rest.is_empty() && !figures.is_empty()).then_some(if negative { -size } else { size })
+        }
+        _ => core::str::from_utf8(text).ok()?.parse().ok(),
+    }
+}
+
 /// The finite number that `bytes` are as a whole, spaces around it aside; also forms that JSON does not know, such as
 /// `+21.5` or `007`.
 #[must_use]
@@ -136,6 +154,12 @@ mod tests {
             let (value, length) = read(text.as_bytes()).unwrap();
             prop_assert_eq!(length, text.len());
             prop_assert_eq!(value.to_bits(), text.parse::<f64>().unwrap().to_bits());
+        }
+
+        #[test]
+        fn integers_are_those_of_the_standard_library(text in "-?[0-9]{0,22}[-+ .x]?", any in any::<i64>()) {
+            prop_assert_eq!(integer(text.as_bytes()), text.parse().ok());
+            prop_assert_eq!(integer(any.to_string().as_bytes()), Some(any));
         }
 
         #[test]

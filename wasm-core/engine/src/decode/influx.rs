@@ -164,10 +164,16 @@ impl<'a> Cursor<'a> {
     /// What stands up to a comma, a space or the end of the line.
     fn word(&mut self) -> &'a [u8] {
         let from = self.at;
-        while !self.at_end() && !matches!(self.peek(), Some(b',' | b' ')) {
+        loop {
+            let rest = &self.bytes[self.at..];
+            let stop = rest.iter().position(|byte| matches!(byte, b',' | b' ' | b'\n' | b'\r'));
+            self.at += stop.unwrap_or(rest.len());
+            // A carriage return ends a line only where the line ends.
+            if self.peek() != Some(b'\r') || self.at_end() {
+                return &self.bytes[from..self.at];
+            }
             self.at += 1;
         }
-        &self.bytes[from..self.at]
     }
 
     fn field(&mut self) -> Result<Found<'a>> {
@@ -193,7 +199,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn time(&mut self) -> Result<Found<'a>> {
-        let count: i64 = parse(self.word()).ok_or_else(|| self.wrong())?;
+        let count = number::integer(self.word()).ok_or_else(|| self.wrong())?;
         let per_ms = match self.precision {
             Precision::Nanoseconds => 1_000_000,
             Precision::Microseconds => 1000,

@@ -9,6 +9,7 @@ import { loadCore } from '@rivulet/host';
 import { scenarioOf } from '../../../cloud-sync/src/simulate/scenarios.ts';
 import { describeMachine } from '../machine.ts';
 import { costs } from './costs.ts';
+import { fedavg } from './fedavg.ts';
 import { GOALS } from './goals.ts';
 import { majority, meanOf, type RunFigures, type RunSpec, runOnce } from './runs.ts';
 import { stationLate, stationsTogether } from './stations.ts';
@@ -44,12 +45,13 @@ export async function run(argv: string[]): Promise<number> {
       first: { type: 'string', default: '0' },
       only: { type: 'string', multiple: true },
       days: { type: 'string', default: '1461' },
+      fedavg: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     console.log(
-      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--json]\n\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED, 'costs'].join(', ')}`,
+      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--fedavg] [--json]\n\n  --fedavg: batch federated averaging beside the Synthetic scenarios, some minutes per seed\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED, 'costs'].join(', ')}`,
     );
     return 0;
   }
@@ -61,7 +63,10 @@ export async function run(argv: string[]): Promise<number> {
     const spec = SCENARIOS[name] as Omit<RunSpec, 'together'>;
     const runs = (over: Partial<RunSpec>) =>
       meanOf(seeds.map((seed) => runOnce(core, { ...spec, together: true, ...over }, seed, values.data ?? null)));
-    const figures = figuresOf(spec, runs, seeds);
+    const figures = {
+      ...figuresOf(spec, runs, seeds),
+      ...(values.fedavg && spec.scenario.startsWith('synthetic') ? { fedavg: fedavgOver(spec, seeds) } : {}),
+    };
     scenarios[name] = { ...figures, goals: judged(name, figures) };
     if (!values.json) print(name, scenarios[name]);
   }
@@ -91,7 +96,7 @@ function figuresOf(
 ): Figures {
   const together = runs({});
   if (spec.attack !== null) {
-    const honest = runs({ attack: null });
+    const honest = runs({ attack: null, honestOnly: true });
     return { ...together, without_attack: honest.accuracy, below_honest: honest.accuracy - together.accuracy };
   }
   const alone = runs({ together: false });
@@ -106,6 +111,14 @@ function figuresOf(
     },
     below_alone: alone.accuracy - together.accuracy,
   };
+}
+
+/** Batch federated averaging on the same rows. */
+function fedavgOver(spec: Omit<RunSpec, 'together'>, seeds: readonly number[]): number {
+  const runs = seeds.map(
+    (seed) => fedavg(scenarioOf(spec.scenario, { ...spec, seed, data: null }), seed) ?? Number.NaN,
+  );
+  return runs.reduce((sum, one) => sum + one, 0) / runs.length;
 }
 
 function judged(name: string, figures: Figures) {

@@ -12,6 +12,8 @@ export interface RunSpec {
   readonly ticks: number;
   readonly together: boolean;
   readonly attack: Attack | null;
+  /** Without an attack too, only those are scored that are honest when there is one. */
+  readonly honestOnly?: boolean;
   /** Releases hold only what depends on no release. */
   readonly removable?: boolean;
 }
@@ -34,7 +36,7 @@ export function runOnce(core: Core, spec: RunSpec, seed: number, data: string | 
   const attack = spec.attack === null ? null : { kind: spec.attack, share: ATTACKERS };
   const { together, removable = false } = spec;
   const result = runFleet({ core, scenario, seed, faults: NO_FAULTS, together, removable, attack });
-  return figuresOf(result, honestOf(scenario));
+  return figuresOf(result, attack !== null || spec.honestOnly === true ? honestOf(scenario) : null);
 }
 
 /** Those that are honest in the runs with attackers: the same ones are scored in the runs without. */
@@ -42,9 +44,9 @@ function honestOf({ sites }: Scenario): ReadonlySet<string> {
   return new Set(sites.slice(Math.round(ATTACKERS * sites.length)).map(({ id }) => id));
 }
 
-function figuresOf({ gateways, ...result }: FleetResult, honest: ReadonlySet<string>): RunFigures {
-  const attacked = gateways.some(({ attacker }) => attacker);
-  const scored = gateways.filter(({ id }) => !attacked || honest.has(id));
+/** `honest`: who counts for the accuracies; null: all. */
+function figuresOf({ gateways, ...result }: FleetResult, honest: ReadonlySet<string> | null): RunFigures {
+  const scored = gateways.filter(({ id }) => honest?.has(id) ?? true);
   const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
   const rate = (pick: (gateway: FleetResult['gateways'][number]) => { rows: number; sum: number }) =>
     sum(scored.map((gateway) => pick(gateway).sum)) / sum(scored.map((gateway) => pick(gateway).rows));

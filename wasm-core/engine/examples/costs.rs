@@ -90,7 +90,7 @@ fn label(x: &[f64], classes: usize) -> f64 {
 fn classes(d: usize, count: usize) {
     println!("\n{d} columns, {count} classes: nominal ns, measured ns, nominal / measured");
     let rows = rows(d);
-    let mut inputs = Inputs::new(vec![false; d], 1);
+    let mut inputs = Inputs::new(vec![false; d], 1, false);
     let panel_rows = served(&mut inputs, &rows, count);
     let mut prior = Prior::new(count);
     prior.learn(None, 1);
@@ -125,7 +125,7 @@ fn classes(d: usize, count: usize) {
 fn numbers(d: usize) {
     println!("\n{d} columns, a number: nominal ns, measured ns, nominal / measured");
     let rows = rows(d);
-    let mut inputs = Inputs::new(vec![false; d], 1);
+    let mut inputs = Inputs::new(vec![false; d], 1, false);
     let panel_rows = served(&mut inputs, &rows, 0);
     let mut scratch = Vec::new();
     for expert in &mut regressor::roster::experts(&inputs, false) {

@@ -122,6 +122,7 @@ impl Learner {
         let inputs = Inputs::new(
             spec.columns.iter().map(|column| column.categorical).collect(),
             spec.keys_max,
+            spec.budget.small(),
         );
         let (panel, statistics) = match spec.kind {
             LearnerKind::Regression => (

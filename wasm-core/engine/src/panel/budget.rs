@@ -16,6 +16,10 @@ const FIRST_RUNG: u64 = 256;
 const TRIAL: f64 = 2.0;
 const AFTER_RUNGS: [f64; 2] = [1.7, 1.35];
 
+/// Budgets up to this get a small panel: inputs of labels and columns alone, the experts that are cheap for what they know,
+/// two lanes and no stack.
+const SMALL_NS: u32 = 2_000;
+
 /// The most that a panel may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -55,6 +59,12 @@ pub struct Candidate {
 }
 
 impl Budget {
+    /// True when inputs and mixes have to be small as well.
+    #[must_use]
+    pub fn small(self) -> bool {
+        self.ns <= SMALL_NS
+    }
+
     /// True when it is time to halve after this label.
     #[must_use]
     pub fn rung(labels: u64) -> bool {

@@ -19,11 +19,11 @@ use crate::panel::roster::Roster;
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
 use crate::statistics::Logistic;
-use mixing::{FLEET, MIXES, Mixing, PROBABILITY_MIN};
+use mixing::{FLEET, Mixing, PROBABILITY_MIN};
 use recent::Recent;
 
-/// What is exchanged with the fleet: the logistic that is told, the models of the release, and what goes on from them.
-const FLEET_EXPERTS: usize = 3;
+/// The last experts: the models of the release, and what goes on from them. Before them is the logistic that is told.
+const RELEASE_EXPERTS: usize = 2;
 
 /// The rows of a gateway are part of what its release was made of, so that the release knows them better than rows to come:
 /// by the number of its parameters over that of its rows, in nats (Akaike 1974), of which so much at most is taken off.
@@ -47,13 +47,13 @@ impl Classifier {
     /// A panel over these inputs that has seen no label.
     #[must_use]
     pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget) -> Self {
-        let roster = Roster::new(roster::experts(inputs), [1, FLEET_EXPERTS]);
+        let roster = Roster::new(roster::experts(inputs), [1, roster::fleet(inputs)]);
         let mut panel = Self {
             classes: 2,
             classes_max,
             budget,
             prior: Prior::new(2),
-            mixing: Mixing::new(roster.started()),
+            mixing: Mixing::new(roster.started(), budget.small()),
             recent: Recent::new(inputs.width(Map::Columns) - 1),
             roster,
             gathered: Vec::new(),
@@ -64,7 +64,8 @@ impl Classifier {
 
     fn candidates(&self, inputs: &Inputs) -> Vec<Candidate> {
         let losses = self.mixing.standings().recent();
-        self.roster.candidates(inputs, outputs(self.classes), losses)
+        self.roster
+            .candidates(inputs, outputs(self.classes), losses, self.budget.small())
     }
 
     /// The world has changed: weights move towards all experts, and those that can learn faster for a while.
@@ -134,7 +135,7 @@ impl Classifier {
     ) {
         let at = self.roster.experts.len() - 1;
         let (before, fork) = self.roster.experts.split_at_mut(at);
-        let own = before[at - 2].information();
+        let own = at.checked_sub(2).and_then(|own| before[own].information());
         fork[0].install(release.0, release.1, self.classes, own);
         let said = self.said(release, rows, inputs);
         self.mixing.install(serial, continues, &self.recent, &said);
@@ -151,7 +152,7 @@ impl Classifier {
         let flattery = exp(-hold(parameters / rows, 0.0, FLATTERY_MAX));
         for seen in self.recent.rows() {
             let mut first = 0;
-            for expert in &mut self.roster.experts[experts + 1 - FLEET_EXPERTS..] {
+            for expert in &mut self.roster.experts[experts - RELEASE_EXPERTS..] {
                 let mut cells = Cells::new(&mut all, FLEET, first, classes);
                 let row = ClassRow {
                     z: &[],
@@ -213,7 +214,12 @@ impl Classifier {
         let known = row.last.is_nan() || (0.0..self.classes as f64).contains(&row.last);
         known
             && (2..=self.classes).contains(&classes)
-            && lengths == [classes, classes * self.roster.names().len(), classes * (MIXES + 1)]
+            && lengths
+                == [
+                    classes,
+                    classes * self.roster.names().len(),
+                    classes * (self.mixing.mixes() + 1),
+                ]
             && inputs.fits(&row.inputs)
     }
 
@@ -265,7 +271,7 @@ impl Classifier {
     /// Least and greatest probability of a class among the mixes of a row.
     #[must_use]
     pub fn spread(row: &PanelRow, class: usize) -> (f64, f64) {
-        let mixes = row.mixes.chunks_exact(row.outputs).take(MIXES);
+        let mixes = row.mixes.chunks_exact(row.outputs).rev().skip(1);
         mixes.fold((1.0, 0.0), |(low, high), mix| {
             let p = mix[class];
             (if p < low { p } else { low }, if p > high { p } else { high })

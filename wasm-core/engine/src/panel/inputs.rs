@@ -79,6 +79,8 @@ impl Map {
 /// The makers of the inputs and their state.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
+    /// Labels and columns alone.
+    small: bool,
     categorical: Vec<bool>,
     moments: Vec<Moments>,
     labels: Moments,
@@ -88,16 +90,19 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Inputs of `categorical.len()` columns, of which some are indexes of categories.
+    /// Inputs of `categorical.len()` columns, of which some are indexes of categories; `small` ones are labels and columns
+    /// alone.
     #[must_use]
-    pub fn new(categorical: Vec<bool>, keys_max: usize) -> Self {
+    pub fn new(categorical: Vec<bool>, keys_max: usize, small: bool) -> Self {
         let d = categorical.len();
+        let contexts = if small { 0 } else { context_rates(d).len() };
         Self {
+            small,
             moments: vec![Moments::default(); d],
             labels: Moments::default(),
-            keys: Keys::new(d, context_rates(d).len().max(1), keys_max),
-            values: Values::new(&categorical),
-            waves: Waves::new(d),
+            keys: Keys::new(d, contexts.max(1), keys_max),
+            values: Values::new(if small { &[] } else { &categorical }),
+            waves: Waves::new(if small { 0 } else { d }),
             categorical,
         }
     }
@@ -108,6 +113,16 @@ impl Inputs {
         &self.categorical
     }
 
+    /// True for labels and columns alone.
+    #[must_use]
+    pub fn small(&self) -> bool {
+        self.small
+    }
+
+    fn rates(&self) -> &'static [f64] {
+        if self.small { &[] } else { context_rates(self.d()) }
+    }
+
     fn d(&self) -> usize {
         self.categorical.len()
     }
@@ -115,14 +130,18 @@ impl Inputs {
     /// Labels, columns and context.
     #[must_use]
     pub fn dense_len(&self) -> usize {
-        LABEL_INPUTS + 1 + self.d() * (1 + context_rates(self.d()).len())
+        LABEL_INPUTS + 1 + self.d() * (1 + self.rates().len())
     }
 
     /// How many products of two columns there are.
     fn products(&self) -> usize {
         let d = self.d();
         let count = d * (d + 1) / 2;
-        if d > 1 && count <= PRODUCTS_MAX { count } else { 0 }
+        if d > 1 && count <= PRODUCTS_MAX && !self.small {
+            count
+        } else {
+            0
+        }
     }
 
     /// Inputs that do not wait for the columns to be typed.
@@ -242,7 +261,7 @@ impl Inputs {
         let scale = self.labels.inverse_deviation();
         self.label_inputs(key, scale, &mut out[..LABEL_INPUTS]);
         out[LABEL_INPUTS] = 1.0;
-        let rates = context_rates(d);
+        let rates = self.rates();
         let (columns, contexts) = out[LABEL_INPUTS + 1..dense].split_at_mut(d);
         let mut memory = self.keys.served(key);
         for column in 0..d {

@@ -16,7 +16,7 @@ use crate::panel::inputs::Inputs;
 use crate::panel::roster::Roster;
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
-use mixing::{Mixing, OFFSET, PANEL};
+use mixing::Mixing;
 
 /// Places of the bases in a row.
 pub(super) const MEAN: usize = 0;
@@ -88,7 +88,7 @@ impl Regressor {
                 n: 0.0,
                 range: [f64::INFINITY, f64::NEG_INFINITY],
             },
-            mixing: Mixing::new(roster.started(), baseline, residual),
+            mixing: Mixing::new(roster.started(), baseline, residual, budget.small()),
             roster,
             gathered: Vec::new(),
         };
@@ -97,7 +97,8 @@ impl Regressor {
     }
 
     fn candidates(&self, inputs: &Inputs) -> Vec<Candidate> {
-        self.roster.candidates(inputs, 1, self.mixing.standings().recent())
+        let losses = self.mixing.standings().recent();
+        self.roster.candidates(inputs, 1, losses, self.budget.small())
     }
 
     /// The world has changed: weights move towards all experts, and those that can learn faster for a while.
@@ -151,14 +152,14 @@ impl Regressor {
     /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.
     pub fn forget_release(&self, row: &mut PanelRow) {
         let release = self.roster.names().len() - 1;
-        row.predictions[release] = row.mixes[OFFSET];
+        row.predictions[release] = row.mixes[self.mixing.mixes()];
     }
 
     /// True for a row whose vectors are as long as this panel makes them.
     #[must_use]
     pub fn fits(&self, row: &PanelRow, inputs: &Inputs) -> bool {
         let lengths = [row.outputs, row.served.len(), row.predictions.len(), row.mixes.len()];
-        lengths == [1, 1, self.roster.names().len(), PANEL + 1] && inputs.fits(&row.inputs)
+        lengths == [1, 1, self.roster.names().len(), self.mixing.mixes() + 2] && inputs.fits(&row.inputs)
     }
 
     /// Predicts: fills the row's bases, predictions, mixes and served value from its inputs.

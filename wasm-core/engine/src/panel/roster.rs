@@ -13,6 +13,9 @@ const STACK_NS: [f64; 2] = [8.0, 0.55];
 const INPUT_NS: f64 = 8.0;
 /// Nanoseconds of a row beside its inputs and experts.
 const ROW_NS: f64 = 400.0;
+/// Nanoseconds of the mixes of a small panel per prediction, and of its row.
+const SMALL_MIX_NS: f64 = 15.0;
+const SMALL_ROW_NS: f64 = 300.0;
 
 /// Experts of one kind.
 #[derive(Debug)]
@@ -65,17 +68,23 @@ impl<E: Expert + ?Sized> Roster<E> {
         }
     }
 
-    /// The experts as the budget sees them; `losses` per prediction, of so many classes or one number.
+    /// The experts as the budget sees them; `losses` per prediction, of so many classes or one number, in a `small` panel or
+    /// another.
     #[must_use]
-    pub fn candidates(&self, inputs: &Inputs, outputs: usize, losses: &[f64]) -> Vec<Candidate> {
-        let mixing = MIX_NS * (outputs as f64).sqrt() + STACK_NS[0] + STACK_NS[1] * self.names.len() as f64;
+    pub fn candidates(&self, inputs: &Inputs, outputs: usize, losses: &[f64], small: bool) -> Vec<Candidate> {
+        let mixing = if small {
+            SMALL_MIX_NS * outputs as f64
+        } else {
+            MIX_NS * (outputs as f64).sqrt() + STACK_NS[0] + STACK_NS[1] * self.names.len() as f64
+        };
+        let row = if small { SMALL_ROW_NS } else { ROW_NS };
         let mut first = 0;
         let mut candidates = Vec::new();
         for (place, expert) in self.experts.iter().enumerate() {
             let width = expert.width();
             let Cost { ns, bytes } = expert.cost(outputs);
             let own = if place == 0 {
-                ROW_NS + INPUT_NS * inputs.dense_len() as f64
+                row + INPUT_NS * inputs.dense_len() as f64
             } else {
                 0.0
             };

@@ -49,6 +49,12 @@ impl Shares {
         }
     }
 
+    /// How many lanes there are.
+    #[must_use]
+    pub fn lanes(&self) -> usize {
+        self.share.len()
+    }
+
     /// The weights of one lane; they add up to 1.
     #[must_use]
     pub fn lane(&self, lane: usize) -> &[f64] {

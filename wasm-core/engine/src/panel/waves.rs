@@ -67,7 +67,7 @@ impl Waves {
     pub fn inputs(&self, z: &[f64], out: &mut [f64]) {
         for ((out, direction), phase) in out
             .iter_mut()
-            .zip(self.directions.chunks_exact(self.d))
+            .zip(self.directions.chunks_exact(self.d.max(1)))
             .zip(&self.phases)
         {
             *out = dot(direction, z) + phase;

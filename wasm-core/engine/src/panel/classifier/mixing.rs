@@ -25,8 +25,10 @@ pub(super) const PROBABILITY_MIN: f64 = 1e-6;
 const RATE_SLOWEST: f64 = 0.01;
 const SPEEDS: usize = 3;
 const FASTEST: usize = SPEEDS - 1;
-const LANE_SPEEDS: [usize; 6] = [2, 2, 2, 1, 0, 1];
-const LANE_SHARES: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-4];
+const LANE_SPEEDS: [usize; 6] = [2, 0, 2, 2, 1, 1];
+const LANE_SHARES: [f64; 6] = [1e-3, 1e-4, 1e-2, 1e-4, 1e-3, 1e-4];
+/// Lanes of a small panel, the first of these.
+const LANES_SMALL: usize = 2;
 pub(super) const LANE_COUNT: usize = LANE_SHARES.len();
 const LOGIT_LANE: usize = LANE_COUNT - 1;
 /// Prior variance of the stacks' weights.
@@ -37,7 +39,7 @@ const STACK_LOGIT_MAX: f64 = 6.0;
 /// Labels per expert before a stack speaks.
 const STACK_LABELS: f64 = 3.0;
 /// Mixes of a row that the top weighs; behind them what the stacks add to.
-pub(super) const MIXES: usize = LANE_COUNT + STACK_PRIORS.len();
+const MIXES_MAX: usize = LANE_COUNT + STACK_PRIORS.len();
 /// A loss counts in the top as at most this many nats.
 const LOSS_MAX: f64 = 7.0;
 
@@ -48,6 +50,7 @@ pub(super) const FLEET: usize = FROZEN.end + WIDTH;
 #[derive(Debug)]
 pub(super) struct Mixing {
     experts: usize,
+    lanes: usize,
     shares: Shares,
     stacks: Vec<SecondOrder>,
     top: Top,
@@ -65,13 +68,16 @@ struct Scratch {
 
 impl Mixing {
     /// Equal weights for the experts that have `started`.
-    pub(super) fn new(started: Vec<bool>) -> Self {
+    pub(super) fn new(started: Vec<bool>, small: bool) -> Self {
         let experts = started.len();
+        let lanes = if small { LANES_SMALL } else { LANE_COUNT };
+        let stacks = if small { Vec::new() } else { stacks(experts) };
         Self {
             experts,
-            shares: Shares::new(started, &LANE_SHARES),
-            stacks: stacks(experts),
-            top: Top::new(MIXES),
+            lanes,
+            shares: Shares::new(started, &LANE_SHARES[..lanes]),
+            top: Top::new(lanes + stacks.len()),
+            stacks,
             standings: Standings::new(experts),
             scratch: Scratch::default(),
         }
@@ -109,7 +115,11 @@ impl Mixing {
                 FASTEST => likelihood.copy_from_slice(said),
                 _ => tenth_power_each(&mut likelihood),
             }
-            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
+            for (lane, _) in LANE_SPEEDS[..self.lanes]
+                .iter()
+                .enumerate()
+                .filter(|&(_, &of)| of == speed)
+            {
                 let weights = recent.earned(&likelihood, FLEET, (lane, LANE_SHARES[lane]), equal);
                 self.shares.enter(lane, fleet.start, &weights);
             }
@@ -136,6 +146,11 @@ impl Mixing {
         }
     }
 
+    /// Mixes of a row that the top weighs.
+    pub(super) fn mixes(&self) -> usize {
+        self.lanes + self.stacks.len()
+    }
+
     /// How the experts have done.
     pub(super) fn standings(&self) -> &Standings {
         &self.standings
@@ -149,9 +164,9 @@ impl Mixing {
         ln_each(&mut row.logs);
         let logs = &row.logs;
         row.mixes.clear();
-        row.mixes.resize((MIXES + 1) * classes, 0.0);
+        row.mixes.resize((self.mixes() + 1) * classes, 0.0);
         let top = self.top.weights();
-        let (lanes, rest) = row.mixes.split_at_mut(LANE_COUNT * classes);
+        let (lanes, rest) = row.mixes.split_at_mut(self.lanes * classes);
         for (lane, mix) in lanes.chunks_exact_mut(classes).enumerate() {
             let weights = self.shares.lane(lane);
             if lane == LOGIT_LANE {
@@ -170,14 +185,14 @@ impl Mixing {
             }
         }
         // The offset of the stacks is the mix of the lanes as the top weighs them; it is kept behind the stacks' mixes.
-        let (stacks, offset) = rest.split_at_mut(STACK_PRIORS.len() * classes);
+        let (stacks, offset) = rest.split_at_mut(self.stacks.len() * classes);
         for (lane, mix) in lanes.chunks_exact(classes).enumerate() {
             for (offset, q) in offset.iter_mut().zip(mix) {
                 *offset += top[lane] * q;
             }
         }
         normalise(offset);
-        let silent = labels < STACK_LABELS * experts as f64;
+        let silent = self.stacks.is_empty() || labels < STACK_LABELS * experts as f64;
         for class in 0..classes {
             if !silent {
                 stack_features(logs, experts, classes, class, &mut self.scratch.features);
@@ -212,7 +227,7 @@ impl Mixing {
         }
         row.predictions.resize(classes * self.experts, PROBABILITY_MIN);
         row.logs.resize(classes * self.experts, ln(PROBABILITY_MIN));
-        let mut mixes = Vec::with_capacity((MIXES + 1) * classes);
+        let mut mixes = Vec::with_capacity((self.mixes() + 1) * classes);
         for mix in row.mixes.chunks_exact(row.outputs) {
             mixes.extend_from_slice(mix);
             mixes.resize(mixes.len() + classes - row.outputs, PROBABILITY_MIN);
@@ -253,16 +268,21 @@ impl Mixing {
                 FASTEST => likelihood.copy_from_slice(&row.predictions[class * experts..][..experts]),
                 _ => tenth_power_each(likelihood),
             }
-            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
+            for (lane, _) in LANE_SPEEDS[..self.lanes]
+                .iter()
+                .enumerate()
+                .filter(|&(_, &of)| of == speed)
+            {
                 others[lane] = mean(&self.shares.lane(lane)[..local], &likelihood[..local]);
                 self.shares.update(lane, likelihood);
             }
         }
-        let mut losses = [0.0; MIXES];
+        let mut losses = [0.0; MIXES_MAX];
+        let losses = &mut losses[..self.mixes()];
         for (loss, mix) in losses.iter_mut().zip(row.mixes.chunks_exact(classes)) {
             *loss = hold(-ln(mix[class]) / LOSS_MAX, 0.0, 1.0);
         }
-        self.top.update(&losses);
+        self.top.update(losses);
         self.learn_stacks(row, truth);
         others
     }
@@ -271,7 +291,10 @@ impl Mixing {
     fn learn_stacks(&mut self, row: &PanelRow, truth: Truth) {
         let Truth { class, classes } = truth;
         let experts = self.experts;
-        let offset = &row.mixes[MIXES * classes..];
+        if self.stacks.is_empty() {
+            return;
+        }
+        let offset = &row.mixes[self.mixes() * classes..];
         let mut rival = usize::from(class == 0);
         for other in 0..classes {
             if other != class && offset[other] > offset[rival] {
@@ -344,8 +367,9 @@ fn stacks(experts: usize) -> Vec<SecondOrder> {
 
 /// The weight of every expert in what is served, then of every stack.
 fn weights(top: &[f64], shares: &Shares, experts: usize) -> impl Iterator<Item = f64> {
-    let of = move |expert: usize| (0..LANE_COUNT).map(|lane| top[lane] * shares.lane(lane)[expert]).sum();
-    (0..experts).map(of).chain(top[LANE_COUNT..].iter().copied())
+    let lanes = shares.lanes();
+    let of = move |expert: usize| (0..lanes).map(|lane| top[lane] * shares.lane(lane)[expert]).sum();
+    (0..experts).map(of).chain(top[lanes..].iter().copied())
 }
 
 /// A stack's features for one class: every expert's held logit (two classes: half the logit, with the sign of the

@@ -13,9 +13,31 @@ use crate::panel::experts::sgd::Sgd;
 use crate::panel::experts::tiles::{self, TileClasses};
 use crate::panel::inputs::{Inputs, Map};
 
+/// How many at the end come from the fleet and stay: the logistic that is told, the models of the release, and what goes
+/// on from them. Small panels tell no logistic: it alone would take half of what they may.
+#[must_use]
+pub fn fleet(inputs: &Inputs) -> usize {
+    if inputs.small() { 2 } else { 3 }
+}
+
+fn small(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
+    vec![
+        Box::new(Share),
+        Box::new(LastClass),
+        Box::new(PassiveAggressive::new(inputs, Map::Label)),
+        Box::new(CoinClasses::new(inputs, Map::Label)),
+        Box::new(SecondOrderClasses::new(inputs, Map::Label, 1.0, 1e-3)),
+        Box::<Fleet>::default(),
+        Box::new(Fork::new(inputs.width(Map::Columns) - 1)),
+    ]
+}
+
 /// The experts over these inputs.
 #[must_use]
 pub fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
+    if inputs.small() {
+        return small(inputs);
+    }
     let mut experts: Vec<Box<dyn ClassExpert>> = vec![
         Box::new(Share),
         Box::new(LastClass),

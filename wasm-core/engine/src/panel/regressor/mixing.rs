@@ -17,8 +17,10 @@ use crate::panel::top::Top;
 /// ten to the power of its speed: 0.005, 0.05 or 0.5; the slow ones are for late labels.
 const RATE_SLOWEST: f64 = 0.005;
 const SPEEDS: usize = 3;
-const LANE_SPEEDS: [usize; 7] = [2, 2, 2, 1, 0, 2, 2];
-const LANE_SHARES: [f64; 7] = [1e-2, 1e-3, 1e-4, 1e-3, 1e-4, 1e-2, 1e-3];
+const LANE_SPEEDS: [usize; 7] = [2, 0, 2, 2, 1, 2, 2];
+const LANE_SHARES: [f64; 7] = [1e-3, 1e-4, 1e-2, 1e-4, 1e-3, 1e-2, 1e-3];
+/// Lanes of a small panel, the first of these.
+const LANES_SMALL: usize = 2;
 const LANE_COUNT: usize = LANE_SHARES.len();
 const MEDIAN_FIRST: usize = 5;
 /// A loss counts in the lanes as at most this many of the best expert's mean errors.
@@ -28,10 +30,7 @@ const STACK_FORGETTING: f64 = 1e-4;
 const STACK_FEATURE_MAX: f64 = 10.0;
 /// Labels per expert before a stack speaks.
 const STACK_LABELS: f64 = 3.0;
-pub(super) const MIXES: usize = LANE_COUNT + STACK_PRIORS.len();
-/// Behind the mixes of a row: what the stacks add to, and the panel's value before the guard.
-pub(super) const OFFSET: usize = MIXES;
-pub(super) const PANEL: usize = MIXES + 1;
+const MIXES_MAX: usize = LANE_COUNT + STACK_PRIORS.len();
 /// A loss counts in the top as at most this many mean errors of the panel.
 const TOP_LOSS_MAX: f64 = 10.0;
 /// Rate of the mean errors.
@@ -42,6 +41,7 @@ const ERROR_RATE: f64 = 0.01;
 pub(super) struct Mixing {
     /// The place of the base that counts before any expert has shown more.
     baseline: usize,
+    lanes: usize,
     shares: Shares,
     stacks: Vec<SecondOrder>,
     top: Top,
@@ -63,13 +63,16 @@ struct Scratch {
 
 impl Mixing {
     /// Equal weights for the experts that have `started`.
-    pub(super) fn new(started: Vec<bool>, baseline: usize, residual: bool) -> Self {
+    pub(super) fn new(started: Vec<bool>, baseline: usize, residual: bool, small: bool) -> Self {
         let experts = started.len();
+        let lanes = if small { LANES_SMALL } else { LANE_COUNT };
+        let stacks = if small { Vec::new() } else { stacks(experts) };
         Self {
             baseline,
-            shares: Shares::new(started, &LANE_SHARES),
-            stacks: stacks(experts),
-            top: Top::new(MIXES),
+            lanes,
+            shares: Shares::new(started, &LANE_SHARES[..lanes]),
+            top: Top::new(lanes + stacks.len()),
+            stacks,
             guard: Guard::new(residual),
             standings: Standings::new(experts),
             offset_error: 0.0,
@@ -100,6 +103,12 @@ impl Mixing {
         self.scratch.order.clear();
     }
 
+    /// Mixes of a row that the top weighs. Behind them a row has what the stacks add to, and the panel's value before the
+    /// guard.
+    pub(super) fn mixes(&self) -> usize {
+        self.lanes + self.stacks.len()
+    }
+
     /// How the experts have done.
     pub(super) fn standings(&self) -> &Standings {
         &self.standings
@@ -108,30 +117,35 @@ impl Mixing {
     /// From a row's predictions to its mixes and what is served; `held` is what labels have come so far.
     pub(super) fn mix(&mut self, row: &mut PanelRow, held: &Held) {
         row.mixes.clear();
-        for lane in 0..MEDIAN_FIRST {
+        for lane in 0..MEDIAN_FIRST.min(self.lanes) {
             row.mixes.push(dot(self.shares.lane(lane), &row.predictions));
         }
-        let order = &mut self.scratch.order;
-        if order.len() != row.predictions.len() {
-            order.clear();
-            order.extend(0..row.predictions.len() as u32);
-        }
-        sort_nearly_sorted(order, &row.predictions);
-        for lane in MEDIAN_FIRST..LANE_COUNT {
-            let weights = self.shares.lane(lane);
-            let mut sum = 0.0;
-            let half = order.iter().find(|&&expert| {
-                sum += weights[expert as usize];
-                sum >= 0.5
-            });
-            row.mixes
-                .push(half.map_or(row.mixes[0], |&expert| row.predictions[expert as usize]));
+        if self.lanes > MEDIAN_FIRST {
+            let order = &mut self.scratch.order;
+            if order.len() != row.predictions.len() {
+                order.clear();
+                order.extend(0..row.predictions.len() as u32);
+            }
+            sort_nearly_sorted(order, &row.predictions);
+            for lane in MEDIAN_FIRST..self.lanes {
+                let weights = self.shares.lane(lane);
+                let mut sum = 0.0;
+                let half = order.iter().find(|&&expert| {
+                    sum += weights[expert as usize];
+                    sum >= 0.5
+                });
+                row.mixes
+                    .push(half.map_or(row.mixes[0], |&expert| row.predictions[expert as usize]));
+            }
         }
         let top = self.top.weights();
-        let offset = dot(&top[..LANE_COUNT], &row.mixes);
-        let weight: f64 = top[..LANE_COUNT].iter().sum();
+        let offset = dot(&top[..self.lanes], &row.mixes);
+        let weight: f64 = top[..self.lanes].iter().sum();
         let offset = if weight > 0.0 { offset / weight } else { row.mixes[0] };
-        if held.n >= STACK_LABELS * row.predictions.len() as f64 && self.offset_error > ERROR_MIN {
+        if !self.stacks.is_empty()
+            && held.n >= STACK_LABELS * row.predictions.len() as f64
+            && self.offset_error > ERROR_MIN
+        {
             stack_features(row, offset, self.offset_error, &mut self.scratch.features);
             let (low, high) = held.range();
             for stack in &self.stacks {
@@ -139,7 +153,7 @@ impl Mixing {
                 row.mixes.push(hold(value, low, high));
             }
         } else {
-            row.mixes.resize(MIXES, offset);
+            row.mixes.resize(self.mixes(), offset);
         }
         row.served.clear();
         let value = dot(top, &row.mixes);
@@ -150,7 +164,8 @@ impl Mixing {
 
     /// Learns from a row who was right; `n` is how many labels have come with this one, which is `delay` rows late.
     pub(super) fn learn(&mut self, row: &PanelRow, y: f64, delay: f64, n: f64) {
-        self.guard.learn(row.bases[self.baseline], row.mixes[PANEL], y, delay);
+        self.guard
+            .learn(row.bases[self.baseline], row.mixes[self.mixes() + 1], y, delay);
         let recent = if ERROR_RATE > 1.0 / n { ERROR_RATE } else { 1.0 / n };
         let mut least = f64::INFINITY;
         for (expert, prediction) in row.predictions.iter().enumerate() {
@@ -176,12 +191,16 @@ impl Mixing {
             if speed > 0 {
                 tenth_power_each(likelihood);
             }
-            for (lane, _) in LANE_SPEEDS.iter().enumerate().filter(|&(_, &of)| of == speed) {
+            for (lane, _) in LANE_SPEEDS[..self.lanes]
+                .iter()
+                .enumerate()
+                .filter(|&(_, &of)| of == speed)
+            {
                 self.shares.update(lane, likelihood);
             }
         }
         self.learn_stacks(row, y, recent);
-        self.served_error += ((y - row.mixes[PANEL]).abs() - self.served_error) * recent;
+        self.served_error += ((y - row.mixes[self.mixes() + 1]).abs() - self.served_error) * recent;
         let unit = 1.0
             / (TOP_LOSS_MAX
                 * if self.served_error > ERROR_MIN {
@@ -189,16 +208,17 @@ impl Mixing {
                 } else {
                     ERROR_MIN
                 });
-        let mut losses = [0.0; MIXES];
+        let mut losses = [0.0; MIXES_MAX];
+        let losses = &mut losses[..self.mixes()];
         for (loss, mix) in losses.iter_mut().zip(&row.mixes) {
             *loss = hold((y - mix).abs() * unit, 0.0, 1.0);
         }
-        self.top.update(&losses);
+        self.top.update(losses);
     }
 
     fn learn_stacks(&mut self, row: &PanelRow, y: f64, recent: f64) {
-        let offset = row.mixes[OFFSET];
-        if self.offset_error > ERROR_MIN {
+        let offset = row.mixes[self.mixes()];
+        if !self.stacks.is_empty() && self.offset_error > ERROR_MIN {
             stack_features(row, offset, self.offset_error, &mut self.scratch.features);
             let target = (y - offset) / self.offset_error;
             for stack in &mut self.stacks {
@@ -269,11 +289,12 @@ fn stacks(experts: usize) -> Vec<SecondOrder> {
 
 /// The weight of every expert in what is served (the guard's part is the baseline's), then of every stack.
 fn weights(top: &[f64], shares: &Shares, share: f64, baseline: usize) -> impl Iterator<Item = f64> {
+    let lanes = shares.lanes();
     let of = move |expert: usize| {
-        let weight: f64 = (0..LANE_COUNT).map(|lane| top[lane] * shares.lane(lane)[expert]).sum();
+        let weight: f64 = (0..lanes).map(|lane| top[lane] * shares.lane(lane)[expert]).sum();
         share * weight + if expert == baseline { 1.0 - share } else { 0.0 }
     };
-    let stacks = top[LANE_COUNT..].iter().map(move |weight| share * weight);
+    let stacks = top[lanes..].iter().map(move |weight| share * weight);
     (0..shares.lane(0).len()).map(of).chain(stacks)
 }
 

@@ -21,8 +21,30 @@ pub fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
         Box::new(Base::new(NEAR, residual)),
         Box::new(Base::new(MEMORY, residual)),
         Box::new(ShortMean),
-        Box::new(Sgd::numbers(inputs, Map::Label, if residual { NEAR } else { LAST })),
     ];
+    if inputs.small() {
+        experts.push(Box::new(CoinNumbers::new(
+            inputs,
+            Map::Label,
+            if residual { NEAR } else { LAST },
+            residual,
+        )));
+        experts.push(Box::new(SecondOrderNumbers::new(
+            inputs,
+            Map::Label,
+            &[MEAN, LAST, NEAR],
+            1.0,
+            1e-3,
+            residual,
+        )));
+        experts.push(Box::<Release>::default());
+        return experts;
+    }
+    experts.push(Box::new(Sgd::numbers(
+        inputs,
+        Map::Label,
+        if residual { NEAR } else { LAST },
+    )));
     if inputs.width(Map::Full) > 0 {
         experts.push(Box::new(CoinNumbers::new(
             inputs,

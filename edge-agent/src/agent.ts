@@ -44,6 +44,7 @@ import { openQuarantine } from './quarantine/quarantine.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { blocksOf } from './set_aside.ts';
 import { agentStatus } from './status.ts';
+import { writeStatus } from './status_file.ts';
 import { asideNotice, createSupervisor } from './supervisor.ts';
 import type { Sync } from './sync/sync.ts';
 import { createTicks } from './ticks.ts';
@@ -240,6 +241,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     undo.push(() => watch?.stop());
     // Starting costs CPU that no message caused.
     const cpuAtStart = process.cpuUsage();
+    const wrong = (): RivuletError | null => diskFull ?? notices.last();
     const status = (): AgentStatus => {
       const { user, system } = process.cpuUsage(cpuAtStart);
       return agentStatus({
@@ -252,7 +254,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         sync: sync?.status(),
         rssBytes: process.memoryUsage.rss(),
         doors: doors.map((door) => door.status()),
-        lastError: diskFull ?? notices.last(),
+        lastError: wrong(),
       });
     };
 
@@ -274,6 +276,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         member: () => notices.clear('RIV_GATEWAY_FORGOTTEN'),
       });
     }
+    const statusWriter = await writeStatus(directory, status, wrong);
     const checkpointTimer = setInterval(() => whenSettled(checkpoints.take), config.checkpoint.everyMs);
     ticks.arm();
 
@@ -296,6 +299,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         await beat.end();
         await quarantine.settled();
         const last = { digest: await checkpoints.last(), status: status() };
+        await statusWriter.stop({ ...last.status, event: 'stopped', digest: last.digest });
         await log.close();
         await lock.release();
         return last;

@@ -4,7 +4,7 @@
  * a pid that was given to another process, or that is ours again in a restarted container, does not keep a dead lock.
  */
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RivuletError, toRivuletError } from '@rivulet/host';
 
@@ -47,6 +47,16 @@ export async function takeLock(directory: string): Promise<Lock> {
       }
     },
   };
+}
+
+/** The living process that holds the lock of a directory, and since when; null when none does. For whoever only looks on. */
+export async function lockHolder(directory: string): Promise<{ pid: number; sinceMs: number } | null> {
+  const path = join(directory, 'lock');
+  const holder = await read(path);
+  const file = await stat(path).catch(() => null);
+  return holder !== null && file !== null && (await isAlive(holder))
+    ? { pid: holder.pid, sinceMs: file.mtimeMs }
+    : null;
 }
 
 /** Replaces the lock of a dead process. The marker file keeps two of us from doing so at once. */

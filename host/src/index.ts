@@ -76,7 +76,7 @@ export {
   toRivuletError,
 } from './errors.ts';
 export { type FeatureParts, type FeatureScope, featureParts, inWords } from './features.ts';
-export { makeDirectory, replaceFile, syncDirectory } from './files.ts';
+export { makeDirectory, reason, replaceFile, syncDirectory } from './files.ts';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts';
 export {
   type Appended,

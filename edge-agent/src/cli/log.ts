@@ -20,6 +20,7 @@ import { type Moment, parseMoment } from '../moment.ts';
 import { openBlock } from '../packets.ts';
 import { planOfState } from '../replay/output_lines.ts';
 import { blocksOf } from '../set_aside.ts';
+import { interrupted } from './interrupted.ts';
 
 const HELP = `Usage: rivulet log tail STATE_DIR [options]
 
@@ -67,7 +68,7 @@ export async function run(argv: string[]): Promise<number> {
     (values.source === undefined || source === values.source) &&
     (values.topic === undefined || topicMatches(values.topic, topic));
 
-  const stop = stopped();
+  const stop = interrupted();
   let sources = begin.plan === null ? [] : sourcesOfPlan(begin.plan);
   for await (const chunk of followLog({
     ...{ directory: join(directory, 'log'), fromSequence: begin.sequence, follow: values.follow },
@@ -129,23 +130,3 @@ async function planNear(directory: string, log: Awaited<ReturnType<typeof openLo
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** Whoever reads has gone, or asked us to end. */
-function stopped(): { promise: Promise<void>; now(): boolean } {
-  let over = false;
-  const promise = new Promise<void>((resolve) => {
-    const end = (): void => {
-      over = true;
-      resolve();
-    };
-    process.once('SIGINT', end);
-    process.once('SIGTERM', end);
-    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') {
-        throw error;
-      }
-      end();
-    });
-  });
-  return { promise, now: () => over };
-}

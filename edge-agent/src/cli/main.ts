@@ -1,6 +1,7 @@
 /**
  * The command line: a table of subcommands, each loaded only when it is asked for. A subcommand parses its own arguments
- * and answers with an exit code: 0 done, 1 failed, 2 wrong usage. Whatever it throws becomes one line with a code.
+ * and answers with an exit code: 0 done, 1 failed, 2 wrong usage (`status`: 3
+ * not running). Whatever it throws becomes one line with a code.
  */
 import { readFileSync } from 'node:fs';
 import { toRivuletError } from '@rivulet/host';
@@ -14,6 +15,10 @@ const SUBCOMMANDS: Record<string, Subcommand> = {
   run: {
     summary: 'run a gateway: take messages, learn, predict, sync',
     load: () => import('./run.ts'),
+  },
+  status: {
+    summary: 'how the gateway of a state directory is: running or not, its sources, tasks, disk and alarms',
+    load: () => import('./status.ts'),
   },
   replay: {
     summary: 'rebuild any past moment of a log; what another configuration would have done',

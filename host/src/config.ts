@@ -310,8 +310,13 @@ export interface DriftConfig {
 export const DRIFT_DETECTORS = ['adwin', 'page_hinkley', 'cusum', 'ddm', 'eddm', 'hddm_a', 'hddm_w', 'kswin'] as const;
 /** What can be watched: the error as scored, what is served, each feature, all features at once, labels and their delay. */
 export const DRIFT_ON = ['error', 'prediction', 'features', 'multivariate', 'labels'] as const;
-/** What can be done: tell people, ask the coordinator, let the panel trust its past less. */
-export const DRIFT_DO = ['alert', 'sync', 'adapt'] as const;
+/**
+ * What can be done: tell people, ask the coordinator, let the panel trust its past less; and when the error has risen, of a
+ * classification: an expert begins anew, what it knew is frozen and returns with its world, it is taught the newest rows.
+ */
+export const DRIFT_DO = ['alert', 'sync', 'adapt', 'reset', 'anchor', 'replay'] as const;
+/** Of these, what a classification alone can do. */
+export const DRIFT_MEMORY: readonly string[] = ['reset', 'anchor', 'replay'];
 
 /** What a panel of experts may cost: nominal CPU per example to serve and learn, and memory. */
 export interface BudgetConfig {

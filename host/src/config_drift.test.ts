@@ -35,11 +35,20 @@ describe('drift', () => {
     });
   });
 
+  test('a_classification_may_remember_its_concepts', () => {
+    const classify = yaml(', drift: { do: [replay, anchor] }').replace(
+      'forecast: x, horizon: 10m',
+      'classify: { topic: l, key: k, path: v }',
+    );
+    expect(parseConfig(classify, 'c.yaml').tasks[0]?.drift?.do).toEqual(['anchor', 'replay']);
+  });
+
   test.each([
     ['unknown', 'drift: seismograph'],
     ['too short', 'drift: { run_length: 10 }'],
     ['no list', 'drift: { on: error }'],
     ['unknown word', 'drift: { do: [panic] }'],
+    ['what only classes have', 'drift: { do: [anchor] }'],
     ['unknown key', 'drift: { threshold: 3 }'],
   ])('%s is refused with its line', (_, wrong) => {
     expect(() => parse(`, ${wrong}`)).toThrow(/c\.yaml:4/);

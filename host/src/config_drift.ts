@@ -1,5 +1,5 @@
 /** What a task watches for drift and does then: `drift` in a task. */
-import { DRIFT_DETECTORS, DRIFT_DO, DRIFT_ON, type DriftConfig, type TaskConfig } from './config.ts';
+import { DRIFT_DETECTORS, DRIFT_DO, DRIFT_MEMORY, DRIFT_ON, type DriftConfig, type TaskConfig } from './config.ts';
 import type { ConfigNode } from './config_node.ts';
 
 /** The core has the same where a task says nothing. */
@@ -8,7 +8,7 @@ const RUN_LENGTH_MIN = 1000;
 const RUN_LENGTH_MAX = 10_000_000;
 
 /** `off`, a detector, or `{ detector: adwin, run_length: 100000, on: [error, prediction], do: [alert] }`. */
-export function parseDrift(node: ConfigNode | null): Pick<TaskConfig, 'drift'> {
+export function parseDrift(node: ConfigNode | null, classifies: boolean): Pick<TaskConfig, 'drift'> {
   if (node === null) return {};
   if (!node.isMap) {
     const word = node.word(['off', ...DRIFT_DETECTORS]);
@@ -20,9 +20,21 @@ export function parseDrift(node: ConfigNode | null): Pick<TaskConfig, 'drift'> {
       detector: map.get('detector')?.word(DRIFT_DETECTORS) ?? DEFAULT.detector,
       runLength: map.get('run_length')?.integer(RUN_LENGTH_MIN, RUN_LENGTH_MAX) ?? DEFAULT.runLength,
       on: words(map.get('on'), DRIFT_ON) ?? DEFAULT.on,
-      do: words(map.get('do'), DRIFT_DO) ?? DEFAULT.do,
+      do: policies(map.get('do'), classifies) ?? DEFAULT.do,
     },
   };
+}
+
+function policies(node: ConfigNode | null, classifies: boolean): DriftConfig['do'] | null {
+  const named = words(node, DRIFT_DO);
+  const memory = named?.find((word) => DRIFT_MEMORY.includes(word));
+  if (memory !== undefined && !classifies)
+    node?.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${memory}\` has no meaning here`,
+      'none: only a classification has concepts that return',
+    );
+  return named;
 }
 
 /** Words of a list, each once, in the order in which they are known. */

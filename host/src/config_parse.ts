@@ -182,7 +182,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
     name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
     ...parseTaskFeatures(map.get('features'), scope.featureSets, scope),
     ...parseBudget(map.get('budget')),
-    ...parseDrift(map.get('drift')),
+    ...parseDrift(map.get('drift'), kind === 'classify'),
   };
   switch (kind) {
     case 'forecast':

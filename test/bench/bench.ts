@@ -13,6 +13,10 @@ const BENCHES: Readonly<Record<string, Bench>> = {
     about: 'delay, misses, false alarms and cost of the drift detectors, beside River on the same streams',
     load: () => import('./drift/main.ts'),
   },
+  forgetting: {
+    about: 'what is lost after the return of an earlier world, with each part of what a task may do about it',
+    load: () => import('./forgetting/main.ts'),
+  },
   fleet: {
     about: 'what a simulated fleet learns together, against gateways alone and the published figures',
     load: () => import('./fleet/main.ts'),
@@ -40,7 +44,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
 };
 
 function help(): string {
-  const lines = Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`);
+  const lines = Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(10)} ${about}`);
   return ['Usage: npm run bench -- NAME [options]', '', ...lines, '', 'NAME --help tells its options.'].join('\n');
 }
 

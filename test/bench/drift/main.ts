@@ -2,10 +2,10 @@
  * `npm run bench -- drift`: the drift detectors, set by run length, beside River's with their defaults, on the same streams:
  * rows from a change to the first alarm, changes missed, false alarms, CPU per value. Ours run natively (cargo).
  */
-import { spawnSync } from 'node:child_process';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { exampleLines } from '../example.ts';
 import { jsonLines, pythonIn } from '../learn/python.ts';
 import { describeMachine } from '../machine.ts';
 
@@ -16,7 +16,6 @@ const HELP = `Usage: npm run bench -- drift [options]
   --cache DIR       where \`npm run bench -- learn --install-peers\` has put River (default ~/.cache/rivulet-bench)
   --json            one JSON document`;
 
-const ENGINE = join(import.meta.dirname, '..', '..', '..', 'wasm-core', 'engine');
 const ROWS = 10_000;
 
 /** One line of a bench program: per stream the sum of delays, changes missed and false alarms. */
@@ -64,7 +63,7 @@ export async function run(argv: string[]): Promise<number> {
   const machine = await describeMachine('.');
   const outcomes: Outcome[] = [];
   for (const runLength of runLengths) {
-    for (const line of ours(repetitions, runLength)) {
+    for (const line of exampleLines<Line>('drift', [String(repetitions), String(runLength)])) {
       outcomes.push(outcomeOf({ ...line, detector: `rivulet ${line.detector} ${runLength}` }, repetitions));
     }
   }
@@ -80,16 +79,6 @@ export async function run(argv: string[]): Promise<number> {
   else
     console.log(`${machine.cpu}, ${machine.cores} cores, load ${machine.load_1m.toFixed(1)}\n\n${tableOf(outcomes)}`);
   return 0;
-}
-
-function ours(repetitions: number, runLength: number): Line[] {
-  const args = ['run', '--quiet', '--release', '--example', 'drift', '--', String(repetitions), String(runLength)];
-  const { status, stdout, stderr, error } = spawnSync('cargo', args, { cwd: ENGINE, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`cargo ${args.join(' ')}: ${error?.message ?? stderr}`);
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line);
 }
 
 function outcomeOf({ detector, micros, streams }: Line, repetitions: number): Outcome {

@@ -173,6 +173,7 @@ fn panel(d: usize, count: usize, ns: u32) {
         keys_max: 1,
         pending_max: 4,
         classes_max: count.max(2),
+        memory: rivulet_engine::panel::experts::anchors::Memory::default(),
         budget: Budget {
             ns,
             ..Budget::default()

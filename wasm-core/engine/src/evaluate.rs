@@ -16,6 +16,7 @@ pub use crate::drift::DriftSpec;
 use crate::error::{CoreError, Result};
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use crate::panel::budget::Budget;
+use crate::panel::experts::anchors::Memory;
 use tally::{Answer, Tally};
 use watch::Watch;
 
@@ -116,6 +117,7 @@ impl Evaluation {
             pending_max: PENDING_MAX,
             keys_max: KEYS_MAX,
             budget: spec.budget,
+            memory: Memory::default(),
         });
         Ok(Self {
             watch: spec.drift.map(Watch::new),

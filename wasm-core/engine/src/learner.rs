@@ -130,7 +130,7 @@ impl Learner {
                 Statistics::CoMoments(CoMoments::new(d)),
             ),
             LearnerKind::Classification => (
-                Panel::Classes(Classifier::new(&inputs, spec.classes_max, spec.budget)),
+                Panel::Classes(Classifier::new(&inputs, spec.classes_max, spec.budget, spec.memory)),
                 Statistics::Classes(ClassStatistics::new(d)),
             ),
         };
@@ -271,33 +271,7 @@ impl Learner {
     /// When the slot is not taken.
     pub fn learn_and_keep(&mut self, slot: u32, label: f64) -> Score {
         let score = self.score(slot, label);
-        let row = &mut self.rows[slot as usize];
-        match &mut self.panel {
-            Panel::Numbers(panel) => {
-                let base = if self.spec.residual { row.base } else { 0.0 };
-                if label.is_finite() && base.is_finite() {
-                    let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
-                    let delay = self.serial.saturating_sub(row.panel.serial) as f64;
-                    panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
-                    self.inputs.arrived(row.key, &row.x, y);
-                    self.interval.learn(row.key, y - row.panel.served[0]);
-                }
-            }
-            Panel::Classes(panel) => {
-                let class = label as usize;
-                if class as f64 == label && class < self.classes.len() {
-                    panel.learn(&mut row.panel, &row.x, class, &self.inputs);
-                    self.inputs
-                        .arrived(row.key, &row.x, if class == 1 { 1.0 } else { -1.0 });
-                    let key = row.key as usize;
-                    if key < self.spec.keys_max {
-                        self.last_class.grow(key + 1, || u32::MAX);
-                        self.last_class[key] = class as u32;
-                    }
-                }
-            }
-        }
-        self.halve();
+        self.teach(slot, label, true);
         score
     }
 
@@ -308,6 +282,12 @@ impl Learner {
     /// When the slot is not taken.
     pub fn correct(&mut self, slot: u32, label: f64) -> Score {
         let score = self.score(slot, label);
+        self.teach(slot, label, false);
+        score
+    }
+
+    /// Teaches the panel a row; a `first` label is also the last one of its key.
+    fn teach(&mut self, slot: u32, label: f64, first: bool) {
         let row = &mut self.rows[slot as usize];
         match &mut self.panel {
             Panel::Numbers(panel) => {
@@ -316,17 +296,29 @@ impl Learner {
                     let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
                     let delay = self.serial.saturating_sub(row.panel.serial) as f64;
                     panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
+                    if first {
+                        self.inputs.arrived(row.key, &row.x, y);
+                        self.interval.learn(row.key, y - row.panel.served[0]);
+                    }
                 }
             }
             Panel::Classes(panel) => {
                 let class = label as usize;
                 if class as f64 == label && class < self.classes.len() {
                     panel.learn(&mut row.panel, &row.x, class, &self.inputs);
+                    let key = row.key as usize;
+                    if first {
+                        self.inputs
+                            .arrived(row.key, &row.x, if class == 1 { 1.0 } else { -1.0 });
+                    }
+                    if first && key < self.spec.keys_max {
+                        self.last_class.grow(key + 1, || u32::MAX);
+                        self.last_class[key] = class as u32;
+                    }
                 }
             }
         }
         self.halve();
-        score
     }
 
     /// The row in `slot`, taught by `learn_and_keep`, enters the statistics with its label, and the slot is free.
@@ -367,6 +359,13 @@ impl Learner {
         match &mut self.panel {
             Panel::Numbers(panel) => panel.adapt(),
             Panel::Classes(panel) => panel.adapt(),
+        }
+    }
+
+    /// The error has risen: experts that remember begin anew. Numbers have none of them.
+    pub fn changed(&mut self) {
+        if let Panel::Classes(panel) = &mut self.panel {
+            panel.changed();
         }
     }
 
@@ -569,3 +568,5 @@ fn likeliest(served: &[f64]) -> usize {
 mod input_laws;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod memory_laws;

@@ -288,6 +288,7 @@ impl Task {
             pending_max: PENDING_MAX,
             keys_max: plan.limits.keys,
             budget: self.definition.budget,
+            memory: self.definition.drift.memory,
         });
         self.learning = Some(Learning::new(&self.definition, names, learner, plan, table));
         self.gathering = Gathering::default();

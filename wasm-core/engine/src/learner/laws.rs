@@ -81,6 +81,7 @@ pub(super) fn spec(kind: Kind) -> LearnerSpec {
         pending_max: 32,
         keys_max: 4,
         budget: Budget::default(),
+        memory: crate::panel::experts::anchors::Memory::default(),
     }
 }
 

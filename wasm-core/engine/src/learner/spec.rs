@@ -3,6 +3,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::budget::Budget;
+use crate::panel::experts::anchors::Memory;
 
 /// What is predicted: a number or one of several classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,12 +40,15 @@ pub struct LearnerSpec {
     pub keys_max: usize,
     /// What its panel may cost.
     pub budget: Budget,
+    /// What it does about concepts that change and return; classification only.
+    pub memory: Memory,
 }
 
 impl LearnerSpec {
     /// Writes it in front of the state.
     pub(super) fn save(&self, writer: &mut Writer) {
-        writer.bool(self.kind == LearnerKind::Classification);
+        // What is asked to remember nothing is written as it was before anything could be.
+        writer.u8(u8::from(self.kind == LearnerKind::Classification) | self.memory.bits() << 1);
         writer.u32(self.columns.len() as u32);
         for column in &self.columns {
             writer.str(&column.name);
@@ -60,7 +64,9 @@ impl LearnerSpec {
 
     /// Reads what `save` wrote.
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
-        let kind = if reader.bool()? {
+        let form = reader.u8()?;
+        let memory = Memory::from_bits(form >> 1).ok_or(CoreError::Corrupt)?;
+        let kind = if form & 1 == 1 {
             LearnerKind::Classification
         } else {
             LearnerKind::Regression
@@ -83,6 +89,7 @@ impl LearnerSpec {
                 ns: reader.u32()?,
                 bytes: reader.u32()?,
             },
+            memory,
         })
     }
 }

@@ -58,6 +58,7 @@ mod tests {
             pending_max: 8,
             keys_max: 8,
             budget: crate::panel::budget::Budget::default(),
+            memory: crate::panel::experts::anchors::Memory::default(),
         })
     }
 

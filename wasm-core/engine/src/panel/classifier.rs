@@ -11,6 +11,7 @@ pub mod roster;
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::budget::{Budget, Candidate};
+use crate::panel::experts::anchors::{Anchors, Memory};
 use crate::panel::experts::prior::Prior;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Truth, inputs_of, outputs};
 use crate::panel::inputs::{Inputs, Map};
@@ -46,8 +47,15 @@ pub struct Classifier {
 impl Classifier {
     /// A panel over these inputs that has seen no label.
     #[must_use]
-    pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget) -> Self {
-        let roster = Roster::new(roster::experts(inputs), [1, roster::fleet(inputs)]);
+    pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget, memory: Memory) -> Self {
+        let mut experts = roster::experts(inputs);
+        let fleet = roster::fleet(inputs);
+        if memory.any()
+            && let Some(anchors) = Anchors::new(inputs, memory)
+        {
+            experts.insert(experts.len() - fleet, Box::new(anchors));
+        }
+        let roster = Roster::new(experts, [1, fleet]);
         let mut panel = Self {
             classes: 2,
             classes_max,
@@ -80,6 +88,13 @@ impl Classifier {
     #[must_use]
     pub fn nominal_ns(&self, inputs: &Inputs) -> f64 {
         self.candidates(inputs).iter().map(|candidate| candidate.cost.ns).sum()
+    }
+
+    /// The error has risen: what a detector took for a change.
+    pub fn changed(&mut self) {
+        for expert in &mut self.roster.experts {
+            expert.changed();
+        }
     }
 
     /// The trial may not cost more than the budget allows: what stays of the predictions, if some go.

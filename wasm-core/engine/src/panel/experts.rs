@@ -3,6 +3,7 @@
 //! stands at the head of its file. Experts do not merge: what gateways merge are statistics (`statistics.rs`), which come
 //! back as the expert `release`.
 
+pub mod anchors;
 pub mod base;
 pub mod coin;
 pub mod column;
@@ -57,6 +58,9 @@ pub trait Expert: Debug {
 
     /// The world has changed: what it has learned is worth less than it thinks.
     fn adapt(&mut self) {}
+
+    /// The error of the task has risen, so that the detector called it a change.
+    fn changed(&mut self) {}
 
     /// What a row takes with models of so many outputs; nothing while it sleeps.
     fn cost(&self, outputs: usize) -> Cost;
@@ -223,6 +227,13 @@ impl<'a> Cells<'a> {
     #[must_use]
     pub fn classes(&self) -> usize {
         self.classes
+    }
+
+    /// Multiplies the probability of every class.
+    pub fn scale(&mut self, by: f64) {
+        for class in 0..self.classes {
+            self.all[class * self.experts + self.first] *= by;
+        }
     }
 
     /// Sets the probability of a class.

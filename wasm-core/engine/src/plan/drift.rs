@@ -4,6 +4,7 @@ use super::value::{number, string, strings};
 use crate::drift::{DriftSpec, Kind, RUN_LENGTHS};
 use crate::error::{CoreError, Result};
 use crate::json::Value;
+use crate::panel::experts::anchors::Memory;
 
 /// Values between two false alarms where nothing is said.
 const RUN_LENGTH: f64 = 1e5;
@@ -40,6 +41,8 @@ pub struct DriftPlan {
     pub sync: bool,
     /// The panel trusts its past less: weights move towards all experts, second-order experts learn faster.
     pub adapt: bool,
+    /// What the panel does about concepts that change and return; classification only.
+    pub memory: Memory,
 }
 
 impl Default for DriftPlan {
@@ -57,6 +60,7 @@ impl Default for DriftPlan {
             alert: true,
             sync: false,
             adapt: false,
+            memory: Memory::default(),
         }
     }
 }
@@ -84,11 +88,14 @@ impl DriftPlan {
                 _ => return Err(CoreError::BadPlan),
             } = true;
         }
-        for what in strings(value, "do", 3)? {
+        for what in strings(value, "do", 6)? {
             *match what.as_str() {
                 "alert" => &mut plan.alert,
                 "sync" => &mut plan.sync,
                 "adapt" => &mut plan.adapt,
+                "reset" => &mut plan.memory.reset,
+                "anchor" => &mut plan.memory.anchor,
+                "replay" => &mut plan.memory.replay,
                 _ => return Err(CoreError::BadPlan),
             } = true;
         }

@@ -120,7 +120,10 @@ impl TaskPlan {
     /// True for one that goes on with the state of the other: what it learns from, and what, is the same.
     #[must_use]
     pub fn continues(&self, other: &Self) -> bool {
-        let drift = self.drift.clone();
+        let drift = crate::plan::DriftPlan {
+            memory: other.drift.memory, // other experts
+            ..self.drift.clone()
+        };
         *self == Self { drift, ..other.clone() }
     }
 
@@ -159,6 +162,9 @@ impl TaskPlan {
             .label
             .as_ref()
             .is_some_and(|label| label.breaker != BreakerPolicy::Off);
+        if task.drift.memory.any() && task.kind != TaskKind::Classification {
+            return Err(CoreError::BadPlan);
+        }
         let mut task = task;
         task.drift.labels |= guarded;
         let complete = match task.kind {

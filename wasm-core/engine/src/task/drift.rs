@@ -102,6 +102,9 @@ impl Task {
             if plan.adapt {
                 learner.adapt();
             }
+            if plan.memory.any() {
+                learner.changed();
+            }
         });
     }
 }

@@ -87,6 +87,7 @@ fn a_corrected_example_is_in_the_statistics_once_with_the_label_that_stayed() {
         pending_max: 8,
         keys_max: 1,
         budget: Budget::default(),
+        memory: crate::panel::experts::anchors::Memory::default(),
     };
     let (mut corrected, mut at_once) = (Learner::new(spec()), Learner::new(spec()));
     for learner in [&mut corrected, &mut at_once] {

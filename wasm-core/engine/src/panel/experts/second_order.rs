@@ -83,11 +83,29 @@ impl SecondOrder {
 
     /// From one output (class 1 against class 0) to one per class.
     pub fn grow(&mut self, outputs: usize) {
-        if self.weights.len() == self.m && outputs > 1 {
-            let halves: Vec<f64> = self.weights.iter().map(|w| w * 0.5).collect();
-            self.weights = halves.iter().map(|w| -w).chain(halves.iter().copied()).collect();
+        Self::grow_weights(&mut self.weights, self.m, outputs);
+    }
+
+    /// The same for the weights of `m` inputs alone.
+    pub fn grow_weights(weights: &mut Vec<f64>, m: usize, outputs: usize) {
+        if weights.len() == m && outputs > 1 {
+            let halves: Vec<f64> = weights.iter().map(|w| w * 0.5).collect();
+            *weights = halves.iter().map(|w| -w).chain(halves.iter().copied()).collect();
         }
-        self.weights.resize(self.m * outputs, 0.0);
+        weights.resize(m * outputs, 0.0);
+    }
+
+    /// Forgets everything.
+    pub fn restart(&mut self) {
+        self.weights.fill(0.0);
+        self.reset_covariance();
+        self.gain_of = 0;
+    }
+
+    /// The weights, output by output.
+    #[must_use]
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
     }
 
     /// What a row takes: twice P x and once the update of P, and the outputs.

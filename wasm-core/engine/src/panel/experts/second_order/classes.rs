@@ -34,6 +34,42 @@ impl SecondOrderClasses {
     }
 }
 
+impl SecondOrderClasses {
+    /// The weights, output by output; none while it sleeps.
+    #[must_use]
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.model.as_ref().map(SecondOrder::weights)
+    }
+
+    /// Forgets everything.
+    pub fn restart(&mut self) {
+        if let Some(model) = &mut self.model {
+            model.restart();
+        }
+    }
+
+    /// Learns the class of the inputs `z` of a row.
+    pub fn teach(&mut self, z: &[f64], serial: u64, truth: Truth) {
+        let Some(model) = &mut self.model else { return };
+        let factor = SecondOrder::moderation(model.uncertainty(z, serial));
+        let scores = &mut self.scores;
+        scores.clear();
+        scores.extend((0..truth.outputs()).map(|output| model.score(output, z) * factor));
+        if let [score] = &mut scores[..] {
+            *score = sigmoid(*score);
+        } else {
+            soften(scores);
+        }
+        let mut curvature = 0.0;
+        for &p in scores.iter() {
+            let h = p * (1.0 - p);
+            curvature = if h > curvature { h } else { curvature };
+        }
+        let residuals = scores.iter().enumerate().map(|(output, p)| truth.of(output) - p);
+        model.learn(z, serial, curvature, residuals);
+    }
+}
+
 impl Expert for SecondOrderClasses {
     fn cost(&self, outputs: usize) -> Cost {
         self.model.as_ref().map_or(Cost::default(), |model| model.cost(outputs))
@@ -92,22 +128,6 @@ impl ClassExpert for SecondOrderClasses {
     }
 
     fn learn(&mut self, row: &ClassRow, truth: Truth) {
-        let Some(model) = &mut self.model else { return };
-        let factor = SecondOrder::moderation(model.uncertainty(row.z, row.serial));
-        let scores = &mut self.scores;
-        scores.clear();
-        scores.extend((0..truth.outputs()).map(|output| model.score(output, row.z) * factor));
-        if let [score] = &mut scores[..] {
-            *score = sigmoid(*score);
-        } else {
-            soften(scores);
-        }
-        let mut curvature = 0.0;
-        for &p in scores.iter() {
-            let h = p * (1.0 - p);
-            curvature = if h > curvature { h } else { curvature };
-        }
-        let residuals = scores.iter().enumerate().map(|(output, p)| truth.of(output) - p);
-        model.learn(row.z, row.serial, curvature, residuals);
+        self.teach(row.z, row.serial, truth);
     }
 }

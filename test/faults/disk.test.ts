@@ -110,7 +110,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
     async (error) => {
       const file = await segment();
       // All later writes would go through: it must not get that far.
-      const agent = start(withFault(`pwrite64:error=${error}:when=20`, file));
+      const agent = start(withFault(`pwrite64:error=${error}:when=4`, file));
       await agent.ready();
       const sensor = await device();
       let over = false;
@@ -144,7 +144,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
 
   it('waits while there is no room, and then has everything', async () => {
     const file = await segment();
-    const agent = start(withFault('pwrite64:error=ENOSPC:when=20..23', file));
+    const agent = start(withFault('pwrite64:error=ENOSPC:when=4..6', file));
     await agent.ready();
     const sensor = await device();
     await sensor.send(MESSAGES);

@@ -31,7 +31,8 @@ struct Stream {
     high: u64,
     /// Bit i: `high - i` was seen.
     seen: [u64; 4],
-    /// The last number that was too old for the bitmap: when its successor comes, the device counts anew.
+    /// The last number that was too old for the bitmap: when its successor comes, not earlier in event time than all
+    /// before, the device counts anew.
     old: u64,
     /// Latest event time of the stream.
     newest_ms: f64,
@@ -53,6 +54,7 @@ impl Stream {
 
     fn offer(&mut self, number: u64, own_time_ms: Option<f64>) -> Verdict {
         let newer = own_time_ms.is_some_and(|time| time > self.newest_ms);
+        let older = own_time_ms.is_some_and(|time| time < self.newest_ms);
         let newest_ms = if newer {
             own_time_ms.unwrap_or(self.newest_ms)
         } else {
@@ -84,7 +86,8 @@ impl Stream {
             *self = Self::from(number, newest_ms);
             return Verdict::Restarted;
         }
-        if self.old != NOT_A_NUMBER && number == self.old + 1 {
+        // A device that counts anew goes on in time; old numbers under old times come from a queue somewhere, a second time.
+        if !older && self.old != NOT_A_NUMBER && number == self.old + 1 {
             *self = Self::from(number, newest_ms);
             return Verdict::Restarted;
         }
@@ -258,6 +261,31 @@ mod tests {
             );
         }
         assert_eq!(offer(&mut timed, 19, Some(39.0)), Verdict::Duplicate);
+    }
+
+    #[test]
+    fn old_numbers_in_sequence_are_a_restart_only_when_time_goes_on() {
+        let seen = || {
+            let mut streams = Streams::default();
+            for number in 1..=1000_u32 {
+                offer(&mut streams, number.into(), Some(f64::from(number)));
+            }
+            streams
+        };
+        // A queue delivers old messages again: unknown, and the count of the device stands.
+        let mut again = seen();
+        for number in 100..=400_u32 {
+            let verdict = offer(&mut again, number.into(), Some(f64::from(number)));
+            assert_eq!(verdict, Verdict::Unknown, "{number}");
+        }
+        assert_eq!(offer(&mut again, 1000, Some(1000.0)), Verdict::Duplicate);
+        assert_eq!(offer(&mut again, 1001, Some(1001.0)), Verdict::New(0));
+        // A device that counts anew: from its second message on nothing is unknown.
+        let mut anew = seen();
+        assert_eq!(offer(&mut anew, 100, Some(1001.0)), Verdict::Unknown);
+        assert_eq!(offer(&mut anew, 101, Some(1001.0)), Verdict::Restarted);
+        assert_eq!(offer(&mut anew, 102, Some(1002.0)), Verdict::New(0));
+        assert_eq!(offer(&mut anew, 101, Some(1001.0)), Verdict::Duplicate);
     }
 
     proptest! {

@@ -107,6 +107,7 @@ export const ERRORS = {
     'Check the address of the coordinator and the network; the outbox keeps what is due.',
     true,
   ),
+  RIV_SYNC_DISK: operator('Check the disk; the gateway tries again, and hands in then what is due.', true),
   RIV_SYNC_TLS: operator('Check `ca`, `cert` and `key` of `sync`, and the certificates of the coordinator.', true),
   RIV_CLOUD_TLS: operator('Check the files of `--tls-cert`, `--tls-key` and `--tls-ca`.'),
   RIV_SYNC_REFUSED: peer('See the reason the coordinator gave.'),

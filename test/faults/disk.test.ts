@@ -5,12 +5,13 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AgentProcess, runRivulet, startAgentProcess } from '../support/agent.ts';
+import { startCoordinator } from '../support/coordinator.ts';
 import { freePort } from '../support/mosquitto.ts';
 import { shortWritesAbsent, withShortWrites } from '../support/short_writes.ts';
 import { straceAbsent, withFault } from '../support/strace.ts';
@@ -185,6 +186,35 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
       await expectNothingLost(sensor.acked(), sensor);
     },
     60_000,
+  );
+});
+
+describe.skipIf(straceAbsent !== null)(`the outbox of a gateway on a faulty disk ${straceAbsent ?? ''}`, () => {
+  // Its files are put in place by a rename, which is durable when the directory is synced.
+  it.each([
+    ['fsync:error=EIO:when=1..3', 'EIO'],
+    ['fsync:error=ENOSPC:when=2..4', 'ENOSPC'],
+  ])(
+    'meets %s: it goes on, says so, and hands in when it can',
+    async (fault, why) => {
+      const coordinator = await startCoordinator({});
+      closing.push(() => coordinator.stop());
+      await appendFile(
+        config,
+        `tasks: [{ name: soon, forecast: temp, horizon: 10s, every: 1s }]\nsync: { url: "${coordinator.url}", every: 300ms }\n`,
+      );
+      const agent = start(withFault(fault, join(state, 'outbox')));
+      await agent.ready();
+      const sensor = await device();
+      await sensor.send(MESSAGES);
+      await agent.until(() => /RIV_SYNC_DISK: .*outbox/.test(agent.complaints()), 'the notice');
+      expect(agent.complaints()).toContain(`cannot be written (${why})`);
+      await agent.until(() => sensor.acked() === MESSAGES, 'all are acknowledged');
+      await agent.until(() => (agent.status()?.releases_accepted ?? 0) > 0, 'a release made of what was handed in');
+      await agent.until(() => agent.status()?.last_error === undefined, 'the notice is over');
+      expect((await agent.stop()).ledger).toMatchObject({ received: MESSAGES, used: MESSAGES });
+    },
+    120_000,
   );
 });
 

@@ -7,6 +7,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { decodeEnvelope, type EnvelopeContent, makeDirectory, replaceFile, sha256 } from '@rivulet/host';
 import type { Held, Receipt } from './answers.ts';
+import { onDisk } from './disk.ts';
 
 const STATE_FILE = 'state.json';
 const SUFFIX = '.rvdl';
@@ -90,7 +91,9 @@ export async function openOutbox(
     await rm(join(directory, name), { force: true });
   }
 
-  const save = (): Promise<void> => replaceFile(join(directory, STATE_FILE), Buffer.from(JSON.stringify(state)));
+  const put = (path: string, bytes: Buffer): Promise<void> => onDisk(path, replaceFile(path, bytes));
+  const remove = (path: string): Promise<void> => onDisk(path, rm(path, { force: true }));
+  const save = (): Promise<void> => put(join(directory, STATE_FILE), Buffer.from(JSON.stringify(state)));
   const fileOf = (task: string): string =>
     join(directory, `${sha256(Buffer.from(task)).toString('hex').slice(0, 32)}${SUFFIX}`);
 
@@ -98,7 +101,7 @@ export async function openOutbox(
   async function settle({ task, contents, schema, seq }: Waiting, taken: boolean): Promise<void> {
     state.signed[task] = { contents, ...(taken ? { held: { schema, seq } } : {}) };
     await save();
-    await rm(fileOf(task), { force: true });
+    await remove(fileOf(task));
     envelopes.delete(task);
   }
 
@@ -111,7 +114,7 @@ export async function openOutbox(
       state.seq += 1;
       await save();
       const bytes = encode({ ...content, seq: state.seq });
-      await replaceFile(fileOf(content.task), bytes);
+      await put(fileOf(content.task), bytes);
       const payloadHash = sha256(content.payload).toString('hex');
       const schema = sha256(content.schema).toString('hex');
       envelopes.set(content.task, { task: content.task, seq: state.seq, contents, schema, bytes, payloadHash });
@@ -120,7 +123,7 @@ export async function openOutbox(
     seq: () => state.seq,
     async clear() {
       for (const task of envelopes.keys()) {
-        await rm(fileOf(task), { force: true });
+        await remove(fileOf(task));
       }
       envelopes.clear();
       [state.seq, state.signed] = [0, {}];
@@ -172,7 +175,7 @@ export async function openOutbox(
     },
     async drop({ task, seq }) {
       if (envelopes.get(task)?.seq === seq) {
-        await rm(fileOf(task), { force: true });
+        await remove(fileOf(task));
         envelopes.delete(task);
       }
     },

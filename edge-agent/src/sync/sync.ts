@@ -20,6 +20,7 @@ import {
 } from '@rivulet/host';
 import { CallFailed, type Head, type Standing } from './answers.ts';
 import { connectCoordinator } from './coordinator.ts';
+import { onDisk } from './disk.ts';
 import { enrol } from './enrol.ts';
 import { collect, handIn } from './hand_in.ts';
 import { openOutbox } from './outbox.ts';
@@ -109,19 +110,14 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   let stopped = false;
   let running = Promise.resolve();
 
-  async function round(): Promise<void> {
+  /** Answers whether all went well; a disk that takes no deltas is told, and does not keep the rest from going on. */
+  async function round(): Promise<boolean> {
     if (disagreesAnew()) asked ??= 'disagreement';
-    if (asked !== null || context.monoMs() >= deltasDueMs) {
-      const why = asked ?? 'time';
-      asked = null;
-      await collect(outbox, context, { basesGone, told, counts, why });
-      const interval = { failures: 0, everyMs: target.everyMs, window: null, random: context.random() };
-      deltasDueMs = context.monoMs() + nextAttemptMs(interval);
-    }
+    const collected = (asked === null && context.monoMs() < deltasDueMs) || (await collectDue(asked ?? 'time'));
     coordinatorKey ??= await enrol(coordinator, context, incarnation(), pin);
     await handIn(outbox, coordinator, coordinatorKey, context, { takeReleases, baseGone, beginAnew, mayTalk });
     if (!mayTalk()) {
-      return;
+      return collected;
     }
     const { heads, held, forgotten } = await report();
     if (forgotten === false) {
@@ -136,6 +132,23 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
       asked = 'coordinator';
     }
     await takeReleases(heads);
+    return collected;
+  }
+
+  /** What was learned goes into the outbox; false when the disk does not take it, and the next round tries again. */
+  async function collectDue(why: Reason): Promise<boolean> {
+    asked = null;
+    try {
+      await collect(outbox, context, { basesGone, told, counts, why });
+    } catch (error) {
+      if (!(error instanceof RivuletError) || error.code !== 'RIV_SYNC_DISK') throw error;
+      asked ??= why;
+      context.notice(error);
+      return false;
+    }
+    const interval = { failures: 0, everyMs: target.everyMs, window: null, random: context.random() };
+    deltasDueMs = context.monoMs() + nextAttemptMs(interval);
+    return true;
   }
 
   /** Whether the budget of bytes allows one more call; what may not go now waits. */
@@ -216,19 +229,18 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
         context.notice(toRivuletError(error));
         continue;
       }
-      await replaceFile(join(releases, `${head.release}.rvrl`), bytes);
-      await forgetOldReleases(releases);
+      const file = join(releases, `${head.release}.rvrl`);
+      await onDisk(file, replaceFile(file, bytes));
+      await onDisk(releases, forgetOldReleases(releases));
       await context.accept(bytes);
     }
   }
 
   async function attempt(): Promise<void> {
     try {
-      if (mayTalk()) {
-        await round();
-      }
+      const wholly = !mayTalk() || (await round());
       failures = 0;
-      context.well();
+      if (wholly) context.well();
     } catch (error) {
       failures += 1;
       if (error instanceof RivuletError && error.code === 'RIV_GATEWAY_UNKNOWN') {

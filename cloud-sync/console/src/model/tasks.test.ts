@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { improvement, improvementInWords, panelRows, standingOf, standingOfAll, tasksOf } from './tasks.ts';
+import { improvement, improvementInWords, isWorse, panelRows, standingOf, standingOfAll, tasksOf } from './tasks.ts';
 import { readFleet, type Task } from './wire.ts';
 
 const fleetOf = (gateways: { id: string; tasks: Record<string, unknown>[] }[]) => readFleet({ gateways });
@@ -47,6 +47,7 @@ describe('standing', () => {
     [null, 'forecast', 'no comparison with the last value yet'],
   ] as const)('an improvement of %s in a %s reads "%s"', (share, kind, words) => {
     expect(improvementInWords(share, kind)).toBe(words);
+    expect(isWorse(share)).toBe(words.includes('over'));
   });
 
   test('a_perfect_baseline_gives_no_comparison', () => {

@@ -78,6 +78,11 @@ export function improvementInWords(share: number | null, kind: string): string {
   return `${percent} % ${share > 0 ? 'under' : 'over'} the ${baselineName(kind)}`;
 }
 
+/** Whether the words say "over" the baseline: level is not worse. */
+export function isWorse(share: number | null): boolean {
+  return share !== null && share < 0 && Math.round(-share * 100) > 0;
+}
+
 export interface PanelRow {
   expert: string;
   isRelease: boolean;

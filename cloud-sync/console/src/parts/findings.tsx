@@ -1,5 +1,5 @@
 // What the watches of a task have found: drift, newest first, each with the means before and since.
-import { figureOfAge, threeDigits } from '../model/figures.ts';
+import { figureOfMoment, threeDigits } from '../model/figures.ts';
 import type { TaskOfGateway } from '../model/tasks.ts';
 import type { Finding } from '../model/wire.ts';
 import { gatewayLink } from '../route.ts';
@@ -8,10 +8,9 @@ const SHOWN = 5;
 
 interface Props {
   members: readonly TaskOfGateway[];
-  now: number;
 }
 
-export function Findings({ members, now }: Props) {
+export function Findings({ members }: Props) {
   const alarms = members.reduce((sum, { task }) => sum + task.drift.alarms, 0);
   const doubted = members.filter(({ task }) => task.labels.open || task.labels.conflicting > 0);
   if (alarms === 0 && doubted.length === 0) return null;
@@ -32,7 +31,7 @@ export function Findings({ members, now }: Props) {
           <li key={`${gateway} ${found.of} ${found.at}`}>
             <a href={gatewayLink(gateway)}>{gateway}</a>: {changeOf(found)}{' '}
             <span class="quiet">
-              {found.key}, {figureOfAge(found.at, now)}
+              {found.key}, event time {figureOfMoment(found.at)}
             </span>
           </li>
         ))}

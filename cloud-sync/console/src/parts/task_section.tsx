@@ -13,6 +13,7 @@ import {
 import {
   baselineName,
   improvementInWords,
+  isWorse,
   panelRows,
   standingOf,
   standingOfAll,
@@ -63,9 +64,7 @@ export function TaskSection({ task, only }: Props) {
           <p class="quiet">{purposeOf(task, models.value)}</p>
         </div>
         <p class="standing">
-          <span
-            class={standing.improvement !== null && standing.improvement < 0 ? 'standing-words bad' : 'standing-words'}
-          >
+          <span class={isWorse(standing.improvement) ? 'standing-words bad' : 'standing-words'}>
             {improvementInWords(standing.improvement, task.kind)}
           </span>
           <span class="quiet">
@@ -105,7 +104,7 @@ export function TaskSection({ task, only }: Props) {
         <div class="tile tile-wide">
           <Part title="Releases" gist={newestOf(list, now.value)}>
             <ReleaseTimeline releases={list} members={task.members} models={models.value} now={now.value} />
-            <Findings members={members} now={now.value} />
+            <Findings members={members} />
             <Suspects task={task.name} models={models.value} now={now.value} />
           </Part>
         </div>
@@ -203,7 +202,7 @@ function StandingTable({ task, members, chosen, choose }: StandingProps) {
               </th>
               <td class="n strong">{figureOfError(standing.error, task.kind)}</td>
               <td class="n">{figureOfError(standing.baseline, task.kind)}</td>
-              <td class={`n strong ${standing.improvement !== null && standing.improvement < 0 ? 'bad' : 'good'}`}>
+              <td class={`n strong ${isWorse(standing.improvement) ? 'bad' : 'good'}`}>
                 {figureOfImprovement(standing.improvement)}
               </td>
               {!narrow.value && <td class="n">{figureOfCount(own.predictions)}</td>}

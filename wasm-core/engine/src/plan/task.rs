@@ -196,7 +196,10 @@ impl LabelPlan {
         if !paths.iter().all(Path::is_single) || format == Format::Sparkplug || no_path {
             return Err(CoreError::BadPlan);
         }
-        let paths: Vec<Path> = paths.into_iter().map(|path| format.place(path)).collect::<Result<_>>()?;
+        let paths: Vec<Path> = paths
+            .into_iter()
+            .map(|path| format.place(path))
+            .collect::<Result<_>>()?;
         Ok(Self {
             key: Template::parse(&string(value, "key")?, &Template::names(&topic, [].into_iter())?)?,
             selection: Selection::new(&paths)?,

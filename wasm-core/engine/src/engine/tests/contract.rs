@@ -164,7 +164,8 @@ fn judging_does_not_depend_on_cuts_and_restores() {
 
 #[test]
 fn a_condition_of_the_source_lets_rows_in_by_their_own_readings_or_the_last_of_their_key() {
-    let plan = plan(r#""on_violation":"flag""#).replacen(r#""time":"#, r#""where":"v > 21 && v < 60 && w == 1","time":"#, 1);
+    let plan =
+        plan(r#""on_violation":"flag""#).replacen(r#""time":"#, r#""where":"v > 21 && v < 60 && w == 1","time":"#, 1);
     let mut log = Log::new();
     say(&mut log, &[(0, "20"), (1, "25")]);
     say(&mut log, &[(2, "5")]);
@@ -178,10 +179,16 @@ fn a_condition_of_the_source_lets_rows_in_by_their_own_readings_or_the_last_of_t
 
 #[test]
 fn a_capture_that_is_absent_may_have_a_name_of_its_own() {
-    let plan = plan(ALL)
-        .replacen(r#""key":"{dev}""#, r#""captures":[{"name":"tag","path":"[*].tag","absent":"-"}],"key":"{dev}/{tag}""#, 1);
+    let plan = plan(ALL).replacen(
+        r#""key":"{dev}""#,
+        r#""captures":[{"name":"tag","path":"[*].tag","absent":"-"}],"key":"{dev}/{tag}""#,
+        1,
+    );
     let mut log = Log::new();
-    log.message("s/a", &format!("[{{\"ts\":{DAY},\"v\":1,\"tag\":\"x\"}},{{\"ts\":{DAY},\"v\":2}}]"));
+    log.message(
+        "s/a",
+        &format!("[{{\"ts\":{DAY},\"v\":1,\"tag\":\"x\"}},{{\"ts\":{DAY},\"v\":2}}]"),
+    );
     let (engine, _) = run(&plan, &log);
     let keys: Vec<&str> = (0..2).map(|key| engine.state.table.key_names.name(key)).collect();
     assert_eq!(keys, ["a/x", "a/-"]);
@@ -240,7 +247,10 @@ fn labels_come_in_other_formats_and_in_records_one_for_each() {
     };
     let csv = r#"{"csv":{"separator":",","columns":["at","who"],"header":false}}"#;
     let mut log = readings();
-    log.message("labels/a/occupied", &format!("{},yes\n{},no\n", DAY + 10_000, DAY + 20_000));
+    log.message(
+        "labels/a/occupied",
+        &format!("{},yes\n{},no\n", DAY + 10_000, DAY + 20_000),
+    );
     log.message("labels/a/occupied", &format!("{},yes\nnoon,no\n", DAY + 30_000));
     let (engine, _) = run(&label(csv, "who", "at"), &log);
     assert_eq!(fates(&engine, 1), [1, 0, 0, 0, 0, 1]);

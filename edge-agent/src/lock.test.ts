@@ -60,6 +60,16 @@ describe('the lock on a state directory', () => {
     expect(await readdir(directory)).toEqual(['lock']);
   });
 
+  it('is got by one of many that come at once', async () => {
+    for (let round = 0; round < 50; round++) {
+      const takers = await Promise.allSettled(Array.from({ length: 6 }, () => takeLock(directory)));
+      const taken = takers.flatMap((taker) => (taker.status === 'fulfilled' ? [taker.value] : []));
+      expect(taken).toHaveLength(1);
+      await taken[0]?.release();
+      expect(await readdir(directory)).toEqual([]);
+    }
+  });
+
   it('is refused while somebody who lives takes it over', async () => {
     const child = await holdElsewhere();
     const dead = JSON.parse(await readFile(join(directory, 'lock'), 'utf8'));

@@ -4,7 +4,7 @@
  * a pid that was given to another process, or that is ours again in a restarted container, does not keep a dead lock.
  */
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RivuletError, toRivuletError } from '@rivulet/host';
 
@@ -131,18 +131,27 @@ function unusable(directory: string, cause: unknown): RivuletError {
       });
 }
 
-/** Creates the file with its whole content, or answers false when it exists. */
+/**
+ * Creates the file with its whole content, or answers false when it exists. It is written aside and linked into place, so that nobody
+ * finds it without a name and takes it for that of a dead process; where there are no links it is written in place.
+ */
 async function create(path: string, holder: Holder): Promise<boolean> {
+  const aside = `${path}.${holder.token}.new`;
+  const content = JSON.stringify(holder);
   try {
-    const file = await open(path, 'wx');
-    await file.writeFile(JSON.stringify(holder));
-    await file.close();
+    await writeFile(aside, content, { flag: 'wx' });
+    await link(aside, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'EEXIST') throw error;
+      return writeFile(path, content, { flag: 'wx' });
+    });
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') {
       return false;
     }
     throw error;
+  } finally {
+    await rm(aside, { force: true });
   }
 }
 

@@ -71,7 +71,12 @@ export function createTidier({ storage, directory, segments, keepBytes, keepMs }
       if (oldest === undefined || second === undefined || second.durable === 0) break;
       if (second.firstSequence > sequence || !(await tooMuch(oldest, now, first))) break;
       segments.shift();
-      await storage.remove(oldest.packed ? packedFile(oldest.path) : oldest.path);
+      try {
+        await storage.remove(oldest.packed ? packedFile(oldest.path) : oldest.path);
+      } catch (error) {
+        segments.unshift(oldest); // still there: were the next one removed before it, the log would have a hole
+        throw error;
+      }
       // Each for itself: a disk that keeps a later removal and drops this one would leave a hole.
       await storage.syncDirectory(directory);
     }

@@ -31,6 +31,9 @@ interface Link {
 
 export function brokerTransport(url: string, { gateway, protocol }: AtBroker): Transport {
   let opening: Promise<Link> | null = null;
+  /** What `opening` is about: older ones, which end a moment after they are lost, change nothing any more. */
+  let newest: MqttClient | null = null;
+  let closed = false;
 
   function link(request: HttpRequest): Promise<Link> {
     opening ??= open(request).catch((error: unknown) => {
@@ -42,26 +45,28 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
 
   async function open({ tls, timeoutMs }: HttpRequest): Promise<Link> {
     // loaded here: a gateway with a broker of its own and a coordinator over HTTP does without it
-    const { connectAsync } = await import('mqtt');
-    const client = await connectAsync(
-      url,
-      {
-        ...{ clean: true, reconnectPeriod: 0, connectTimeout: timeoutMs, protocolVersion: protocol },
-        clientId: `rivulet-${gateway}-${randomBytes(4).toString('hex')}`,
-        ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
-        ...(tls?.cert === undefined || tls.key === undefined ? {} : { cert: tls.cert, key: tls.key }),
-      },
-      false,
-    );
+    const { connect } = await import('mqtt');
+    if (closed) throw new Error('the connection to the broker was closed');
+    const client = connect(url, {
+      ...{ clean: true, reconnectPeriod: 0, connectTimeout: timeoutMs, protocolVersion: protocol },
+      clientId: `rivulet-${gateway}-${randomBytes(4).toString('hex')}`,
+      ...(tls?.ca === undefined ? {} : { ca: tls.ca }),
+      ...(tls?.cert === undefined || tls.key === undefined ? {} : { cert: tls.cert, key: tls.key }),
+    });
+    newest = client;
     const waiting: Link['waiting'] = new Map();
+    const connected = Promise.withResolvers<unknown>();
     const lose = (error: Error) => {
-      opening = null;
+      if (newest === client) opening = null;
       client.end(true);
+      connected.reject(error);
       for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
     };
+    client.on('connect', connected.resolve);
     client.on('error', lose);
     client.on('close', () => lose(new Error('the connection to the broker is gone')));
+    await connected.promise;
     client.on('message', (_topic, payload) => {
       const answer = answerIn(payload);
       if (answer === null) return;
@@ -144,9 +149,9 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
       return { status, headers: {}, body: Buffer.from(part) };
     },
     async close() {
-      const open = opening;
+      closed = true; // a call that is under way fails, and opens nothing any more
       opening = null;
-      await open?.then(({ client }) => client.endAsync(true)).catch(() => {});
+      await newest?.endAsync(true).catch(() => {});
     },
   };
 }

@@ -475,6 +475,12 @@ impl Learner {
         self.classes.get(class as usize).map_or("", String::as_str)
     }
 
+    /// The index of a class; `None` for one that was never seen.
+    #[must_use]
+    pub fn class(&self, label: &str) -> Option<u32> {
+        self.class_index.get(label).copied()
+    }
+
     /// How many classes are known.
     #[must_use]
     pub fn classes(&self) -> usize {

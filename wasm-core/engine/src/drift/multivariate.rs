@@ -230,7 +230,8 @@ impl Hotelling {
             let packed = (0..packed_length(self.width)).map(|_| reader.f64());
             self.factor = Some(Cholesky::from_packed(self.width, packed.collect::<Result<_>>()?)?);
         }
-        if self.center.len() == if self.metric_at > 0 { self.width } else { 0 } {
+        let measured = self.metric_at > 0;
+        if self.center.len() == if measured { self.width } else { 0 } && (measured || self.factor.is_none()) {
             Ok(())
         } else {
             Err(CoreError::Corrupt)

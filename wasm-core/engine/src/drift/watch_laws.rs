@@ -257,3 +257,22 @@ fn a_row_without_columns_is_never_measured() {
     let mut measure = Hotelling::new(0);
     assert!((0..2_000).all(|_| measure.push(&[]).is_none()));
 }
+
+#[test]
+fn a_saved_metric_without_a_center_is_refused() {
+    let mut writer = Writer::new();
+    for _ in 0..3 {
+        writer.f64(0.0); // the column
+    }
+    writer.u64(0);
+    for _ in 0..3 {
+        writer.f64(0.0); // sum, mean, scatter
+    }
+    writer.u64(0);
+    writer.f64s(&[]);
+    writer.bool(true);
+    writer.f64(1.0);
+    let mut measure = Hotelling::new(1);
+    let loaded = measure.load(&mut Reader::new(writer.as_slice()));
+    assert_eq!(loaded, Err(crate::error::CoreError::Corrupt));
+}

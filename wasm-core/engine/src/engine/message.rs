@@ -7,6 +7,7 @@ mod rows;
 pub(super) use rows::{Reading, Row};
 
 use super::State;
+use super::contract::Broken;
 use crate::decode::sparkplug::Payload;
 use crate::decode::{Decoded, Format};
 use crate::error::{CoreError, Result};
@@ -48,6 +49,7 @@ impl State {
                     Some(payload) => self.retained(source, block, &publish.with(payload), &mut Decoded::default()),
                     None => self.retained(source, block, publish, decoded),
                 });
+                self.broken = Broken::default(); // nor are its violations those of the next message
             }
             return (account, Fate::Retained);
         }
@@ -68,11 +70,11 @@ impl State {
                 None => self.readings(source, block, publish, decoded, outputs),
             });
             let broken = core::mem::take(&mut self.broken);
-            self.ledger.account(account).book_violations(broken.counts);
             let outcome = outcome.unwrap_or_else(|error| self.refused(account, error, broken.dropped));
             if outcome == Fate::Duplicate {
                 return (account, outcome);
             }
+            self.ledger.account(account).book_violations(broken.counts);
             fate = Some(outcome);
         }
         for label in &mut route.labels {

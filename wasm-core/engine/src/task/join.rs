@@ -46,7 +46,15 @@ impl Task {
         let learning = self.learning.as_mut().expect("nothing was served without");
         let (number, outcome) = match label {
             Label::Number(number) => (number, Outcome::Number(number)),
-            Label::Class(name) => (f64::from(learning.learner.intern_class(name)?), Outcome::Class(name)),
+            Label::Class(name) => {
+                // A label that is not taken makes no class.
+                let class = match learning.learner.class(name) {
+                    None if again.is_some() && conflicts != Conflicts::Last => NONE,
+                    Some(class) => class,
+                    None => learning.learner.intern_class(name)?,
+                };
+                (f64::from(class), Outcome::Class(name))
+            }
         };
         if let Some(place) = again {
             return self.label_again(place, number, conflicts);
@@ -60,7 +68,9 @@ impl Task {
             key,
             at_ms,
         };
-        if self.breaks(&watching, number, newest_ms - at_ms, breaker, outputs) {
+        let held_back = self.breaks(&watching, number, newest_ms - at_ms, breaker, outputs);
+        let keep = conflicts == Conflicts::Last && !held_back;
+        if held_back {
             let held = Held {
                 slot,
                 key,
@@ -68,11 +78,11 @@ impl Task {
                 label: number,
             };
             self.hold_back(held, breaker, task, outputs);
-            return Ok(());
+        } else {
+            outputs.outcome(task, slot, outcome);
+            self.settle(slot, number, &watching, keep, outputs);
         }
-        outputs.outcome(task, slot, outcome);
-        let keep = conflicts == Conflicts::Last;
-        self.settle(slot, number, &watching, keep, outputs);
+        // One that is held back is remembered as well: the same label again is not for the row before.
         let settled = Settled {
             key,
             id: entry.id,
@@ -82,6 +92,13 @@ impl Task {
             until_ms: at_ms + self.definition.wait_ms,
         };
         if let Some(learning) = &mut self.learning {
+            let newest_ms = |key: u32| {
+                table
+                    .keys
+                    .get(key as usize)
+                    .map_or(f64::NEG_INFINITY, |key| key.newest_ms)
+            };
+            learning.settled.settle_due(newest_ms, &mut learning.learner);
             learning.settled.push(settled, &mut learning.learner);
         }
         Ok(())

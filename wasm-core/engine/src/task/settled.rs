@@ -75,6 +75,15 @@ impl SecondLabels {
         }
     }
 
+    /// The oldest settle that no label can be for any more, by the newest event time of their key.
+    pub(super) fn settle_due(&mut self, newest_ms: impl Fn(u32) -> f64, learner: &mut Learner) {
+        while let Some(entry) = self.entries.front()
+            && newest_ms(entry.key) > entry.until_ms
+        {
+            self.settle_first(learner);
+        }
+    }
+
     /// Nothing can be corrected any more.
     pub(super) fn settle_all(&mut self, learner: &mut Learner) {
         while !self.entries.is_empty() {
@@ -136,7 +145,8 @@ impl Task {
         match conflicts {
             Conflicts::First => Ok(()),
             Conflicts::Quarantine => Err(CoreError::Conflict),
-            Conflicts::Last if entry.slot == NONE => Ok(()), // of a state that was made by nobody
+            // Labels of an open breaker are not believed, and what is held has been taught to nobody.
+            Conflicts::Last if entry.slot == NONE || learning.breaker.is_open() => Ok(()),
             Conflicts::Last => {
                 let before = learning.learner.score(entry.slot, entry.label);
                 let after = learning.learner.correct(entry.slot, label);

@@ -53,13 +53,15 @@ impl State {
         if labels == 0 {
             return Err(CoreError::NoReading);
         }
-        let mut fate = Fate::Duplicate;
+        let (mut fate, mut refused) = (Fate::Duplicate, None);
         for instance in instances {
-            if self.one_label(route, publish, decoded, instance, outputs)? {
-                fate = Fate::Used;
+            match self.one_label(route, publish, decoded, instance, outputs) {
+                Ok(true) => fate = Fate::Used,
+                Ok(false) => {}
+                Err(error) => refused = refused.or(Some(error)), // those behind it are labels all the same
             }
         }
-        Ok(fate)
+        refused.map_or(Ok(fate), Err)
     }
 
     /// Hands one label of a message that holds nothing but labels to its task; false when it was here before.

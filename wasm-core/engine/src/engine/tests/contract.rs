@@ -264,3 +264,57 @@ fn labels_come_in_other_formats_and_in_records_one_for_each() {
     let (engine, _) = run(&label(r#""cbor""#, "v", "t"), &log);
     assert_eq!(number(&report(&engine), "tasks.0.matured"), 1.0);
 }
+
+#[test]
+fn a_violation_counts_once_however_often_its_reading_comes_and_one_of_a_retained_message_never() {
+    let plan = plan(r#""on_violation":"flag""#).replace(r#""seq":null"#, r#""seq":"[*].n""#);
+    let mut log = Log::new();
+    let reading = |n: u32| format!("[{{\"ts\":{},\"v\":140,\"w\":1,\"n\":{n}}}]", DAY + 1000);
+    for _ in 0..2 {
+        log.message("s/a", &reading(1));
+    }
+    let (engine, _) = run(&plan, &log);
+    assert_eq!(number(&report(&engine), "sources.0.duplicate"), 1.0);
+    assert_eq!(number(&report(&engine), "sources.0.violations.range"), 1.0);
+    // A retained one, and a message of another source that fails before it is read.
+    let packed = concat!(
+        r#""idle_ms":60000},{"name":"z","topic":"z/{dev}","door":null,"format":"json","key":"{dev}","compression":"gzip","#,
+        r#""fields":[{"name":"v","path":"v"}],"time":null,"seq":null,"lateness_ms":0,"clock_skew_max_ms":0,"idle_ms":60000}]"#
+    );
+    let plan = plan.replace(r#""idle_ms":60000}]"#, packed);
+    let mut log = Log::new();
+    log.packets(&[publish(1, 0, "s/a", reading(2).as_bytes(), None)]);
+    log.message("z/a", "no gzip");
+    let (engine, _) = run(&plan, &log);
+    assert_eq!(number(&report(&engine), "sources.1.quarantined"), 1.0);
+    assert!(at(&report(&engine), "sources.1.violations").get("range").is_none());
+}
+
+#[test]
+fn a_label_that_is_refused_takes_no_other_of_its_message_along() {
+    let label = concat!(
+        r#""label":{"topic":"labels/{room}/occupied","key":"{room}","path":"who","time":"at","conflicts":"quarantine","#,
+        r#""format":{"csv":{"separator":",","columns":["at","who"],"header":false}}}"#
+    );
+    let before = r#""label":{"topic":"labels/{room}/occupied","key":"{room}","path":"value","time":"ts"}"#;
+    let task = OCCUPIED
+        .replacen(before, label, 1)
+        .replacen(r#""features":[]"#, r#""features":["co2"]"#, 1);
+    let mut log = Log::new();
+    for step in 0..6 {
+        log.reading("a", "co2", step * 10_000, 400.0 + step as f64);
+    }
+    let lines = |lines: &[(i64, &str)]| {
+        let line = |&(second, who): &(i64, &str)| format!("{},{who}\n", DAY + second * 1000);
+        lines.iter().map(line).collect::<String>()
+    };
+    log.message("labels/a/occupied", &lines(&[(10, "yes")]));
+    log.message("labels/a/occupied", &lines(&[(10, "perhaps"), (20, "no")]));
+    let (engine, _) = run(&building(&task), &log);
+    assert_eq!(fates(&engine, 1), [1, 0, 0, 0, 0, 1]);
+    let report = report(&engine);
+    assert_eq!(number(&report, "tasks.0.conflicting"), 1.0);
+    assert_eq!(number(&report, "tasks.0.matured"), 2.0, "that of 20 s counts");
+    let learner = engine.state.tasks[0].learner().unwrap();
+    assert_eq!(learner.classes(), 2, "what is refused makes no class");
+}

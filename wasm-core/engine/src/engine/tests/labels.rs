@@ -173,6 +173,44 @@ fn a_source_that_is_suddenly_another_one_is_not_learned_from_until_it_shows_what
 }
 
 #[test]
+fn while_a_breaker_is_open_a_second_label_is_for_no_other_row_and_corrects_nothing() {
+    for (policy, dropped, held) in [("ignore", 1.0, 0.0), ("hold", 0.0, 1.0)] {
+        let plan = labelled(&format!(r#","breaker":"{policy}","conflicts":"last""#));
+        let mut log = turning(&plan, [(600, 1), (0, 0), (0, 0)]);
+        let (mut step, mut opened) = (600, false);
+        while !opened {
+            step += 1;
+            assert!(step < 1000, "it opens");
+            log.wall_ms = step * 10_000;
+            log.reading("a", "co2", step * 10_000, 400.0);
+            label(&mut log, "yes", &format!(",\"ts\":{}", DAY + step * 10_000));
+            opened = number(&report(&run(&plan, &log).0), "tasks.0.breaker.open") == 1.0;
+        }
+        let names = ["pending", "corrected", "breaker.dropped", "repeated", "conflicting"];
+        let before = counts(&run(&plan, &log).0, &names);
+        assert_eq!(before[2], dropped, "{policy}");
+        for (ago, value) in [(0, "yes"), (0, "no"), (1, "no")] {
+            label(&mut log, value, &format!(",\"ts\":{}", DAY + (step - ago) * 10_000));
+        }
+        let (engine, _) = run(&plan, &log);
+        let expected = [before[0], 0.0, dropped, before[3] + 1.0, before[4] + 2.0];
+        assert_eq!(counts(&engine, &names), expected, "{policy}");
+        assert_eq!(engine.state.tasks[0].breaker().unwrap().held(), held as usize);
+        let restored = Engine::restore(&state(&engine)).unwrap();
+        assert_eq!(state(&restored), state(&engine));
+    }
+}
+
+#[test]
+fn an_example_enters_the_statistics_when_its_time_for_corrections_is_over() {
+    let plan = labelled(r#","conflicts":"last""#);
+    let (engine, _) = run(&plan, &turning(&plan, [(100, 5), (0, 0), (0, 0)]));
+    let rows = engine.state.tasks[0].statistics().unwrap().n();
+    // A label is waited for 600 s, and there is one each 10 s.
+    assert_eq!(rows, 100.0 - 61.0);
+}
+
+#[test]
 fn a_source_without_a_breaker_is_learned_from_whatever_it_says() {
     let plan = labelled("");
     let (engine, _) = run(&plan, &turning(&plan, [(300, 1), (100, 10), (50, 1)]));

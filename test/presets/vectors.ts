@@ -379,8 +379,8 @@ export function vectors(arrivalMs: number): readonly Vector[] {
     {
       preset: 'telegraf_json',
       about: 'a tag in the key',
-      options: 'base: metrics, tags: [cpu, device]',
-      topic: 'metrics/raynor/cpu',
+      options: 'name: telegraf_by_cpu, base: by-cpu, tags: [cpu, device]',
+      topic: 'by-cpu/raynor/cpu',
       payload: `{"fields":{"usage_idle":97.5},"name":"cpu","tags":{"host":"raynor","cpu":"cpu0"},"timestamp":${seconds}}`,
       gives: { key: 'raynor/cpu0/-', at: measured, fields: { cpu_usage_idle: 97.5 } },
     },

@@ -43,12 +43,15 @@ checkpoint: { every: 1h }
     const consumer = await connectAsync(mosquitto.url);
     closing.push(() => consumer.endAsync(true));
     const lives: Map<string, string>[] = [new Map()];
+    const unexpected: string[] = [];
     consumer.on('message', (topic, payload) => {
       const text = `${topic} ${payload.toString('utf8')}`;
       const { id } = JSON.parse(payload.toString('utf8')) as { id: string };
-      // Within a life an id comes once.
-      expect(lives.at(-1)?.has(id)).toBe(false);
-      lives.at(-1)?.set(id, text);
+      const life = lives.at(-1) as Map<string, string>;
+      const before = life.get(id);
+      // In the second life the broker may still hand over what was said in the first.
+      if (before !== undefined && (lives.length === 1 || before !== text)) unexpected.push(id);
+      life.set(id, text);
     });
     await consumer.subscribeAsync('out/#', { qos: 1 });
 
@@ -85,6 +88,7 @@ checkpoint: { every: 1h }
       expect(second.get(id)).toBe(text);
     }
     await again.stop();
+    expect(unexpected).toEqual([]);
   },
-  60_000,
+  120_000,
 );

@@ -23,6 +23,18 @@ describe('what Home Assistant is told of', () => {
     ]);
   });
 
+  it('a_template_of_many_filters_that_is_none_after_all_is_refused_at_once', () => {
+    const filters = '|round    '.repeat(200);
+    const config = (template: string) => ({ stat_t: 'a/b', name: 'v', val_tpl: template });
+    const heard = entities([
+      announce('sensor/a', config(`{{ value_json.v ${filters}x }}`)),
+      announce('sensor/b', config(`{{ value ${filters}x }}`)),
+      announce('sensor/c', config(`{{ value_json.v ${filters}| round ( 2 ) | float}}`)),
+    ]);
+    expect(heard.notRead).toHaveLength(2);
+    expect(heard.entities.map(({ path }) => path)).toEqual(['v']);
+  });
+
   it('the_newest_configuration_counts_and_an_empty_one_takes_the_entity_away', () => {
     const config = (topic: string) => ({ stat_t: topic, name: 'v' });
     const heard = entities([announce('sensor/a', config('old'), config('new')), announce('sensor/b', config('x'), '')]);

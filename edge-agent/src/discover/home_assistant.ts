@@ -15,8 +15,8 @@ const OTHERS =
 const CONFIG_TOPIC = new RegExp(`^.+?/(${[...NUMBERS, ...SWITCHES].join('|')}|${OTHERS})/(?:[^/]+/)?[^/]+/config$`);
 /** `{{ value_json.a['b'] | round(1) }}`: filters that change no more than digits may follow. */
 const TEMPLATE =
-  /^\{\{-?\s*value_json((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\]]+'|"[^"\]]+"|\d+)\s*\])+)\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\))?\s*)*-?\}\}$/;
-const WHOLE = /^\{\{-?\s*value\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\))?\s*)*-?\}\}$/;
+  /^\{\{-?\s*value_json((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\]]+'|"[^"\]]+"|\d+)\s*\])+)\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\)\s*)?)*-?\}\}$/;
+const WHOLE = /^\{\{-?\s*value\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\)\s*)?)*-?\}\}$/;
 /** Abbreviations of what is looked at (https://www.home-assistant.io/integrations/mqtt/#supported-abbreviations-in-mqtt-discovery-messages). */
 const SHORT: Readonly<Record<string, string>> = {
   state_topic: 'stat_t',

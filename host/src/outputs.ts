@@ -81,7 +81,7 @@ export interface Quarantined extends Caused {
   /** Byte position of the packet in the payload of its block. */
   at: number;
   sequence: number;
-  /** Where in the message what is wrong stands, as a JSON pointer (RFC 6901); empty when that is not known. */
+  /** Where in the message what is wrong stands, as a JSON pointer (RFC 6901), cut at 1,024 characters; empty when that is not known. */
   path: string;
 }
 
@@ -160,6 +160,8 @@ export type Output =
 
 /** Longest key, field or class name: an MQTT topic is at most this long, and names are made of topics. */
 const NAME_BYTES_MAX = 65_536;
+/** Characters of a place in a message that are kept: its names are the sender's, as long as a payload may be. */
+const PLACE_CHARS_MAX = 1024;
 
 /** The kinds by their number in the format. */
 const KINDS: readonly (Output['kind'] | undefined)[] = [
@@ -287,7 +289,7 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number, end: nu
         code: reader.i32(),
         at: reader.u32(),
         sequence: reader.u64(),
-        path: reader.at < end ? name() : '', // cores of version 0.1.0 do not say it
+        path: reader.at < end ? shortened(reader.str(end - reader.at)) : '', // cores of version 0.1.0 do not say it
       };
     case 6:
       return {
@@ -348,6 +350,11 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number, end: nu
     default:
       throw new RivuletError('RIV_FOREIGN', { found: `an output of kind ${kind}`, expected: '1 to 8, 128 or 129' });
   }
+}
+
+/** A place in a message, cut behind what fits: `…` says so. */
+function shortened(place: string): string {
+  return place.length > PLACE_CHARS_MAX ? `${place.slice(0, PLACE_CHARS_MAX - 1).toWellFormed()}…` : place;
 }
 
 function driftFlags(bits: number): Pick<Drift, 'alert' | 'sync'> {

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import type { AgentEvent, AgentStatus } from '@rivulet/host';
 
 const COMMAND = fileURLToPath(new URL('../../edge-agent/bin/rivulet.js', import.meta.url));
-const WAIT_MS_MAX = 15_000;
+/** Longer than a call over a broker that nobody answers, and enough for a machine that is busy. */
+const WAIT_MS_MAX = 40_000;
 
 export interface AgentProcess {
   pid: number;

@@ -321,28 +321,16 @@ impl Classifier {
     }
 
     /// Name, weight in what is served, labels and share of wrong answers, per expert that takes part, and per stack.
-    pub fn report(&self, mut line: impl FnMut(&str, f64, f64, f64)) {
-        let names = self.roster.names();
-        let mut place = 0;
-        self.mixing.report(|weight, labels, loss| {
-            match names.get(place) {
-                Some(name) if self.mixing.started(place) => line(name, weight, labels, loss),
-                Some(_) => {}
-                None => line("stack", weight, labels, loss),
-            }
-            place += 1;
-        });
+    pub fn report(&self, line: impl FnMut(&str, f64, f64, f64)) {
+        let mixing = &self.mixing;
+        let started = |place| mixing.started(place);
+        self.roster.report(mixing.standings(), mixing.weights(), started, line);
     }
 
     /// Who weighs most, since which label, of how many.
     #[must_use]
     pub fn leader(&self) -> (&str, u64, u64) {
-        let (place, since, labels) = self.mixing.standings().leader();
-        (
-            self.roster.names().get(place).map_or("stack", String::as_str),
-            since,
-            labels,
-        )
+        self.roster.leader(self.mixing.standings())
     }
 
     /// Writes the state.

@@ -5,7 +5,7 @@ use crate::error::{CoreError, Result};
 use crate::panel::budget::{Candidate, Cost, MIX_NS};
 use crate::panel::experts::Expert;
 use crate::panel::inputs::Inputs;
-use crate::panel::standing::retain;
+use crate::panel::standing::{Standings, retain};
 
 /// Nanoseconds of the stacks per prediction, and per prediction and prediction.
 const STACK_NS: [f64; 2] = [8.0, 0.55];
@@ -45,6 +45,34 @@ impl<E: Expert + ?Sized> Roster<E> {
     #[must_use]
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Name of a prediction; what comes behind those of the experts is a stack over them.
+    fn name(&self, place: usize) -> &str {
+        self.names.get(place).map_or("stack", String::as_str)
+    }
+
+    /// Name, weight in what is served, labels and mean loss, per expert that takes part, and per stack.
+    pub fn report(
+        &self,
+        standings: &Standings,
+        weights: impl Iterator<Item = f64>,
+        started: impl Fn(usize) -> bool,
+        mut line: impl FnMut(&str, f64, f64, f64),
+    ) {
+        for (place, weight) in weights.enumerate() {
+            if place >= self.names.len() || started(place) {
+                let (labels, loss) = standings.record(place);
+                line(self.name(place), weight, labels, loss);
+            }
+        }
+    }
+
+    /// Who weighs most, since which label, of how many.
+    #[must_use]
+    pub fn leader(&self, standings: &Standings) -> (&str, u64, u64) {
+        let (place, since, labels) = standings.leader();
+        (self.name(place), since, labels)
     }
 
     /// Per prediction, whether its expert has started.

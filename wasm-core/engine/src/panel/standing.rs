@@ -101,11 +101,11 @@ impl Standings {
         &self.recent
     }
 
-    /// Labels and mean loss of an expert.
+    /// Labels and mean loss of an expert; NaN of what has no record, a stack.
     #[must_use]
     pub fn record(&self, expert: usize) -> (f64, f64) {
-        let Record { labels, loss, .. } = self.records[expert];
-        (labels, loss)
+        let record = self.records.get(expert);
+        record.map_or((f64::NAN, f64::NAN), |record| (record.labels, record.loss))
     }
 
     /// Only these experts stay.

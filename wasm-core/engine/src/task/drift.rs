@@ -49,22 +49,18 @@ impl<'a> Watching<'a> {
 impl Task {
     /// Watches what is served: the vector at hand and the prediction.
     pub(super) fn watch_served(&mut self, watching: &Watching, prediction: f64, outputs: &mut Outputs) {
-        let Some(Learning {
-            watch,
-            learner,
-            features,
-            ..
-        }) = &mut self.learning
-        else {
+        let Some(learning) = &mut self.learning else {
             return;
         };
         let plan = &self.definition.drift;
-        watch.served(watching.place(outputs), &self.x, prediction, |found| {
-            watching.put_out(found, plan, features.names(), outputs);
-            if plan.adapt {
-                learner.adapt();
-            }
-        });
+        learning
+            .watch
+            .served(watching.place(outputs), &self.x, prediction, |found| {
+                watching.put_out(found, plan, learning.features.names(), outputs);
+                if plan.adapt {
+                    learning.learner.adapt();
+                }
+            });
     }
 
     /// Watches a label and the time it took; what was found, if anything.
@@ -87,23 +83,17 @@ impl Task {
 
     /// Watches the error of a row whose label has come.
     pub(super) fn watch_matured(&mut self, watching: &Watching, score: Score, outputs: &mut Outputs) {
-        let Some(Learning {
-            watch,
-            learner,
-            features,
-            ..
-        }) = &mut self.learning
-        else {
+        let Some(learning) = &mut self.learning else {
             return;
         };
         let plan = &self.definition.drift;
-        watch.matured(watching.place(outputs), score.error, |found| {
-            watching.put_out(found, plan, features.names(), outputs);
+        learning.watch.matured(watching.place(outputs), score.error, |found| {
+            watching.put_out(found, plan, learning.features.names(), outputs);
             if plan.adapt {
-                learner.adapt();
+                learning.learner.adapt();
             }
             if plan.memory.any() {
-                learner.changed();
+                learning.learner.changed();
             }
         });
     }

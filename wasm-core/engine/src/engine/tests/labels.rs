@@ -233,3 +233,65 @@ fn policies_that_there_are_not_are_refused() {
         );
     }
 }
+
+#[test]
+fn a_label_matures_the_latest_prediction_before_its_time() {
+    let mut log = settled();
+    for step in 0..4 {
+        log.reading("a", "co2", step * 10_000, 400.0);
+    }
+    log.message(
+        "labels/a/occupied",
+        &format!("{{\"value\":true,\"ts\":{}}}", DAY + 15_000),
+    );
+    log.message("labels/a/occupied", &format!("{{\"value\":1,\"ts\":{}}}", DAY + 15_000));
+    log.message("labels/a/occupied", &format!("{{\"value\":\"no\",\"ts\":{}}}", DAY - 1));
+    log.message("labels/nowhere/occupied", &format!("{{\"value\":\"no\",\"ts\":{DAY}}}"));
+    log.message("labels/a/occupied", "{\"value\":null,\"ts\":1732000000}");
+    let (engine, _) = run(&building(OCCUPIED), &log);
+    let report = report(&engine);
+    assert_eq!(fates(&engine, 1), [4, 0, 0, 0, 0, 1]);
+    // At 15 s: the prediction at 10 s; another label for the same time is for the same one.
+    assert_eq!(number(&report, "tasks.0.matured"), 1.0);
+    assert_eq!(number(&report, "tasks.0.conflicting"), 1.0);
+    assert_eq!(number(&report, "tasks.0.unmatched"), 2.0);
+    assert_eq!(number(&report, "tasks.0.pending"), 4.0);
+}
+
+#[test]
+fn a_label_with_a_number_counts_once_however_it_comes_again() {
+    let numbered = OCCUPIED.replace(r#""time":"ts"}"#, r#""time":"ts","seq":"n"}"#);
+    let mut log = settled();
+    for step in 0..4 {
+        log.reading("a", "co2", step * 10_000, 400.0);
+    }
+    let label = |log: &mut Log, room: &str, n: u32| {
+        let payload = format!("{{\"value\":true,\"ts\":{},\"n\":{n}}}", DAY + 15_000);
+        log.message(&format!("labels/{room}/occupied"), &payload);
+    };
+    label(&mut log, "a", 1);
+    label(&mut log, "a", 1); // Sent again by a device that lost its connection: nothing else tells.
+    label(&mut log, "a", 4);
+    label(&mut log, "b", 1); // Another topic counts for itself.
+    let (engine, _) = run(&building(&numbered), &log);
+    assert_eq!(fates(&engine, 1), [3, 0, 1, 0, 0, 0]);
+    let report = report(&engine);
+    assert_eq!(number(&report, "sources.1.gaps"), 2.0);
+    assert_eq!(number(&report, "tasks.0.matured"), 1.0);
+    assert_eq!(number(&report, "tasks.0.repeated"), 1.0);
+    // Without a number the same label is used each time, and teaches once.
+    let (engine, _) = run(&building(OCCUPIED), &log);
+    assert_eq!(fates(&engine, 1), [4, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn a_label_after_expiry_is_counted_and_not_learned() {
+    let mut log = settled();
+    log.reading("a", "co2", 0, 400.0).reading("a", "co2", 600_001, 400.0);
+    log.message("labels/a/occupied", &format!("{{\"value\":true,\"ts\":{DAY}}}"));
+    let (engine, _) = run(&building(OCCUPIED), &log);
+    let report = report(&engine);
+    assert_eq!(number(&report, "tasks.0.expired"), 1.0);
+    assert_eq!(number(&report, "tasks.0.unmatched"), 1.0);
+    assert_eq!(number(&report, "tasks.0.matured"), 0.0);
+}

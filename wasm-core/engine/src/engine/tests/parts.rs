@@ -1,8 +1,10 @@
 //! Checkpoints in parts: what was kept and what changed, laid end to end, are the canonical bytes of the state, whatever
 //! came in between.
 
+use super::hostile::{hostile_log, write_hostile};
 use super::*;
 use crate::parts::tests::Kept;
+use proptest::prelude::*;
 
 /// Takes a checkpoint in parts; true when it was whole.
 fn take(engine: &Engine, all: bool, kept: &mut Kept) -> (bool, usize) {

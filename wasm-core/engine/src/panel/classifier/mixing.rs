@@ -316,16 +316,9 @@ impl Mixing {
         }
     }
 
-    /// Weight, labels and share of wrong answers of every expert, then of every stack.
-    pub(super) fn report(&self, mut line: impl FnMut(f64, f64, f64)) {
-        for (expert, weight) in weights(self.top.weights(), &self.shares, self.experts).enumerate() {
-            let (labels, loss) = if expert < self.experts {
-                self.standings.record(expert)
-            } else {
-                (f64::NAN, f64::NAN)
-            };
-            line(weight, labels, loss);
-        }
+    /// Weight of every expert in what is served, then of every stack.
+    pub(super) fn weights(&self) -> impl Iterator<Item = f64> {
+        weights(self.top.weights(), &self.shares, self.experts)
     }
 
     /// True once an expert takes part.

@@ -235,18 +235,9 @@ impl Mixing {
         self.offset_error += ((y - offset).abs() - self.offset_error) * recent;
     }
 
-    /// Weight, labels and mean error of every expert, then of every stack.
-    pub(super) fn report(&self, mut line: impl FnMut(f64, f64, f64)) {
-        let weights = weights(self.top.weights(), &self.shares, self.guard.share(), self.baseline);
-        let experts = self.standings.recent().len();
-        for (expert, weight) in weights.enumerate() {
-            let (labels, loss) = if expert < experts {
-                self.standings.record(expert)
-            } else {
-                (f64::NAN, f64::NAN)
-            };
-            line(weight, labels, loss);
-        }
+    /// Weight of every expert in what is served, then of every stack.
+    pub(super) fn weights(&self) -> impl Iterator<Item = f64> {
+        weights(self.top.weights(), &self.shares, self.guard.share(), self.baseline)
     }
 
     /// True once an expert takes part.

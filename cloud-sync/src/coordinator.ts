@@ -33,6 +33,7 @@ import { retryWindow } from './intake/retry_window.ts';
 import type { OpenMerge } from './merge.ts';
 import type { OperatorCommand } from './operate/command.ts';
 import { forgetGateway } from './operate/forget.ts';
+import { acceptKernel, listKernels, noteOwnKernel, refuseKernel } from './operate/kernels.ts';
 import { overrideJudgement } from './operate/override.ts';
 import { diffReleases, listReleases, pinRelease, rollBack, showRelease } from './operate/releases.ts';
 import { openModels } from './registry/models.ts';
@@ -54,6 +55,8 @@ export interface CoordinatorParts {
   readonly releaseEveryMs: number;
   /** Releases hold only what depends on no release; default: what forks learned on top of releases too. */
   readonly removable?: boolean;
+  /** The tasks whose deltas are taken; default: all. */
+  readonly tasks?: ReadonlySet<string>;
   readonly version: string;
 }
 
@@ -102,6 +105,7 @@ function timers(ms: number, work: () => void): () => void {
 export function openCoordinator(parts: CoordinatorParts): Coordinator {
   const { store, clock, identity } = parts;
   const startedMs = clock.wallMs();
+  noteOwnKernel(parts);
   const listeners = new Set<(event: CoordinatorEvent) => void>();
   const emit = (event: CoordinatorEvent) => {
     for (const listener of listeners) listener(event);
@@ -120,7 +124,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     onFailure: (_head, error) => emit({ kind: 'failure', error }),
   });
   const intake = openIntake({
-    ...{ store, models, roster, releaser, identity, clock, changed },
+    ...{ store, models, roster, releaser, identity, clock, changed, tasks: parts.tasks ?? null },
     failed: (error) => emit({ kind: 'failure', error }),
   });
   models.rebuild();
@@ -239,7 +243,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
       store.audit.list(limit).map(({ atMs, action, subject, detail }) => ({ at: atMs, action, subject, detail })),
 
     operate(command) {
-      const operator = { store, models, releaser, roster, clock };
+      const operator = { store, models, releaser, roster, clock, kernelHash: parts.kernelHash };
       switch (command.do) {
         case 'forget': {
           const { answer, made } = forgetGateway(command.gateway, command.allowReturn, operator);
@@ -251,6 +255,10 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
           for (const release of made) emit({ kind: 'release', release: releaseView(release) });
           return answer;
         }
+        case 'kernels':
+          return listKernels(operator);
+        case 'kernel':
+          return (command.accept ? acceptKernel : refuseKernel)(command.hash, operator);
         case 'releases':
           return listReleases(command.task, command.limit, operator);
         case 'show':

@@ -125,6 +125,10 @@ export const ERRORS = {
     'Stop one of them and give it an identity of its own (remove its state directory); then run `rivulet-cloud forget GATEWAY --allow-return`.',
   ),
   RIV_BASE_GONE: peer('Go on from the release named here, and hand in all that was learned once more.', true),
+  RIV_KERNEL_UNKNOWN: operator(
+    'Update the coordinator before its gateways, or take what this core makes: `rivulet-cloud kernel accept HASH`.',
+  ),
+  RIV_TASK_UNKNOWN: operator('Name the task in `--tasks` of the coordinator, or take it out of the gateway.'),
   RIV_SCHEMA_MISMATCH: peer('Send statistics with the schema that they were made for.'),
   RIV_RELEASE_UNKNOWN: peer('Ask for the list of releases.'),
   RIV_CONTROL: operator('Stop the coordinator and give the command again: it is then carried out on the state itself.'),

@@ -26,6 +26,7 @@ export interface CoordinatorOptions {
   /** Default: any free one. */
   readonly port?: number;
   readonly token?: string;
+  readonly tasks?: ReadonlySet<string>;
   readonly clock?: Clock;
   readonly consoleDirectory?: string;
   readonly eventTimes?: EventTimes;
@@ -45,6 +46,7 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
     identity,
     clock: options.clock ?? systemClock(),
     releaseEveryMs: options.releaseEveryMs ?? 0,
+    ...(options.tasks ? { tasks: options.tasks } : {}),
     version: '0.0.0',
   });
   const server = await startServer({

@@ -5,9 +5,15 @@
  *   node test/support/fleet.ts --url http://127.0.0.1:8787 [--every 1000] [--history 120]
  */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { encodeEnvelope, publicKeyBytes } from '@rivulet/host';
 import { classStatistics, coMoments } from './statistics.ts';
+
+/** Of the core of this checkout: the one that a coordinator here runs. */
+const KERNEL = (
+  JSON.parse(readFileSync(new URL('../../wasm-core/pkg/stamp.json', import.meta.url), 'utf8')) as { sources: string }
+).sources;
 
 export interface FleetTask {
   readonly name: string;
@@ -150,6 +156,7 @@ export function envelopeOf(
     task: string;
     incarnation: Buffer;
     base: Buffer;
+    kernel: Buffer;
     wallMs: number;
   }> = {},
 ): Buffer {
@@ -161,7 +168,7 @@ export function envelopeOf(
       wallMs: over.wallMs ?? Date.now(),
       task: over.task ?? task.name,
       baseRelease: over.base ?? Buffer.alloc(32),
-      kernelHash: Buffer.alloc(32, 7),
+      kernelHash: over.kernel ?? Buffer.from(KERNEL, 'hex'),
       schema: Buffer.from(over.schema ?? schemaText(task)),
       payload: over.payload ?? statisticsOf(gateway, task),
     },
@@ -209,7 +216,7 @@ export function reportOf(gateway: FleetGateway): Record<string, unknown> {
     releases_accepted: gateway.heads.filter(({ release }) => release !== null).length,
     cpu_us_per_message: 38 + 4 * gateway.random(),
     rss_mib: 71 + Math.round(6 * gateway.random()),
-    core: { build: 'simd', kernel: '07'.repeat(32) },
+    core: { build: 'simd', kernel: KERNEL },
     connected: true,
   };
 }

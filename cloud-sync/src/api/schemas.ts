@@ -216,7 +216,7 @@ const Quarantine = list(
 const Audit = list(
   record({
     at: time,
-    action: { enum: ['forget', 'allow_return', 'pin', 'unpin', 'rollback', 'trust', 'distrust', 'judge'] },
+    action: { enum: ['forget', 'allow_return', 'pin', 'unpin', 'rollback', 'trust', 'distrust', 'judge', 'kernel'] },
     subject: text,
     detail: { type: 'object' },
   }),

@@ -293,7 +293,7 @@ export interface QuarantineView {
 /** One entry of `GET /api/v1/audit`: a decision of an operator. */
 export interface AuditView {
   readonly at: number;
-  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback' | 'trust' | 'distrust' | 'judge';
+  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback' | 'trust' | 'distrust' | 'judge' | 'kernel';
   /** The gateway or the task it is about. */
   readonly subject: string;
   /** What it did. */

@@ -7,6 +7,7 @@ const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
 const COMMANDS: Record<string, () => Promise<{ run(argv: string[]): Promise<number> }>> = {
   run: () => import('./run.ts'),
   forget: () => import('./forget.ts'),
+  kernel: () => import('./kernel.ts'),
   judge: () => import('./judge.ts'),
   release: () => import('./release.ts'),
   simulate: () => import('./simulate.ts'),
@@ -26,6 +27,7 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
     --mqtt URL            answer gateways at this broker too, mqtt:// or mqtts://, USER:PASSWORD@ before its name
     --mqtt-protocol 4|5   4 is MQTT 3.1.1                 (4)
     --mqtt-ca FILE        the authority of the broker's certificate
+    --tasks NAME,NAME     take deltas of these tasks only         (all)
     --core BUILD          auto, scalar or simd            (auto)
     --status-json         one JSON event per line on standard output
 
@@ -34,6 +36,9 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
 
   rivulet-cloud judge GATEWAY trust|distrust|auto
                                   in every release, in none, or as the class-mean test says
+
+  rivulet-cloud kernel ls|accept HASH|refuse HASH
+                                  the cores whose statistics are taken: those this coordinator has run, and those named here
 
   rivulet-cloud release ls [--task TASK] [--limit N]
   rivulet-cloud release show RELEASE

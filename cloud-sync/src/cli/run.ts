@@ -36,6 +36,8 @@ interface Options {
   readonly tls: TlsMaterial | null;
   /** A broker where gateways are answered too. */
   readonly broker: Pick<BrokerOptions, 'url' | 'protocol' | 'tls'> | null;
+  /** Null: all. */
+  readonly tasks: ReadonlySet<string> | null;
   readonly core: 'auto' | 'scalar' | 'simd';
   readonly statusJson: boolean;
 }
@@ -57,6 +59,7 @@ export async function run(argv: string[]): Promise<number> {
       clock: systemClock(),
       releaseEveryMs: options.releaseEveryMs,
       version: VERSION,
+      ...(options.tasks === null ? {} : { tasks: options.tasks }),
     });
     const print = printer(options);
     coordinator.subscribe((event) => {
@@ -112,9 +115,18 @@ function parseOptions(argv: string[]): Options {
     tls: tlsOf(values),
     broker: brokerOf(values),
     token: values.token ?? process.env.RIVULET_CLOUD_TOKEN ?? null,
+    tasks: tasksOf(values.tasks),
     core,
     statusJson: values['status-json'],
   };
+}
+
+/** Null: all tasks are taken. */
+function tasksOf(list: string | undefined): ReadonlySet<string> | null {
+  if (list === undefined) return null;
+  const names = list.split(',').map((name) => name.trim());
+  if (names.includes('')) throw new RivuletError('RIV_USAGE', { found: `--tasks ${list}`, expected: 'NAME,NAME' });
+  return new Set(names);
 }
 
 /** Null: plain HTTP. */
@@ -157,6 +169,7 @@ function parsed(argv: string[]) {
         mqtt: { type: 'string' },
         'mqtt-protocol': { type: 'string', default: '4' },
         'mqtt-ca': { type: 'string' },
+        tasks: { type: 'string' },
         core: { type: 'string', default: 'auto' },
         'status-json': { type: 'boolean', default: false },
       },

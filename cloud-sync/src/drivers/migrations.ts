@@ -158,4 +158,8 @@ export const MIGRATIONS: readonly string[] = [
   -- the number of an incarnation's newest report; 0: it has given none
   ALTER TABLE incarnations ADD COLUMN reported INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- cores whose statistics are taken, by the hash of their sources in hex: those that this coordinator has run, and those an operator named
+  CREATE TABLE kernels (hash TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, own INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

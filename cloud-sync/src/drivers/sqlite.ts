@@ -13,6 +13,7 @@ import { sqliteCurves } from './sqlite/curves.ts';
 import { sqliteDeltaLog } from './sqlite/delta_log.ts';
 import { sqliteDirectory } from './sqlite/directory.ts';
 import { sqliteHeads } from './sqlite/heads.ts';
+import { sqliteKernels } from './sqlite/kernels.ts';
 import { sqliteQuarantine } from './sqlite/quarantine.ts';
 import { sqliteReleases } from './sqlite/releases.ts';
 import type { Forgetful } from './sqlite/remembered.ts';
@@ -166,6 +167,7 @@ function storeOver(db: DatabaseSync, file: string): Store {
     suspects: sqliteSuspects(db),
     overrides: sqliteOverrides(db),
     clones: sqliteClones(db),
+    kernels: sqliteKernels(db, remembers),
     atomically,
     together,
     count: (name: CounterName) => void add.run(name),

@@ -190,8 +190,8 @@ export interface Quarantine {
 /** A decision of an operator, with what it did. */
 export interface AuditEntry {
   readonly atMs: number;
-  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback' | 'trust' | 'distrust' | 'judge';
-  /** The gateway or the task it is about. */
+  readonly action: 'forget' | 'allow_return' | 'pin' | 'unpin' | 'rollback' | 'trust' | 'distrust' | 'judge' | 'kernel';
+  /** The gateway, the task or the core it is about. */
   readonly subject: string;
   readonly detail: Readonly<Record<string, unknown>>;
 }
@@ -254,6 +254,16 @@ export interface Clones {
   all(): ReadonlyMap<string, number>;
 }
 
+/** Whose arithmetic is taken: cores by the hash of their sources, hex. */
+export interface Kernels {
+  /** `own`: this coordinator has run it; else an operator named it. Nothing happens when it is there already. */
+  add(hash: string, atMs: number, own: boolean): void;
+  remove(hash: string): void;
+  has(hash: string): boolean;
+  /** Oldest first. */
+  list(): { readonly hash: string; readonly sinceMs: number; readonly own: boolean }[];
+}
+
 /** The names of what is counted for good, in the same transaction as what it counts. */
 export type CounterName = 'deltas' | 'duplicates' | 'superseded' | 'quarantined' | 'refused' | 'releases';
 
@@ -272,6 +282,7 @@ export interface Store {
   readonly suspects: Suspects;
   readonly overrides: Overrides;
   readonly clones: Clones;
+  readonly kernels: Kernels;
   /** Runs `work` whole or not at all; what it wrote is on disk when this returns (inside `together`: when that returns). */
   atomically<T>(work: () => T): T;
   /**

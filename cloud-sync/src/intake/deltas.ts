@@ -14,7 +14,7 @@ import { checkBase } from './base.ts';
 import { INCARNATIONS_MAX } from './clones.ts';
 import type { Keys } from './keys.ts';
 import { receiptFor } from './receipt.ts';
-import { type Verdict, verdictOn } from './verdict.ts';
+import { type DeltaFacts, type Verdict, verdictOn } from './verdict.ts';
 
 /** Models that are kept: every change of a task's features makes a new one. */
 const MODELS_MAX = 1_024;
@@ -27,6 +27,8 @@ export interface DeltaParts {
   readonly roster: Roster;
   readonly keys: Keys;
   readonly clock: Clock;
+  /** The tasks that are taken; null: all. */
+  readonly tasks: ReadonlySet<string> | null;
 }
 
 export interface Received {
@@ -54,7 +56,7 @@ export function receiveDelta(bytes: Uint8Array, checked: Envelope | null, parts:
   refuseForgotten(envelope.gateway, parts);
   checkBase(envelope, parts.store);
   const { delta, problem } = deltaOf(envelope, parts.clock.wallMs());
-  const verdict = verdictOn(factsAbout(delta, problem, parts));
+  const verdict = verdictOn(factsAbout(envelope, delta, problem, parts));
   const receipt = carryOut(verdict, delta, envelope, bytes, parts);
   return { receipt, schema: delta.schema };
 }
@@ -115,13 +117,23 @@ function readSchema(text: string, task: string): { form: Delta['form']; problem:
   }
 }
 
-function factsAbout(delta: Delta, schemaProblem: string | null, { store }: DeltaParts) {
+function factsAbout(
+  { kernelHash }: Envelope,
+  delta: Delta,
+  schemaProblem: string | null,
+  { store, tasks }: DeltaParts,
+): DeltaFacts {
+  const kernel = Buffer.from(kernelHash).toString('hex');
   const incarnations = store.directory.incarnations(delta.gateway);
   const own = store.deltas.contributionsOf(delta.gateway);
   return {
     standing: store.deltas.standing(delta),
     seq: delta.seq,
     cloned: store.clones.since(delta.gateway) !== null,
+    kernel,
+    kernelKnown: store.kernels.has(kernel),
+    task: delta.task,
+    taskKnown: tasks === null || tasks.has(delta.task),
     schemaProblem,
     modelKnown: store.heads.get(delta.schema) !== null,
     models: store.heads.count(),

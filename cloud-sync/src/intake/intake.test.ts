@@ -103,6 +103,35 @@ describe('a delta', () => {
     expect(verify(null, bytes, publicKeyFromBytes(cloud.publicKey), Buffer.from(signature, 'base64'))).toBe(true);
   });
 
+  it('of a core that never ran here is set aside until an operator knows better, over a restart too', async () => {
+    const kernel = Buffer.alloc(32, 7);
+    const hash = kernel.toString('hex');
+    const { receipt } = await send(envelopeOf(north, temperature, { kernel }));
+    expect(receipt).toMatchObject({ outcome: 'quarantined', code: 'RIV_KERNEL_UNKNOWN' });
+    expect(receipt.reason).toContain(hash);
+    expect(cloud.coordinator.quarantine(1)).toMatchObject([{ gateway: north.id, code: 'RIV_KERNEL_UNKNOWN' }]);
+    expect(cloud.store.heads.list()).toEqual([]);
+    cloud.coordinator.operate({ do: 'kernel', hash, accept: true });
+    expect((await send(envelopeOf(north, temperature, { kernel }))).receipt.outcome).toBe('accepted');
+    cloud.coordinator.operate({ do: 'kernel', hash, accept: false });
+    expect((await send(envelopeOf(north, temperature, { kernel }))).receipt.outcome).toBe('quarantined');
+    expect((await send(envelopeOf(north, temperature))).receipt.outcome).toBe('accepted');
+    expect(cloud.coordinator.audit(9).map(({ action, detail }) => [action, detail])).toEqual([
+      ['kernel', { accept: false }],
+      ['kernel', { accept: true }],
+    ]);
+  });
+
+  it('of a task that the coordinator does not take is set aside with the reason', async () => {
+    const choosy = await startCoordinator({ tasks: new Set([occupied.name]) });
+    await postEnrolment(choosy.url, north);
+    const { receipt } = await send(envelopeOf(north, temperature), choosy);
+    expect(receipt).toMatchObject({ outcome: 'quarantined', code: 'RIV_TASK_UNKNOWN' });
+    expect((await send(envelopeOf(north, occupied), choosy)).receipt.outcome).toBe('accepted');
+    expect(choosy.store.heads.list().map(({ task }) => task)).toEqual([occupied.name]);
+    await choosy.stop();
+  });
+
   it('counts once, however often it comes', async () => {
     const envelope = envelopeOf(north, temperature);
     await send(envelope);

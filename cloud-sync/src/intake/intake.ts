@@ -25,6 +25,8 @@ export interface IntakeParts {
   readonly releaser: Pick<Releaser, 'wake' | 'waitMs'>;
   readonly identity: Pick<Identity, 'sign'> & Partial<Pick<Identity, 'signAhead'>>;
   readonly clock: Clock;
+  /** The tasks that are taken; null: all. */
+  readonly tasks: ReadonlySet<string> | null;
   readonly changed: (gateway: string, change: GatewayChangeView['change']) => void;
   readonly failed: (error: RivuletError) => void;
 }
@@ -48,7 +50,7 @@ export interface Intake {
 type Unsigned = Omit<DeltaAnswerView, 'signature'>;
 
 export function openIntake(parts: IntakeParts): Intake {
-  const { store, models, roster, releaser, identity, clock, changed } = parts;
+  const { store, models, roster, releaser, identity, clock, tasks, changed } = parts;
   const keys = openKeys(roster);
   const clones = openClones(store, clock);
   const pieces = openPieces(keys);
@@ -85,7 +87,7 @@ export function openIntake(parts: IntakeParts): Intake {
   }
 
   const take = (envelope: Uint8Array, checked: Awaited<ReturnType<typeof checkDelta>> = null): Unsigned =>
-    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock }));
+    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock, tasks }));
 
   const signed = ({ receipt, ...rest }: Unsigned): DeltaAnswerView => ({
     receipt,

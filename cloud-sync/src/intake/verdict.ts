@@ -7,6 +7,12 @@ export interface DeltaFacts {
   readonly seq: number;
   /** The gateway is there twice. */
   readonly cloned: boolean;
+  /** The core that made it, in hex, and whether its arithmetic is taken. */
+  readonly kernel: string;
+  readonly kernelKnown: boolean;
+  readonly task: string;
+  /** False: the operator named the tasks that are taken, and this is none of them. */
+  readonly taskKnown: boolean;
   /** Why this coordinator cannot take its schema; null: it can. */
   readonly schemaProblem: string | null;
   readonly modelKnown: boolean;
@@ -39,6 +45,14 @@ export function verdictOn(facts: DeltaFacts): Verdict {
     return quarantine(
       `number ${facts.seq} of this incarnation was used before for other contents`,
       'RIV_NUMBER_REUSED',
+    );
+  }
+  if (!facts.taskKnown)
+    return quarantine(`this coordinator takes no task ${JSON.stringify(facts.task)}`, 'RIV_TASK_UNKNOWN');
+  if (!facts.kernelKnown) {
+    return quarantine(
+      `it was made by the core ${facts.kernel}, which this coordinator never ran`,
+      'RIV_KERNEL_UNKNOWN',
     );
   }
   if (facts.schemaProblem !== null) return quarantine(facts.schemaProblem);

@@ -4,6 +4,8 @@ import { RivuletError } from '@rivulet/host';
 export type OperatorCommand =
   | { readonly do: 'forget'; readonly gateway: string; readonly allowReturn: boolean }
   | { readonly do: 'judge'; readonly gateway: string; readonly trusted: boolean | null }
+  | { readonly do: 'kernels' }
+  | { readonly do: 'kernel'; readonly hash: string; readonly accept: boolean }
   | { readonly do: 'releases'; readonly task: string | null; readonly limit: number }
   | { readonly do: 'show'; readonly ref: string; readonly task: string | null }
   | { readonly do: 'diff'; readonly from: string; readonly to: string; readonly task: string | null }
@@ -14,6 +16,8 @@ export type OperatorCommand =
 const FIELDS: Record<OperatorCommand['do'], Record<string, 'text' | 'text?' | 'flag' | 'flag?' | 'count'>> = {
   forget: { gateway: 'text', allowReturn: 'flag' },
   judge: { gateway: 'text', trusted: 'flag?' },
+  kernels: {},
+  kernel: { hash: 'text', accept: 'flag' },
   releases: { task: 'text?', limit: 'count' },
   show: { ref: 'text', task: 'text?' },
   diff: { from: 'text', to: 'text', task: 'text?' },

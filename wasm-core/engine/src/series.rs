@@ -2,8 +2,9 @@
 //! first reading comes; all state lies in vectors indexed by the numbers of `names.rs`.
 
 mod groups;
+mod latest;
+mod saved;
 
-use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::names::Names;
 use crate::output::Outputs;
@@ -11,6 +12,8 @@ use crate::parts::Tracked;
 use crate::plan::Plan;
 use crate::window::{Aggregate, Span, Window};
 use groups::Groups;
+
+pub use latest::Series;
 
 /// The key's source is of an earlier plan.
 pub const NO_SOURCE: u32 = u32::MAX;
@@ -30,25 +33,6 @@ pub struct Key {
     pub closes_ms: f64,
     /// Its series, in the order they came.
     pub series: Vec<u32>,
-}
-
-/// One quantity of one key.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Series {
-    /// The key.
-    pub key: u32,
-    /// The field.
-    pub field: u32,
-    /// Latest value by event time; NaN before the first.
-    pub last: f64,
-    /// Its event time; -infinity when it is not known.
-    pub last_ms: f64,
-    /// The value before the latest by event time; NaN when there is none.
-    pub previous: f64,
-    /// Its event time.
-    pub previous_ms: f64,
-    /// The windows that cover it, in the order of the plan.
-    pub spans: Vec<Span>,
 }
 
 /// All keys and series.
@@ -429,140 +413,5 @@ impl Table {
         }
         self.groups.take_over(groups, &plan.windows, windows);
         self.groups.watch_all(&plan.windows, &mut self.keys, &self.series);
-    }
-
-    /// Appends the state.
-    pub fn save(&self, windows: &[Window], writer: &mut Writer) {
-        self.key_names.save(writer);
-        self.field_names.save(writer);
-        self.keys.save(4, writer, |key, writer| {
-            writer.u32(key.source);
-            writer.f64(key.newest_ms);
-            writer.f64(key.complete_ms);
-            writer.u64(key.heard_us);
-            writer.f64(key.closes_ms);
-        });
-        writer.u32(u32::try_from(self.series.len()).expect("indexes are u32"));
-        self.series.save(5, writer, |series, writer| {
-            writer.u32(series.key);
-            writer.u32(series.field);
-            for value in [series.last, series.last_ms, series.previous, series.previous_ms] {
-                writer.f64(value);
-            }
-            for span in &series.spans {
-                span.save(&windows[span.window], writer);
-            }
-        });
-        self.groups.save(windows, writer);
-        for counts in &self.counts {
-            writer.u64(counts.results);
-            writer.u64(counts.late);
-        }
-    }
-
-    /// Takes what a core with this version of the state wrote under the same plan.
-    ///
-    /// # Errors
-    /// `Truncated` or `Corrupt`.
-    pub fn load(plan: &Plan, version: u16, reader: &mut Reader) -> Result<Self> {
-        let mut table = Self {
-            key_names: Names::load(reader)?,
-            field_names: Names::load(reader)?,
-            ..Self::new(plan)
-        };
-        for _ in 0..table.key_names.len() {
-            let key = Key {
-                source: reader.u32()?,
-                newest_ms: reader.f64()?,
-                complete_ms: reader.f64()?,
-                heard_us: reader.u64()?,
-                closes_ms: reader.f64()?,
-                series: Vec::new(),
-            };
-            let known = key.source == NO_SOURCE || (key.source as usize) < plan.sources.len();
-            if !known || key.newest_ms.is_nan() || key.complete_ms.is_nan() || key.closes_ms.is_nan() {
-                return Err(CoreError::Corrupt);
-            }
-            table.keys.push(key);
-        }
-        let count = reader.count(40)?;
-        for index in 0..count {
-            let (key, field) = (reader.u32()?, reader.u32()?);
-            if key as usize >= table.keys.len()
-                || field as usize >= table.field_names.len()
-                || table.find(key, field).is_some()
-            {
-                return Err(CoreError::Corrupt);
-            }
-            let (last, last_ms, previous, previous_ms) = (reader.f64()?, reader.f64()?, reader.f64()?, reader.f64()?);
-            table.series.push(Series {
-                key,
-                field,
-                last,
-                last_ms,
-                previous,
-                previous_ms,
-                spans: Vec::new(),
-            });
-            let index = u32::try_from(index).map_err(|_| CoreError::Corrupt)?;
-            table.keys[key as usize].series.push(index);
-            table.note_field(field, index);
-            let mut spans = table.spans(index, &plan.windows);
-            for span in spans.iter_mut().filter(|span| span.group().is_none()) {
-                *span = Span::load(span.window, &plan.windows[span.window], version < 4, reader)?;
-            }
-            table.series[index as usize].spans = spans;
-        }
-        if version >= 7 {
-            let Self {
-                groups,
-                keys,
-                series,
-                counts,
-                ..
-            } = &mut table;
-            groups.load(&plan.windows, keys, series, reader)?;
-            for counts in counts {
-                (counts.results, counts.late) = (reader.u64()?, reader.u64()?);
-            }
-        }
-        Ok(table)
-    }
-}
-
-impl Series {
-    /// The value at an event time and its own time, as far as the latest two readings tell.
-    #[must_use]
-    pub fn as_of(&self, time_ms: f64) -> Option<(f64, f64)> {
-        let (value, at_ms) = if self.last_ms <= time_ms {
-            (self.last, self.last_ms)
-        } else {
-            (self.previous, self.previous_ms)
-        };
-        (at_ms <= time_ms && !value.is_nan()).then_some((value, at_ms))
-    }
-
-    /// False for a series of which nothing but late readings came.
-    #[must_use]
-    pub fn has_value(&self) -> bool {
-        !self.last.is_nan()
-    }
-
-    fn set(&mut self, time: f64, value: f64) {
-        // Of equal times the one that came last counts.
-        if time >= self.last_ms {
-            (self.previous, self.previous_ms) = (self.last, self.last_ms);
-            (self.last, self.last_ms) = (value, time);
-        } else if time >= self.previous_ms {
-            (self.previous, self.previous_ms) = (value, time);
-        }
-    }
-
-    /// Sets a value that the broker had kept: the latest only if none is known, or an older one by the device's own time.
-    pub fn set_retained(&mut self, own_time_ms: Option<f64>, value: f64) {
-        if self.last.is_nan() || own_time_ms.is_some_and(|time| time > self.last_ms) {
-            self.last = value;
-            self.last_ms = own_time_ms.unwrap_or(f64::NEG_INFINITY);
-        }
     }
 }

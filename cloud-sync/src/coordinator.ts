@@ -111,7 +111,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     for (const listener of listeners) listener(event);
   };
 
-  const roster = openRoster(store.directory, store.clones, clock);
+  const roster = openRoster(store, clock);
   const models = openModels(store, parts.openMerge, () => clock.wallMs());
   const releaser = openReleaser({
     ...parts,

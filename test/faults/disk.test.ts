@@ -218,6 +218,23 @@ describe.skipIf(straceAbsent !== null)(`the outbox of a gateway on a faulty disk
   );
 });
 
+it('a gateway that cannot read whom it trusts hands nothing in, says so, and goes on when it can', async () => {
+  const coordinator = await startCoordinator({});
+  closing.push(() => coordinator.stop());
+  await appendFile(config, `sync: { url: "${coordinator.url}", every: 300ms }\n`);
+  const pin = join(state, 'identity', 'coordinator.key');
+  mkdirSync(pin, { recursive: true }); // a directory where the key should be: EISDIR
+  const agent = start();
+  await agent.ready();
+  await agent.until(
+    () => /RIV_SYNC_DISK: .*coordinator\.key: cannot be read \(EISDIR\)/.test(agent.complaints()),
+    'it says',
+  );
+  await rm(pin, { recursive: true });
+  await agent.until(() => agent.status()?.last_error === undefined, 'the notice is over');
+  await agent.stop();
+}, 60_000);
+
 it.skipIf(shortWritesAbsent !== null)(
   `a gateway whose writes are all short has everything all the same ${shortWritesAbsent ?? ''}`,
   async () => {

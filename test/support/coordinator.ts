@@ -28,6 +28,8 @@ export interface CoordinatorOptions {
   readonly token?: string;
   readonly tasks?: ReadonlySet<string>;
   readonly clock?: Clock;
+  /** How far its file may grow, in pages of 4 KiB. */
+  readonly pagesMax?: number;
   readonly consoleDirectory?: string;
   readonly eventTimes?: EventTimes;
   /** Gateways are answered at this broker too. */
@@ -38,7 +40,10 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
   const state = options.state ?? mkdtempSync(join(tmpdir(), 'rivulet-coordinator-'));
   const core = await loadCore();
   const identity = await openIdentity(join(state, 'identity'));
-  const store = openSqlite(join(state, 'coordinator.sqlite'));
+  const store = openSqlite(
+    join(state, 'coordinator.sqlite'),
+    options.pagesMax === undefined ? {} : { pagesMax: options.pagesMax },
+  );
   const coordinator = openCoordinator({
     store,
     openMerge: mergesBy(core),

@@ -286,3 +286,65 @@ describe('a group of works', () => {
     expect(store.together([() => store.atomically(() => accept({}))])).toEqual([{ value: 1 }]);
   });
 });
+
+describe('memory beside the store', () => {
+  /** Notes how what is being written ends. */
+  let ends: string[];
+  const note = (name: string) => store.whenWritten((kept) => ends.push(`${name} ${kept ? 'kept' : 'lost'}`));
+  const fail = () => {
+    throw new Error('the disk is full');
+  };
+  beforeEach(() => {
+    ends = [];
+  });
+
+  it('is told when what it goes with is on disk, and when it never will be, newest first', () => {
+    note('outside');
+    store.atomically(() => {
+      note('first');
+      store.atomically(() => note('inner'));
+      expect(ends).toEqual(['outside kept']);
+    });
+    const lost = () =>
+      store.atomically(() => {
+        note('second');
+        note('third');
+        fail();
+      });
+    expect(lost).toThrow('full');
+    expect(ends).toEqual(['outside kept', 'first kept', 'inner kept', 'third lost', 'second lost']);
+  });
+
+  it('of a group hears of its own work at once when that fails, else with the whole group', () => {
+    const works = [
+      () => {
+        store.atomically(() => note('first'));
+        note('after it');
+      },
+      () =>
+        store.atomically(() => {
+          note('second');
+          fail();
+        }),
+      () => expect(ends).toEqual(['second lost']),
+    ];
+    store.together(works);
+    expect(ends).toEqual(['second lost', 'first kept', 'after it kept']);
+  });
+
+  it('of a group that does not get to disk hears that nothing did', () => {
+    store.close();
+    store = openSqlite(file, { pagesMax: 64 });
+    const large = Buffer.alloc(200_000, 1);
+    const works = [
+      () => store.atomically(() => note('first')),
+      () =>
+        store.atomically(() => {
+          note('second');
+          accept({ statistics: large });
+        }),
+    ];
+    expect(() => store.together(works)).toThrow(/full/);
+    expect(ends).toEqual(['second lost', 'first lost']);
+  });
+});

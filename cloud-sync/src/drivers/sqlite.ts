@@ -107,51 +107,67 @@ function storeOver(db: DatabaseSync, file: string): Store {
   let inside: 'nothing' | 'group' | 'work' = 'nothing';
 
   const remembers: Forgetful = { forget: [] };
-  const forget = () => {
+  /** Who waits for the end of what is being written, in the order they came. */
+  let waiting: ((kept: boolean) => void)[] = [];
+
+  /** All that came since the first `from` were waiting is undone, in memory as on disk. */
+  function forget(from: number): void {
     for (const one of remembers.forget) one();
-  };
+    for (const ended of waiting.splice(from).reverse()) ended(false);
+  }
+
+  function kept(): void {
+    const ends = waiting;
+    waiting = [];
+    for (const ended of ends) ended(true);
+  }
 
   function atomically<T>(work: () => T): T {
     if (inside === 'work') return work();
     const grouped = inside === 'group';
+    const from = waiting.length;
+    let result: T;
     inside = 'work';
     try {
       (grouped ? mark : begin).run();
-      const result = work();
+      result = work();
       (grouped ? keep : commit).run();
-      return result;
     } catch (error) {
-      forget();
       if (db.isTransaction && grouped) {
         undo.run();
         keep.run();
       } else if (db.isTransaction) db.exec('ROLLBACK');
+      forget(from);
       throw translated(error, file);
     } finally {
       inside = grouped ? 'group' : 'nothing';
     }
+    if (!grouped) kept();
+    return result;
   }
 
   function together<T>(works: readonly (() => T)[]): Outcome<T>[] {
     if (inside !== 'nothing') throw new RivuletError('RIV_INTERNAL', 'a group of works inside another');
+    let outcomes: Outcome<T>[];
     inside = 'group';
     try {
       begin.run();
-      const outcomes = works.map((work) => {
+      outcomes = works.map((work) => {
         const outcome = outcomeOf(work);
         // A full disk ends the transaction of all: SQLite has rolled back what the others wrote too.
         if (!db.isTransaction) throw 'error' in outcome ? outcome.error : new Error('the transaction is gone');
         return outcome;
       });
       commit.run();
-      return outcomes;
     } catch (error) {
-      forget();
       if (db.isTransaction) db.exec('ROLLBACK');
+      forget(0);
       throw translated(error, file);
     } finally {
       inside = 'nothing';
     }
+    kept();
+    return outcomes;
   }
 
   const directory = sqliteDirectory(db, remembers);
@@ -170,6 +186,7 @@ function storeOver(db: DatabaseSync, file: string): Store {
     kernels: sqliteKernels(db, remembers),
     atomically,
     together,
+    whenWritten: (ended) => (inside === 'nothing' ? ended(true) : void waiting.push(ended)),
     count: (name: CounterName) => void add.run(name),
     counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,
     close: () => db.close(),

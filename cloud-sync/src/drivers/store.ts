@@ -290,6 +290,11 @@ export interface Store {
    * disk at once. Answers what became of each; throws when the whole did not get to disk: then nothing of it is there.
    */
   together<T>(works: readonly (() => T)[]): Outcome<T>[];
+  /**
+   * For memory that goes with what is being written: calls `ended` when that is on disk (`kept`), or, the newest first, when it
+   * will never be. At once where nothing is being written.
+   */
+  whenWritten(ended: (kept: boolean) => void): void;
   count(name: CounterName): void;
   counter(name: CounterName): number;
   close(): void;

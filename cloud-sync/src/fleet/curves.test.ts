@@ -23,7 +23,7 @@ function task(matured: number): TaskReport {
 describe('learning curves', () => {
   it('stays within its bound and still spans everything, evenly', () => {
     const store = openSqlite(':memory:');
-    const curves = openCurves(store.directory);
+    const curves = openCurves(store);
     store.atomically(() => {
       for (let n = 1; n <= 5 * CURVE_POINTS_MAX; n++) curves.add('g', task(n), n);
     });
@@ -37,7 +37,7 @@ describe('learning curves', () => {
 
   it('draws no more curves of a gateway than it can keep, and goes on with those', () => {
     const store = openSqlite(':memory:');
-    const curves = openCurves(store.directory);
+    const curves = openCurves(store);
     store.atomically(() => {
       for (let n = 0; n < 300; n++) curves.add('g', { ...task(1), name: `t${n}` }, 1);
       curves.add('g', { ...task(2), name: 't0' }, 2);
@@ -50,7 +50,7 @@ describe('learning curves', () => {
 
   it('adds no point without new labels', () => {
     const store = openSqlite(':memory:');
-    const curves = openCurves(store.directory);
+    const curves = openCurves(store);
     for (const matured of [0, 4, 4, 4, 5]) curves.add('g', task(matured), 1);
     expect(store.directory.curve('g', 't').map(({ matured }) => matured)).toEqual([4, 5]);
     store.close();

@@ -4,7 +4,7 @@
  * Because a point holds sums since the gateway's beginning, leaving points out loses resolution and nothing else.
  */
 import type { CurvePointView } from '../api/views.ts';
-import type { CurvePoint, Directory } from '../drivers/store.ts';
+import type { CurvePoint, Store } from '../drivers/store.ts';
 import type { TaskReport } from './report.ts';
 
 /** Points kept per gateway and task; at this number every second one goes, and from then on every second report counts. */
@@ -26,7 +26,7 @@ interface Progress {
   matured: number;
 }
 
-export function openCurves(directory: Directory): Curves {
+export function openCurves({ directory, whenWritten }: Pick<Store, 'directory' | 'whenWritten'>): Curves {
   const gateways = new Map<string, Map<string, Progress>>();
 
   function progressOf(gateway: string, task: string, points: number): Progress | null {
@@ -45,6 +45,10 @@ export function openCurves(directory: Directory): Curves {
       if (task.matured === 0) return;
       const state = progressOf(gateway, task.name, 0);
       if (state === null || task.matured === state.matured) return;
+      const before = { ...state };
+      whenWritten((kept) => {
+        if (!kept) Object.assign(state, before);
+      });
       if (state.reports++ % state.stride !== 0) return;
       const { matured, errorSum, baselineSum } = task;
       directory.addCurvePoint(gateway, task.name, { atMs, matured, errorSum, baselineSum });

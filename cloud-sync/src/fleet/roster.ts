@@ -1,12 +1,13 @@
 /**
  * The gateways as the coordinator knows them now: who is enrolled, what each last reported, which are up.
  *
- * The directory on disk holds what must survive a restart; rates and presence are made anew from what is heard.
+ * The directory on disk holds what must survive a restart; rates and presence are made anew from what is heard. What is
+ * noted here goes with the transaction that writes it down: when that fails it is taken back.
  */
 
 import type { Clock } from '@rivulet/host';
 import type { GatewayView, TaskView } from '../api/views.ts';
-import type { Clones, Directory, GatewayRecord } from '../drivers/store.ts';
+import type { GatewayRecord, Store } from '../drivers/store.ts';
 import { openCurves } from './curves.ts';
 import { heard, isUp, type Presence, reported } from './presence.ts';
 import { newRecent, type Recent } from './recent.ts';
@@ -49,8 +50,9 @@ interface Entry {
   writtenMs: number;
 }
 
-export function openRoster(directory: Directory, clones: Pick<Clones, 'since' | 'all'>, clock: Clock): Roster {
-  const curves = openCurves(directory);
+export function openRoster(store: Pick<Store, 'directory' | 'clones' | 'whenWritten'>, clock: Clock): Roster {
+  const { directory, clones } = store;
+  const curves = openCurves(store);
   const entries = new Map<string, Entry>(
     directory.gateways().map((record) => [record.id, entryOf(record, clock)] as const),
   );
@@ -59,12 +61,27 @@ export function openRoster(directory: Directory, clones: Pick<Clones, 'since' | 
     return [...entries.values()].sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
   }
 
+  /** What is about to be noted of a gateway is as it was when that does not get to disk; that it was heard stays true. */
+  function noting(entry: Entry, written: () => void = () => {}): void {
+    const { report, writtenMs } = entry;
+    const { about, simulated } = entry.record;
+    store.whenWritten((kept) => {
+      if (kept) return written();
+      entry.report = report;
+      entry.writtenMs = writtenMs;
+      entry.record = { ...entry.record, about, simulated };
+    });
+  }
+
   return {
     get: (id) => memberOf(entries.get(id)),
     size: () => entries.size,
     enrol(record, incarnation) {
       directory.enrol(record, incarnation);
       entries.set(record.id, entryOf(record, clock));
+      store.whenWritten((kept) => {
+        if (!kept) entries.delete(record.id);
+      });
     },
     heard(id) {
       const entry = entries.get(id);
@@ -73,6 +90,7 @@ export function openRoster(directory: Directory, clones: Pick<Clones, 'since' | 
       const now = clock.wallMs();
       entry.record = { ...entry.record, lastSeenMs: now };
       if (Math.abs(now - entry.writtenMs) < WRITTEN_EVERY_MS) return;
+      noting(entry);
       entry.writtenMs = now;
       directory.saw(id, now, null);
     },
@@ -80,13 +98,14 @@ export function openRoster(directory: Directory, clones: Pick<Clones, 'since' | 
       const entry = entries.get(id);
       if (entry === undefined) return;
       const now = clock.wallMs();
+      const mono = monoMs(clock);
+      noting(entry, () => entry.recent.add(mono, report));
       directory.saw(id, now, body);
       entry.writtenMs = now;
       for (const task of report.tasks) curves.add(id, task, now);
-      entry.presence = reported(entry.presence, monoMs(clock));
+      entry.presence = reported(entry.presence, mono);
       entry.record = { ...entry.record, lastSeenMs: now, about: report.about, simulated: report.simulated };
       entry.report = report;
-      entry.recent.add(monoMs(clock), report);
     },
     view(id) {
       const entry = entries.get(id);

@@ -17,7 +17,10 @@ export interface Clones {
   spoke(gateway: string, incarnation: string): boolean;
 }
 
-export function openClones({ directory, clones }: Pick<Store, 'directory' | 'clones'>, clock: Clock): Clones {
+export function openClones(
+  { directory, clones, whenWritten }: Pick<Store, 'directory' | 'clones' | 'whenWritten'>,
+  clock: Clock,
+): Clones {
   /** Who spoke last, and how often somebody older had come back by then; no more entries than gateways. */
   const last = new Map<string, { incarnation: string; returns: number }>();
 
@@ -25,6 +28,11 @@ export function openClones({ directory, clones }: Pick<Store, 'directory' | 'clo
     spoke(gateway, incarnation) {
       const before = last.get(gateway);
       if (before?.incarnation === incarnation) return false;
+      whenWritten((kept) => {
+        if (kept) return;
+        if (before === undefined) last.delete(gateway);
+        else last.set(gateway, before);
+      });
       const seen = directory.incarnations(gateway);
       const rank = seen.indexOf(incarnation);
       if (rank < 0 && seen.length >= INCARNATIONS_MAX) return false;

@@ -1,8 +1,8 @@
 /**
  * The way of a delta: read, check the signature, judge, merge, write down, answer.
  *
- * The statistics go into the live merge first (only the core can tell whether they make sense) and to disk in one
- * transaction after that. When the transaction fails the merge is forgotten, so memory never runs ahead of the disk.
+ * The statistics go into the live merge and to disk in one transaction: only the core can tell whether they make sense, and
+ * when they do not get to disk the merge is built anew, so memory never runs ahead of the disk.
  */
 import { type Clock, decodeEnvelope, type Envelope, type ErrorCode, RivuletError, toRivuletError } from '@rivulet/host';
 import type { ReceiptView } from '../api/views.ts';
@@ -181,27 +181,22 @@ function carryOut(
 
 function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: DeltaParts): ReceiptView {
   const { store, models, roster } = parts;
-  let partly: boolean;
-  try {
-    partly = models.put(delta, delta.gateway, delta.statistics);
-  } catch (error) {
-    if (!(error instanceof RivuletError)) throw error;
-    return quarantine(delta, envelope, error.code, error.message, bytes, parts);
-  }
-  try {
-    store.atomically(() => {
-      store.directory.seeIncarnation(delta.gateway, delta.incarnation);
-      const offset = store.deltas.append(delta, 'accepted', null);
-      moveHead(delta, offset, store);
-      store.count('deltas');
-      if (partly) keepEvidence(delta, bytes, parts);
-      roster.heard(delta.gateway);
-    });
-  } catch (error) {
-    models.forget(delta.schema);
-    throw error;
-  }
-  return receiptFor(envelope, 'accepted', null);
+  return store.atomically(() => {
+    let partly: boolean;
+    try {
+      partly = models.put(delta, delta.gateway, delta.statistics);
+    } catch (error) {
+      if (!(error instanceof RivuletError)) throw error;
+      return quarantine(delta, envelope, error.code, error.message, bytes, parts);
+    }
+    store.directory.seeIncarnation(delta.gateway, delta.incarnation);
+    const offset = store.deltas.append(delta, 'accepted', null);
+    moveHead(delta, offset, store);
+    store.count('deltas');
+    if (partly) keepEvidence(delta, bytes, parts);
+    roster.heard(delta.gateway);
+    return receiptFor(envelope, 'accepted', null);
+  });
 }
 
 /** The rest of it is in the model; what was left out is no silent drop. */

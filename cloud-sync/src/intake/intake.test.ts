@@ -28,6 +28,7 @@ import {
 } from '../../../test/support/fleet.ts';
 import { classStatistics, coMoments } from '../../../test/support/statistics.ts';
 import type { DeltaAnswerView, EnrolmentView } from '../api/views.ts';
+import type { DeltaLog } from '../drivers/store.ts';
 
 let cloud: CoordinatorUnderTest;
 let north: FleetGateway;
@@ -233,14 +234,14 @@ describe('a delta', () => {
   it('that could not be written down is not merged either, and is taken the next time', async () => {
     await send(envelopeOf(south, temperature));
     const head = await headOf(temperature);
-    const { atomically } = cloud.store;
-    const broken = cloud.store as { atomically: typeof atomically };
+    const broken = cloud.store.deltas as { append: DeltaLog['append'] };
+    const { append } = broken;
     const envelope = envelopeOf(north, temperature);
-    broken.atomically = () => {
+    broken.append = () => {
       throw new RivuletError('RIV_STORE', 'the disk is full');
     };
     expect(await refusal(envelope)).toEqual([503, 'RIV_STORE']);
-    broken.atomically = atomically;
+    broken.append = append;
     learnRows(south, temperature, 30);
     expect((await send(envelopeOf(south, temperature))).receipt.outcome).toBe('accepted');
     const next = await until(async () => {

@@ -54,14 +54,12 @@ export function openIntake(parts: IntakeParts): Intake {
   const keys = openKeys(roster);
   const clones = openClones(store, clock);
   const pieces = openPieces(keys);
-  const gather = openGather((works) => {
-    try {
-      return store.together(works);
-    } catch (error) {
-      models.forgetAll(); // they hold what did not get to disk
-      throw error;
-    }
-  });
+  const gather = openGather(store.together);
+  /** Tells of what happened once it is on disk. */
+  const tell = (news: () => void) =>
+    store.whenWritten((kept) => {
+      if (kept) news();
+    });
 
   /** What every good answer to a gateway ends with: the heads it can use, what counts of it, when to come again. */
   function standingOf(gateway: string): ReportAnswerView {
@@ -81,7 +79,7 @@ export function openIntake(parts: IntakeParts): Intake {
 
   function answerTo({ receipt, schema }: Received): Unsigned {
     if (receipt.outcome === 'accepted') releaser.wake();
-    if (receipt.outcome === 'quarantined') changed(receipt.gateway, 'quarantined');
+    if (receipt.outcome === 'quarantined') tell(() => changed(receipt.gateway, 'quarantined'));
     const waitS = Math.ceil(releaser.waitMs(schema) / 100) / 10;
     return { receipt, retry_after_s: waitS, ...standingOf(receipt.gateway) };
   }
@@ -109,8 +107,10 @@ export function openIntake(parts: IntakeParts): Intake {
   ): ReportAnswerView {
     const { gateway, cloned } = receiveReport(body, signature, checked, { store, roster, keys, clones });
     if (cloned) {
-      changed(gateway, 'cloned');
-      parts.failed(new RivuletError('RIV_GATEWAY_CLONED', `two gateways live as ${gateway}`));
+      tell(() => {
+        changed(gateway, 'cloned');
+        parts.failed(new RivuletError('RIV_GATEWAY_CLONED', `two gateways live as ${gateway}`));
+      });
     }
     return standingOf(gateway);
   }

@@ -41,28 +41,23 @@ export interface ForgetAnswer {
 
 /** Throws `RIV_NOT_FOUND` for a gateway that never enrolled. All or nothing. */
 export function forgetGateway(gateway: string, allowReturn: boolean, parts: ForgetParts) {
-  const { store, models, roster, clock } = parts;
+  const { store, roster, clock } = parts;
   if (roster.get(gateway) === null) throw new RivuletError('RIV_NOT_FOUND', `no gateway ${JSON.stringify(gateway)}`);
   const own = store.deltas.contributionsOf(gateway);
   const made: ReleaseRecord[] = [];
-  try {
-    const answer = store.atomically((): ForgetAnswer => {
-      const notRemovable = store.releases.madeWith(gateway).map(({ hash }) => hash);
-      const forgotten = own.map(({ schema }) => takeOut(gateway, schema, new Set(notRemovable), parts, made));
-      store.quarantine.forget(gateway);
-      store.clones.remove(gateway);
-      if (allowReturn) store.forgotten.remove(gateway);
-      else store.forgotten.add(gateway, clock.wallMs());
-      const result = { gateway, allow_return: allowReturn, models: forgotten, not_removable: notRemovable };
-      const action = allowReturn && own.length === 0 ? 'allow_return' : 'forget';
-      store.audit.add({ atMs: clock.wallMs(), action, subject: gateway, detail: { ...result } });
-      return result;
-    });
-    return { answer, made };
-  } catch (error) {
-    for (const { schema } of own) models.forget(schema); // memory goes back to what the disk says
-    throw error;
-  }
+  const answer = store.atomically((): ForgetAnswer => {
+    const notRemovable = store.releases.madeWith(gateway).map(({ hash }) => hash);
+    const forgotten = own.map(({ schema }) => takeOut(gateway, schema, new Set(notRemovable), parts, made));
+    store.quarantine.forget(gateway);
+    store.clones.remove(gateway);
+    if (allowReturn) store.forgotten.remove(gateway);
+    else store.forgotten.add(gateway, clock.wallMs());
+    const result = { gateway, allow_return: allowReturn, models: forgotten, not_removable: notRemovable };
+    const action = allowReturn && own.length === 0 ? 'allow_return' : 'forget';
+    store.audit.add({ atMs: clock.wallMs(), action, subject: gateway, detail: { ...result } });
+    return result;
+  });
+  return { answer, made };
 }
 
 function takeOut(

@@ -107,9 +107,30 @@ describe('the live models', () => {
   it('forget what did not reach the disk', () => {
     stored('a', 'one');
     const models = open();
-    models.put(MODEL, 'b', Buffer.from('lost'));
-    models.forget(MODEL.schema);
+    const told: boolean[] = [];
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const lost = () => {
+        told.push(models.put(MODEL, 'b', Buffer.from('partly')));
+        throw new Error('the disk is full');
+      };
+      expect(() => store.atomically(lost)).toThrow('full');
+      expect(models.solve(MODEL).model.toString()).toBe('one');
+    }
+    expect(told).toEqual([true, true]); // nobody knows of the first
+  });
+
+  it('forget what was withdrawn when that did not reach the disk', () => {
+    stored('a', 'one');
+    stored('b', 'bad');
+    const models = open();
+    const lost = () => {
+      models.rebuild();
+      throw new Error('the disk is full');
+    };
+    expect(() => store.atomically(lost)).toThrow('full');
+    expect(store.deltas.lineage('s').map(({ gateway }) => gateway)).toEqual(['a', 'b']);
     expect(models.solve(MODEL).model.toString()).toBe('one');
+    expect(store.deltas.lineage('s').map(({ gateway }) => gateway)).toEqual(['a']);
   });
 
   it('are bounded in number, and come back when they are needed again', () => {

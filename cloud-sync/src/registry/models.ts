@@ -1,6 +1,6 @@
 /**
  * The live merges, one per model, each rebuilt from the stored contributions when it is not there: at start, after a
- * trap, after a write that did not reach the disk. So what is in memory is always what is on disk, or nothing.
+ * trap, after a write that did not reach the disk. So what is in memory is always what is on disk (or on its way there), or nothing.
  */
 import { RivuletError } from '@rivulet/host';
 import type { Contribution, Form, Store } from '../drivers/store.ts';
@@ -25,10 +25,6 @@ export interface Models {
   remove(model: ModelSource, gateway: string): void;
   /** The measure of a merge made anew of the stored contributions, as of a fleet that never had any others. */
   measureAnew(model: ModelSource): Measured;
-  /** Drops the instance: the next use rebuilds it from the store. */
-  forget(schema: string): void;
-  /** Drops every instance. */
-  forgetAll(): void;
   /** Brings the stored models back; statistics that the core now refuses are withdrawn and kept in quarantine. */
   rebuild(): void;
 }
@@ -39,32 +35,43 @@ export interface ModelSource {
   readonly form: Form;
 }
 
-export function openModels(store: Store, open: OpenMerge, wallMs: () => number): Models {
-  const live = new Map<string, Merge>();
-  /** Contributions of which a part was left out, as schema and gateway. */
-  const partial = new Set<string>();
+interface Live {
+  readonly merge: Merge;
+  /** Gateways of whose statistics a part was left out. */
+  readonly partial: Set<string>;
+}
 
-  function get(model: ModelSource): Merge {
-    const merge = live.get(model.schema) ?? build(model);
+export function openModels(store: Store, open: OpenMerge, wallMs: () => number): Models {
+  const live = new Map<string, Live>();
+
+  function get(model: ModelSource): Live {
+    const found = live.get(model.schema) ?? build(model);
     live.delete(model.schema); // and to the end: the first of the map is the one used longest ago
-    live.set(model.schema, merge);
+    live.set(model.schema, found);
     const [oldest] = live.keys();
     if (live.size > LIVE_MAX && oldest !== undefined) live.delete(oldest);
-    return merge;
+    return found;
   }
 
-  function build(model: ModelSource): Merge {
+  function build(model: ModelSource): Live {
     for (;;) {
-      const merge = open(model.schemaText, model.form);
-      if (filled(merge, model)) return merge;
+      const built = { merge: open(model.schemaText, model.form), partial: new Set<string>() };
+      if (filled(built, model)) return built;
     }
   }
 
+  /** A change goes with the transaction that it is in: without that the instance is dropped, and the next use builds it anew. */
+  function changes(schema: string): void {
+    store.whenWritten((kept) => {
+      if (!kept) live.delete(schema);
+    });
+  }
+
   /** False when the instance died of a contribution: that one is withdrawn, so the next attempt has one less. */
-  function filled(merge: Merge, model: ModelSource): boolean {
+  function filled(built: Live, model: ModelSource): boolean {
     for (const contribution of store.deltas.contributions(model.schema)) {
       try {
-        note(contribution, contribution.gateway, merge.put(contribution.gateway, contribution.statistics));
+        note(built, contribution.gateway, built.merge.put(contribution.gateway, contribution.statistics));
       } catch (error) {
         withdraw(contribution, error);
         if (isTrap(error)) return false;
@@ -74,17 +81,17 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   }
 
   /** True when a part is left out now and was not before. */
-  function note({ schema }: { schema: string }, gateway: string, whole: boolean): boolean {
-    const name = `${schema} ${gateway}`;
-    if (whole) partial.delete(name);
-    const news = !whole && !partial.has(name);
-    if (news) partial.add(name);
+  function note({ partial }: Live, gateway: string, whole: boolean): boolean {
+    if (whole) partial.delete(gateway);
+    const news = !whole && !partial.has(gateway);
+    if (news) partial.add(gateway);
     return news;
   }
 
   function withdraw(contribution: Contribution, error: unknown): void {
     if (!(error instanceof RivuletError)) throw error;
     store.atomically(() => {
+      changes(contribution.schema);
       store.deltas.withdraw(contribution.schema, contribution.gateway);
       store.quarantine.add({
         atMs: wallMs(),
@@ -98,10 +105,10 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   }
 
   /** Runs one operation; an instance that trapped is dead and is forgotten. */
-  function guarded<T>(model: ModelSource, work: (merge: Merge) => T): T {
-    const merge = get(model);
+  function guarded<T>(model: ModelSource, work: (merge: Merge, found: Live) => T): T {
+    const found = get(model);
     try {
-      return work(merge);
+      return work(found.merge, found);
     } catch (error) {
       if (isTrap(error)) live.delete(model.schema);
       throw error;
@@ -109,16 +116,17 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   }
 
   return {
-    put: (model, gateway, statistics) =>
-      note(
-        model,
-        gateway,
-        guarded(model, (merge) => merge.put(gateway, statistics)),
-      ),
+    put(model, gateway, statistics) {
+      changes(model.schema);
+      return guarded(model, (merge, found) => note(found, gateway, merge.put(gateway, statistics)));
+    },
     solve: (model) => guarded(model, (merge) => merge.solve()),
     count: (model) => guarded(model, (merge) => merge.count()),
     measure: (model) => guarded(model, (merge) => merge.measure()),
-    remove: (model, gateway) => guarded(model, (merge) => merge.remove(gateway)),
+    remove(model, gateway) {
+      changes(model.schema);
+      guarded(model, (merge) => merge.remove(gateway));
+    },
     judge: (model) => guarded(model, (merge) => merge.judge()),
     solveWithout(model, gateways, removable) {
       if (gateways.length === 0) return guarded(model, (merge) => merge.solve(removable));
@@ -131,9 +139,7 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
         }
       });
     },
-    measureAnew: (model) => build(model).measure(),
-    forget: (schema) => void live.delete(schema),
-    forgetAll: () => live.clear(),
+    measureAnew: (model) => build(model).merge.measure(),
     rebuild() {
       const newestLast = store.heads.list().toSorted((a, b) => a.offset - b.offset);
       for (const head of newestLast.slice(-LIVE_MAX)) get(head);

@@ -195,7 +195,9 @@ export function openReleaser(parts: ReleaserParts): Releaser {
       const bytes = statistics.get(gateway) ?? Buffer.alloc(0);
       store.quarantine.add({ atMs: sinceMs, gateway, code: 'RIV_SUSPECT', reason, bytes });
       store.count('quarantined');
-      parts.onSuspect(head, suspect);
+      store.whenWritten((kept) => {
+        if (kept) parts.onSuspect(head, suspect);
+      });
     }
     return suspects;
   }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { RivuletError, replaceFile } from '@rivulet/host';
 import type { Coordinator } from './coordinator.ts';
+import { onDisk } from './disk.ts';
 import type { SyncContext } from './sync.ts';
 
 /** Enrols and pins the coordinator's key: receipts by another key are refused from then on. */
@@ -19,12 +20,9 @@ export async function enrol(
     about: config.about,
     simulated: config.simulated,
   });
-  const pinned = await readFile(pin, 'utf8').then(
-    (text) => text.trim(),
-    () => null,
-  );
+  const pinned = await onDisk(pin, readPin(pin), 'read');
   if (pinned === null) {
-    await replaceFile(pin, Buffer.from(`${key}\n`), 0o600);
+    await onDisk(pin, replaceFile(pin, Buffer.from(`${key}\n`), 0o600));
   } else if (pinned !== key) {
     throw new RivuletError('RIV_SYNC_ANSWER', {
       found: 'the coordinator has another key than the one this gateway enrolled at',
@@ -33,4 +31,14 @@ export async function enrol(
     });
   }
   return key;
+}
+
+/** Null: there is none yet. One that cannot be read is no reason to trust whoever answers. */
+async function readPin(pin: string): Promise<string | null> {
+  try {
+    return (await readFile(pin, 'utf8')).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }

@@ -191,7 +191,7 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   /** Our own state is from a backup, or runs a second time elsewhere: numbers we give were given before. */
   async function beginAnew(): Promise<void> {
     const found = 'the coordinator knows later deltas of this state: it was restored from a backup, or runs twice';
-    await identity.renew();
+    await onDisk(join(directory, 'identity'), identity.renew());
     await outbox.clear();
     asked = 'coordinator';
     context.notice(new RivuletError('RIV_NUMBER_REUSED', { found, todo: 'Sync goes on as a new incarnation.' }));

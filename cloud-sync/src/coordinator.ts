@@ -67,7 +67,8 @@ export type CoordinatorEvent =
   | { readonly kind: 'failure'; readonly error: RivuletError };
 
 export interface Coordinator {
-  enrol(request: EnrolmentRequest): EnrolmentView;
+  /** `signature`: base64, by the key that enrols; empty: none. */
+  enrol(request: EnrolmentRequest, signature?: string): EnrolmentView;
   receiveDelta(envelope: Uint8Array): DeltaAnswerView;
   /** Takes a piece of an envelope in; with the last one the envelope. */
   receivePiece(piece: Uint8Array): PieceAnswerView;
@@ -138,8 +139,8 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
   return {
     retryWindow: (busy) => retryWindow(roster.size(), busy),
 
-    enrol(request) {
-      const status = enrol(request, { store, roster, clock });
+    enrol(request, signature = '') {
+      const status = enrol(request, signature, { store, roster, clock });
       if (status === 'enrolled') changed(request.gateway, 'enrolled');
       const key = publicKeyFromBytes(identity.publicKey).export({ format: 'der', type: 'spki' });
       return {

@@ -8,7 +8,10 @@ import { type Encoding, encodingByNumber, encodingNumber } from './piece.ts';
 
 const REQUEST_MAGIC = 'RVRQ';
 const ANSWER_MAGIC = 'RVRA';
-const VERSION = 1;
+/** Version 2 asks for a signed answer, and is one. */
+const VERSION = 2;
+const UNSIGNED = 1;
+const SIGNATURE_BYTES = 64;
 const ID_BYTES = 16;
 const TEXT_BYTES_MAX = 512;
 
@@ -18,6 +21,8 @@ export const BROKER_PART_BYTES_MAX = 60 * 1024;
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
 export interface BrokerRequest {
+  /** Its answer is to be signed; false: of a gateway that does not know of signatures yet. */
+  readonly signed: boolean;
   /** 16 random bytes: names the call. */
   readonly id: Uint8Array;
   readonly method: 'GET' | 'POST';
@@ -54,7 +59,7 @@ export function askingGateway(topic: string): string | null {
   return /^rivulet\/cloud\/([A-Za-z0-9._-]{1,64})\/ask$/.exec(topic)?.[1] ?? null;
 }
 
-export function encodeBrokerRequest(request: BrokerRequest): Buffer {
+export function encodeBrokerRequest(request: Omit<BrokerRequest, 'signed'>): Buffer {
   return writeBytes([
     { ascii: REQUEST_MAGIC },
     { u16: VERSION },
@@ -73,7 +78,7 @@ export function encodeBrokerRequest(request: BrokerRequest): Buffer {
 /** @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_TOO_NEW, RIV_TOO_LARGE, RIV_CORRUPT */
 export function decodeBrokerRequest(bytes: Uint8Array): BrokerRequest {
   const reader = byteReader(bytes, 'a request over a broker');
-  readMagic(reader, REQUEST_MAGIC, VERSION, 'a request over a broker');
+  const version = readMagic(reader, REQUEST_MAGIC, VERSION, 'a request over a broker');
   const method = reader.u8();
   const encoding = encodingByNumber(reader.u8());
   const id = reader.raw(ID_BYTES);
@@ -84,15 +89,30 @@ export function decodeBrokerRequest(bytes: Uint8Array): BrokerRequest {
   if (method > 1 || encoding === null)
     throw new RivuletError('RIV_CORRUPT', 'a request over a broker of an unknown method or encoding');
   return {
+    signed: version > UNSIGNED,
     ...{ id, method: method === 1 ? 'POST' : 'GET', encoding, from, body },
     ...{ path: path ?? '', media: media ?? '', authorization: authorization ?? '', signature: signature ?? '' },
   };
 }
 
-export function encodeBrokerAnswer({ id, status, length, from, part }: BrokerAnswer): Buffer {
+/** An answer for a gateway that does not know of signatures yet. */
+export function encodeBrokerAnswer(answer: BrokerAnswer): Buffer {
+  return answerBytes(answer, UNSIGNED);
+}
+
+/** An answer with the coordinator's signature; it holds the id of its request, so it answers no other. */
+export async function encodeSignedAnswer(
+  answer: BrokerAnswer,
+  sign: (bytes: Uint8Array) => Promise<Uint8Array>,
+): Promise<Buffer> {
+  const signed = answerBytes(answer, VERSION);
+  return Buffer.concat([signed, await sign(signed)]);
+}
+
+function answerBytes({ id, status, length, from, part }: BrokerAnswer, version: number): Buffer {
   return writeBytes([
     { ascii: ANSWER_MAGIC },
-    { u16: VERSION },
+    { u16: version },
     { u16: status },
     { raw: id },
     { u32: length },
@@ -101,16 +121,26 @@ export function encodeBrokerAnswer({ id, status, length, from, part }: BrokerAns
   ]);
 }
 
+/** An answer as it was read; its signature is checked apart. */
+export interface ReadAnswer extends BrokerAnswer {
+  /** The bytes that the signature is over. */
+  readonly signed: Buffer;
+  /** Null: it has none. */
+  readonly signature: Buffer | null;
+}
+
 /** @throws RIV_TRUNCATED, RIV_FOREIGN, RIV_TOO_NEW, RIV_TOO_LARGE, RIV_CORRUPT */
-export function decodeBrokerAnswer(bytes: Uint8Array): BrokerAnswer {
+export function decodeBrokerAnswer(bytes: Uint8Array): ReadAnswer {
   const reader = byteReader(bytes, 'an answer over a broker');
-  readMagic(reader, ANSWER_MAGIC, VERSION, 'an answer over a broker');
+  const version = readMagic(reader, ANSWER_MAGIC, VERSION, 'an answer over a broker');
   const status = reader.u16();
   const id = reader.raw(ID_BYTES);
   const [length, from] = [reader.u32(), reader.u32()];
   const part = reader.bytes(ANSWER_BYTES_MAX);
+  const signed = Buffer.from(bytes.buffer, bytes.byteOffset, reader.at);
+  const signature = version > UNSIGNED ? reader.raw(SIGNATURE_BYTES) : null;
   reader.finish();
   if (from + part.length > length)
     throw new RivuletError('RIV_CORRUPT', `a part of ${part.length} bytes at ${from} of ${length}`);
-  return { id, status, length, from, part };
+  return { id, status, length, from, part, signed, signature };
 }

@@ -112,6 +112,10 @@ export const ERRORS = {
   RIV_CLOUD_TLS: operator('Check the files of `--tls-cert`, `--tls-key` and `--tls-ca`.'),
   RIV_SYNC_REFUSED: peer('See the reason the coordinator gave.'),
   RIV_SYNC_ANSWER: peer('The coordinator answered something else than a receipt; check the address.', true),
+  RIV_SYNC_SIGNATURE: operator(
+    'Somebody else answers at the broker: see who may write `rivulet/cloud/GATEWAY/answer`. If the coordinator was really replaced, remove `identity/coordinator.key`; if it is older than its gateways, update it.',
+    true,
+  ),
   RIV_SIGNATURE: peer('Sign with the key that the gateway enrolled with.'),
   RIV_GATEWAY_KEY: operator(
     'Another key is enrolled under this gateway id: choose another id or restore its identity.',

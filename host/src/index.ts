@@ -24,6 +24,8 @@ export {
   decodeBrokerRequest,
   encodeBrokerAnswer,
   encodeBrokerRequest,
+  encodeSignedAnswer,
+  type ReadAnswer,
 } from './broker_call.ts';
 export { type ByteReader, byteReader, type Field, readMagic, writeBytes } from './bytes.ts';
 export { type Clock, systemClock } from './capabilities.ts';
@@ -58,6 +60,7 @@ export {
 } from './core.ts';
 export { crc32c } from './crc32c.ts';
 export { type CsvRow, createCsvParser, separatorOf } from './csv.ts';
+export { enrolmentProof, enrolmentText } from './enrolment.ts';
 export {
   decodeEnvelope,
   type Envelope,

@@ -1,4 +1,5 @@
 /** Sync over HTTPS with certificates on both sides: a real coordinator, a real gateway, and what is wrong said with its code. */
+import { sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,13 +33,16 @@ describe.skipIf(opensslAbsent !== null)(`sync over HTTPS ${opensslAbsent ?? ''}`
   const read = (own: TlsFiles) => () => readTls(own, (file) => `sync.${file}`, 'RIV_SYNC_TLS', Date.now());
   const enrolment = { ...newFleetGateway('g', '', false), gateway: 'g' };
   const enrol = (own: TlsFiles, url = cloud.url) =>
-    connectCoordinator(url, null, read(own)).enrol({
-      gateway: 'g',
-      public_key: enrolment.publicKey.toString('base64'),
-      incarnation: '07'.repeat(16),
-      about: '',
-      simulated: false,
-    });
+    connectCoordinator(url, null, read(own)).enrol(
+      {
+        gateway: 'g',
+        public_key: enrolment.publicKey.toString('base64'),
+        incarnation: '07'.repeat(16),
+        about: '',
+        simulated: false,
+      },
+      (bytes) => sign(null, bytes, enrolment.privateKey),
+    );
 
   it('works with the right certificates, for a gateway as a process too', async () => {
     expect(cloud.url).toMatch(/^https:/);

@@ -6,7 +6,19 @@ import { randomBytes, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askTopic, encodeBrokerRequest, releaseHash, sha256 } from '@rivulet/host';
+import {
+  answerTopic,
+  askTopic,
+  decodeBrokerAnswer,
+  decodeBrokerRequest,
+  encodeBrokerAnswer,
+  encodeBrokerRequest,
+  encodeSignedAnswer,
+  publicKeyBytes,
+  publicKeyFromBytes,
+  releaseHash,
+  sha256,
+} from '@rivulet/host';
 import { connectAsync } from 'mqtt';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AtBroker, type Coordinator, connectCoordinator } from '../../edge-agent/src/sync/coordinator.ts';
@@ -46,6 +58,7 @@ describe.each(WAYS)('over $name', ({ protocol }) => {
     gateway = newFleet()[0] as FleetGateway;
     task = gateway.tasks[0] as FleetTask;
     learnRows(gateway, task, 60);
+    key = ''; // nothing is pinned yet
     key = await enrol(client());
   });
 
@@ -64,7 +77,12 @@ describe.each(WAYS)('over $name', ({ protocol }) => {
 
   /** Another life of the same gateway. */
   function client(over: Partial<AtBroker> = {}): Coordinator {
-    const atBroker: AtBroker = { gateway: gateway?.id ?? 'north', protocol: protocol ?? 4, ...over };
+    const atBroker: AtBroker = {
+      gateway: gateway?.id ?? 'north',
+      protocol: protocol ?? 4,
+      pinned: async () => key || null,
+      ...over,
+    };
     const made = connectCoordinator(mosquitto?.url ?? cloud.url, null, null, atBroker);
     clients.push(made);
     return made;
@@ -76,7 +94,7 @@ describe.each(WAYS)('over $name', ({ protocol }) => {
       ...{ gateway: gateway.id, public_key: gateway.publicKey.toString('base64'), about: '', simulated: true },
       incarnation: gateway.incarnation.toString('hex'),
     };
-    return untilAnswered(() => over.enrol(enrolment));
+    return untilAnswered(() => over.enrol(enrolment, signer().sign));
   }
 
   const signer = () => ({
@@ -201,6 +219,112 @@ describe.each(WAYS)('over $name', ({ protocol }) => {
     expect(answers.some((bytes) => bytes.includes('sentence'))).toBe(false);
     await stranger.endAsync();
   });
+
+  it.skipIf(absent || protocol === null)(
+    'nobody at the broker can answer in the place of the coordinator',
+    async () => {
+      const stranger = await connectAsync((mosquitto as Mosquitto).url);
+      const false_ = Buffer.from(JSON.stringify({ heads: [], held: [], forgotten: false }));
+      let copied: Buffer | null = null;
+      let forged: 'unsigned' | 'signed' | 'replayed' | null = null;
+      stranger.on('message', (topic, payload) => {
+        if (topic.endsWith('answer')) copied ??= payload;
+        if (!topic.endsWith('ask') || forged === null) return;
+        const { id } = decodeBrokerRequest(payload);
+        const answer = { id, status: 200, length: false_.length, from: 0, part: false_ };
+        const say = (bytes: Uint8Array) => stranger.publish(answerTopic(gateway.id), Buffer.from(bytes), { qos: 1 });
+        if (forged === 'unsigned') say(encodeBrokerAnswer(answer));
+        else if (forged === 'signed') void encodeSignedAnswer(answer, async (bytes) => signer().sign(bytes)).then(say);
+        else if (copied !== null) say(Buffer.concat([copied.subarray(0, 8), id, copied.subarray(24)]));
+      });
+      await stranger.subscribeAsync(`rivulet/cloud/${gateway.id}/+`, { qos: 1 });
+      const over = client();
+      let number = 0;
+      const report = () => ({
+        ...{ gateway: gateway.id, incarnation: gateway.incarnation.toString('hex'), messages: 1 },
+        ...{ ledger: { received: 1 }, number: ++number },
+      });
+      await over.sendReport(report(), signer().sign);
+      for (const way of ['unsigned', 'signed', 'replayed'] as const) {
+        forged = way; // beside the true answer, before or after it
+        expect(await over.sendReport(report(), signer().sign)).toMatchObject({ forgotten: false });
+      }
+      forged = 'signed';
+      await cloud.stop();
+      await expect(over.sendReport(report(), signer().sign)).rejects.toMatchObject({ code: 'RIV_SYNC_SIGNATURE' });
+      forged = 'unsigned';
+      await expect(client().fetchRelease('0'.repeat(64))).rejects.toMatchObject({ code: 'RIV_SYNC_SIGNATURE' });
+      forged = null;
+      cloud = await start();
+      await stranger.endAsync();
+      const other = client({ pinned: async () => signer().sign(Buffer.alloc(0)).subarray(0, 32).toString('base64') });
+      await untilAnswered(() => enrol(client()));
+      await expect(over.sendReport(report(), signer().sign)).resolves.toBeDefined();
+      await expect(other.sendReport(report(), signer().sign)).rejects.toMatchObject({ code: 'RIV_SYNC_SIGNATURE' });
+    },
+  );
+
+  it.skipIf(absent || protocol === null)('a packet without end takes nothing but its head', async () => {
+    const stranger = await connectAsync((mosquitto as Mosquitto).url);
+    // more than a broker leaves under way at a time
+    for (let n = 0; n < 30; n++) {
+      await stranger.publishAsync(askTopic(gateway.id), Buffer.alloc(2_000_000), { qos: 1 });
+    }
+    await stranger.endAsync();
+    expect(await untilAnswered(() => send(envelopeOf(gateway, task)))).toBe('accepted');
+  });
+
+  it.skipIf(absent || protocol === null)(
+    'a gateway of before is answered as it was before, without a signature',
+    async () => {
+      const old = await connectAsync((mosquitto as Mosquitto).url);
+      const answers: Buffer[] = [];
+      old.on('message', (_topic, payload) => answers.push(payload));
+      await old.subscribeAsync(answerTopic(gateway.id), { qos: 1 });
+      const request = encodeBrokerRequest({
+        ...{ id: randomBytes(16), method: 'GET', path: `/api/v1/releases/${'0'.repeat(64)}`, media: '' },
+        ...{ encoding: 'identity', authorization: '', signature: '', from: 0, body: Buffer.alloc(0) },
+      });
+      request.writeUInt16LE(1, 4);
+      await old.publishAsync(askTopic(gateway.id), request, { qos: 1 });
+      await until(() => answers.length > 0, 'the answer');
+      expect(decodeBrokerAnswer(answers[0] as Buffer)).toMatchObject({ status: 404, signature: null });
+      await old.endAsync();
+    },
+  );
+});
+
+it.skipIf(mosquittoAbsent !== null)('a token is proven over a broker, never told there', async () => {
+  const mosquitto = await startMosquitto();
+  const token = 'open sesame';
+  const cloud = await startCoordinator({ token, broker: { url: mosquitto.url, protocol: 4 } });
+  const reader = await connectAsync(mosquitto.url);
+  const heard: Buffer[] = [];
+  reader.on('message', (_topic, payload) => heard.push(payload));
+  await reader.subscribeAsync('rivulet/#', { qos: 1 });
+  const gateway = newFleet()[0] as FleetGateway;
+  const enrolment = {
+    ...{ gateway: gateway.id, public_key: gateway.publicKey.toString('base64'), about: '', simulated: true },
+    incarnation: gateway.incarnation.toString('hex'),
+  };
+  const ours = (bytes: Uint8Array) => sign(null, bytes, gateway.privateKey);
+  const enrol = async (with_: string | null, by = ours) => {
+    const over = connectCoordinator(mosquitto.url, with_, null, { gateway: gateway.id, protocol: 4 });
+    return over.enrol(enrolment, by).finally(() => over.close());
+  };
+  const refused = (work: Promise<unknown>) => work.catch((error: { code: string }) => error.code);
+  await until(async () => (await refused(enrol('guess'))) === 'RIV_TOKEN', 'the refusal of a guess');
+  expect(await refused(enrol(null))).toBe('RIV_TOKEN');
+  expect(await refused(enrol(token, () => randomBytes(64)))).toBe('RIV_SYNC_REFUSED');
+  expect(cloud.store.directory.gateways()).toEqual([]);
+  const key = await enrol(token);
+  expect(publicKeyBytes(publicKeyFromBytes(Buffer.from(key, 'base64')))).toEqual(cloud.publicKey);
+  expect(cloud.store.directory.gateways()).toHaveLength(1);
+  await until(() => heard.length >= 8, 'what was said');
+  expect(heard.some((bytes) => bytes.includes(token))).toBe(false);
+  await reader.endAsync();
+  await cloud.stop();
+  await mosquitto.stop();
 });
 
 async function untilAnswered<T>(work: () => Promise<T>): Promise<T> {

@@ -67,7 +67,7 @@ export async function startCoordinator(options: CoordinatorOptions = {}): Promis
     options.broker === undefined
       ? null
       : answerAtBroker({
-          ...{ ...options.broker, tls: null, server, retryWindow: coordinator.retryWindow },
+          ...{ ...options.broker, tls: null, server, sign: identity.signAhead, retryWindow: coordinator.retryWindow },
           failed: () => {},
         });
   return {

@@ -11,18 +11,23 @@ import {
   type BrokerRequest,
   decodeBrokerRequest,
   encodeBrokerAnswer,
+  encodeSignedAnswer,
+  type Identity,
   RivuletError,
   type TlsMaterial,
   tlsFailure,
   toRivuletError,
 } from '@rivulet/host';
-import { connect, type MqttClient } from 'mqtt';
+import { MqttClient } from 'mqtt';
+import { openBrokerStream } from './broker_stream.ts';
 import { errorView, statusOf } from './refusals.ts';
 import type { Server } from './server.ts';
 import type { RetryWindowView } from './views.ts';
 
 /** Calls under way at a time; more are turned away. */
 const CALLS_MAX = 256;
+/** Longest packet that is read: a request with all its fields. */
+const PACKET_BYTES_MAX = BROKER_PART_BYTES_MAX + 8 * 1024;
 /** Calls remembered, so that one the broker delivers twice is answered once. */
 const REMEMBERED_MAX = 4_096;
 /** Bodies kept that are being read part by part: releases, which never change. */
@@ -30,6 +35,7 @@ const BODIES_MAX = 4;
 /** How long between two attempts to reach the broker. */
 const RECONNECT_MS = 1_000;
 
+const ENROLMENT_PATH = '/api/v1/gateways';
 const CALLS: readonly [BrokerRequest['method'], RegExp][] = [
   ['POST', /^\/api\/v1\/(gateways|deltas|pieces|reports)$/],
   ['GET', /^\/api\/v1\/releases\/[0-9a-f]{64}$/],
@@ -42,6 +48,8 @@ export interface BrokerOptions {
   readonly protocol: 4 | 5;
   readonly tls: Pick<TlsMaterial, 'ca'> | null;
   readonly server: Pick<Server, 'call'>;
+  /** Answers carry this signature: anybody at the broker may be able to write there. */
+  readonly sign: Identity['signAhead'];
   readonly retryWindow: (busy: boolean) => RetryWindowView;
   /** Told when the broker is away, once until it is back, and when it says no. */
   readonly failed: (error: RivuletError) => void;
@@ -64,11 +72,15 @@ export function answerAtBroker(options: BrokerOptions): Broker {
   const bodies = new Map<string, Body>();
   let calls = 0;
   let away = false;
-  const client = connect(options.url, {
-    ...{ clean: true, reconnectPeriod: RECONNECT_MS, protocolVersion: options.protocol, resubscribe: false },
-    clientId: `rivulet-cloud-${randomBytes(8).toString('hex')}`,
-    ...(options.tls?.ca === undefined ? {} : { ca: options.tls.ca }),
-  });
+  const client = new MqttClient(
+    () => openBrokerStream({ url: options.url, ca: options.tls?.ca, packetBytesMax: PACKET_BYTES_MAX, lost }),
+    {
+      ...{ clean: true, reconnectPeriod: RECONNECT_MS, protocolVersion: options.protocol, resubscribe: false },
+      clientId: `rivulet-cloud-${randomBytes(8).toString('hex')}`,
+      ...loginOf(options.url),
+      ...(options.protocol === 5 ? { properties: { maximumPacketSize: PACKET_BYTES_MAX } } : {}),
+    },
+  );
 
   function lost(error: Error & { code?: unknown }): void {
     if (away) return;
@@ -97,7 +109,8 @@ export function answerAtBroker(options: BrokerOptions): Broker {
     const { status, body } = await carryOut(request);
     const from = request.method === 'GET' ? Math.min(request.from, body.length) : 0;
     const part = request.method === 'GET' ? body.subarray(from, from + BROKER_PART_BYTES_MAX) : body;
-    const message = encodeBrokerAnswer({ id: request.id, status, length: body.length, from, part });
+    const whole = { id: request.id, status, length: body.length, from, part };
+    const message = request.signed ? await encodeSignedAnswer(whole, options.sign) : encodeBrokerAnswer(whole);
     to.publish(answerTopic(gateway), message, { qos: 1 });
   }
 
@@ -114,6 +127,9 @@ export function answerAtBroker(options: BrokerOptions): Broker {
     const { method, path } = request;
     if (!CALLS.some(([known, pattern]) => known === method && pattern.test(path))) {
       return refusal(new RivuletError('RIV_NOT_FOUND', 'a call that is not answered at a broker'));
+    }
+    if (request.signed && path === ENROLMENT_PATH && request.signature === '') {
+      return refusal(new RivuletError('RIV_SIGNATURE', 'an enrolment at a broker without a signature of its key'));
     }
     if (calls >= CALLS_MAX) return refusal(new RivuletError('RIV_OVERLOADED', `${calls} calls are under way`));
     calls += 1;
@@ -153,6 +169,14 @@ function requestIn(payload: Uint8Array): BrokerRequest | null {
   } catch {
     return null;
   }
+}
+
+function loginOf(url: string): { username?: string; password?: string } {
+  const { username, password } = new URL(url);
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  };
 }
 
 function withoutLogin(url: string): string {

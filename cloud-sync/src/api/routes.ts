@@ -83,7 +83,7 @@ export function routesOf(coordinator: Coordinator, version: string): readonly Ro
       token: true,
       answer: json(SCHEMAS.Enrolled),
       refusals: ['RIV_REQUEST', 'RIV_TOKEN', 'RIV_SIGNATURE', 'RIV_GATEWAY_KEY', 'RIV_OVERLOADED'],
-      handle: ({ body }) => coordinator.enrol(body as EnrolmentRequest),
+      handle: ({ body, header }) => coordinator.enrol(body as EnrolmentRequest, header('x-rivulet-signature')),
     },
     {
       method: 'POST',

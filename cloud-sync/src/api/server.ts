@@ -3,9 +3,18 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
-import { type BrokerRequest, encodingOf, expandBody, RivuletError, sha256, type TlsMaterial } from '@rivulet/host';
+import {
+  type BrokerRequest,
+  encodingOf,
+  enrolmentProof,
+  expandBody,
+  RivuletError,
+  sha256,
+  type TlsMaterial,
+} from '@rivulet/host';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Coordinator } from '../coordinator.ts';
+import type { EnrolmentRequest } from '../intake/enrolment.ts';
 import { type ConsoleFile, readConsole } from './console_files.ts';
 import { type EventTimes, openEventStream } from './events.ts';
 import { coded, errorView, statusOf } from './refusals.ts';
@@ -57,7 +66,7 @@ export interface ServerOptions {
 }
 
 /** A request that came another way than HTTP. */
-type ServerCall = Omit<BrokerRequest, 'id' | 'from'>;
+type ServerCall = Omit<BrokerRequest, 'id' | 'from' | 'signed'>;
 
 export interface Server {
   readonly url: string;
@@ -160,11 +169,13 @@ function register(
       ...(body && !body.raw ? { body: body.schema } : {}),
     },
     onRequest: async (request, reply) => {
-      if (route.token) checkToken(request, options.token);
       if (!body) return;
       checkMedia(request, body.media);
       const announced = Number(request.headers['content-length'] ?? body.bytesMax);
       enter(request.raw, reply.raw, Math.min(announced, body.bytesMax));
+    },
+    preHandler: async (request) => {
+      if (route.token) checkToken(request, options.token);
     },
     handler: async (request, reply) => {
       if (route.handle === undefined) return startStream(reply, join);
@@ -226,11 +237,16 @@ function checkMedia(request: FastifyRequest, media: string): void {
   throw new RivuletError('RIV_MEDIA_TYPE', { found: `content type ${JSON.stringify(found)}`, expected: media });
 }
 
+/** The token itself, or the proof of it that goes over a broker. */
 function checkToken(request: FastifyRequest, token: string | null): void {
   if (token === null) return;
-  const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+  const [, scheme = '', given = ''] = /^(Bearer|Proof) (.+)$/i.exec(request.headers.authorization ?? '') ?? [];
+  const asked =
+    scheme.toLowerCase() === 'proof'
+      ? enrolmentProof(token, request.body as EnrolmentRequest).slice(scheme.length + 1)
+      : token;
   // hashes have one length, so the comparison tells nothing about the token
-  if (timingSafeEqual(sha256(Buffer.from(given)), sha256(Buffer.from(token)))) return;
+  if (timingSafeEqual(sha256(Buffer.from(given)), sha256(Buffer.from(asked)))) return;
   throw new RivuletError('RIV_TOKEN', given === '' ? 'enrolment without a token' : 'enrolment with another token');
 }
 

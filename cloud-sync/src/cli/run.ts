@@ -78,6 +78,7 @@ export async function run(argv: string[]): Promise<number> {
         : answerAtBroker({
             ...options.broker,
             server,
+            sign: identity.signAhead,
             retryWindow: coordinator.retryWindow,
             failed: print.failure,
           });

@@ -1,9 +1,16 @@
 /** Enrolment: the first key that comes with an id is that id's key from then on (trust on first use). */
-import { type Clock, publicKeyBytes, publicKeyFromBytes, RivuletError } from '@rivulet/host';
+import {
+  type Clock,
+  enrolmentText,
+  publicKeyBytes,
+  publicKeyFromBytes,
+  RivuletError,
+  signatureVerifies,
+} from '@rivulet/host';
 import type { Store } from '../drivers/store.ts';
 import type { Roster } from '../fleet/roster.ts';
 
-/** Gateways that can enrol: each costs memory and disk, and enrolment is the one door without a signature. */
+/** Gateways that can enrol: each costs memory and disk, and enrolment is the one door for strangers. */
 export const GATEWAYS_MAX = 10_000;
 
 /** The same rule as for a gateway's configuration. */
@@ -19,14 +26,23 @@ export interface EnrolmentRequest {
   readonly simulated?: boolean;
 }
 
+/**
+ * @param signature base64, by the key that enrols; empty: of a gateway that does not know of it yet
+ * @throws RIV_SIGNATURE, RIV_GATEWAY_KEY, RIV_OVERLOADED
+ */
 export function enrol(
   request: EnrolmentRequest,
+  signature: string,
   { store, roster, clock }: { store: Store; roster: Roster; clock: Clock },
 ): 'enrolled' | 'known' {
-  const publicKey = publicKeyBytes(publicKeyFromBytes(Buffer.from(request.public_key, 'base64')));
+  const key = publicKeyFromBytes(Buffer.from(request.public_key, 'base64'));
+  if (signature !== '' && !signatureVerifies(enrolmentText(request), Buffer.from(signature, 'base64'), key)) {
+    throw new RivuletError('RIV_SIGNATURE', `the enrolment of ${request.gateway} is not signed with the key in it`);
+  }
+  const publicKey = publicKeyBytes(key);
   const known = roster.get(request.gateway);
   if (known !== null) {
-    // nothing is taken over here: the request is not signed, so anybody could have sent it
+    // nothing is taken over here: the request may be one of before
     if (publicKey.equals(known.publicKey)) return 'known';
     throw new RivuletError('RIV_GATEWAY_KEY', `${request.gateway} is enrolled with another key`);
   }

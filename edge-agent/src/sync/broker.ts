@@ -1,6 +1,6 @@
 /**
  * Calls over an MQTT broker, for a gateway that reaches nothing else: each is a message and an answer that names it
- * (FORMATS.md section 10). A lost connection fails what is under way, and the next call makes a new one; a long body is
+ * (FORMATS.md section 10), signed by the coordinator: anybody at the broker may be able to write there. A lost connection fails what is under way, and the next call makes a new one; a long body is
  * read part by part and goes on where it broke off.
  */
 import { randomBytes } from 'node:crypto';
@@ -12,7 +12,10 @@ import {
   decodeBrokerAnswer,
   encodeBrokerRequest,
   encodingOf,
+  publicKeyFromBytes,
+  type ReadAnswer,
   RivuletError,
+  signatureVerifies,
 } from '@rivulet/host';
 import type { MqttClient } from 'mqtt';
 import type { AtBroker } from './coordinator.ts';
@@ -20,16 +23,20 @@ import type { HttpAnswer, HttpRequest, Transport } from './http.ts';
 
 /** Times that one part of a body is asked for. */
 const ATTEMPTS_MAX = 3;
+/** How long a good answer is waited for after one that is not the coordinator's own. */
+const DOUBT_MS = 1_000;
+/** The call whose answer names the coordinator's key. */
+const ENROLMENT_PATH = '/api/v1/gateways';
 /** Answer codes of SUBACK from here on are refusals. */
 const REFUSED = 128;
 
 interface Link {
   readonly client: MqttClient;
   /** Calls under way, by the hex of their id. */
-  readonly waiting: Map<string, { resolve(answer: BrokerAnswer): void; reject(error: Error): void }>;
+  readonly waiting: Map<string, { answered(answer: ReadAnswer): void; reject(error: Error): void }>;
 }
 
-export function brokerTransport(url: string, { gateway, protocol }: AtBroker): Transport {
+export function brokerTransport(url: string, { gateway, protocol, pinned }: AtBroker): Transport {
   let opening: Promise<Link> | null = null;
   /** What `opening` is about: older ones, which end a moment after they are lost, change nothing any more. */
   let newest: MqttClient | null = null;
@@ -70,9 +77,7 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
     client.on('message', (_topic, payload) => {
       const answer = answerIn(payload);
       if (answer === null) return;
-      const id = Buffer.from(answer.id).toString('hex');
-      waiting.get(id)?.resolve(answer);
-      waiting.delete(id);
+      waiting.get(Buffer.from(answer.id).toString('hex'))?.answered(answer);
     });
     const granted = await client.subscribeAsync(answerTopic(gateway), { qos: 1 });
     if (granted.some(({ qos }) => qos >= REFUSED)) {
@@ -89,6 +94,7 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
   /** One message and its answer. */
   async function ask(path: string, request: HttpRequest, from: number): Promise<BrokerAnswer> {
     const { client, waiting } = await link(request);
+    const genuine = signedBy((await pinned?.()) ?? null, path);
     const { headers = {}, timeoutMs } = request;
     const id = randomBytes(16);
     const message = encodeBrokerRequest({
@@ -100,9 +106,14 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
     });
     const name = id.toString('hex');
     let deadline: NodeJS.Timeout | undefined;
+    let doubt: NodeJS.Timeout | undefined;
     try {
       return await new Promise<BrokerAnswer>((resolve, reject) => {
-        waiting.set(name, { resolve, reject });
+        const answered = (answer: ReadAnswer): void => {
+          if (genuine(answer)) resolve(answer);
+          else doubt ??= setTimeout(() => reject(notSigned(answer, url)), DOUBT_MS);
+        };
+        waiting.set(name, { answered, reject });
         deadline = setTimeout(
           () => reject(new Error(`no answer within ${timeoutMs / 1000} s: is the coordinator at this broker?`)),
           timeoutMs,
@@ -111,6 +122,7 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
       });
     } finally {
       clearTimeout(deadline);
+      clearTimeout(doubt);
       waiting.delete(name);
     }
   }
@@ -156,8 +168,40 @@ export function brokerTransport(url: string, { gateway, protocol }: AtBroker): T
   };
 }
 
+/** Whether an answer is the coordinator's own. Until its key is pinned the one that enrols us names its key, and signs with it. */
+function signedBy(pinned: string | null, path: string): (answer: ReadAnswer) => boolean {
+  const enrols = path === ENROLMENT_PATH;
+  return ({ status, part, signed, signature }) => {
+    if (signature === null) return false;
+    if (pinned === null && enrols && status > 299) return true; // it refuses us, and nobody is believed anything
+    const key = pinned ?? (enrols ? keyIn(part) : null);
+    try {
+      return key !== null && signatureVerifies(signed, signature, publicKeyFromBytes(Buffer.from(key, 'base64')));
+    } catch {
+      return false;
+    }
+  };
+}
+
+function keyIn(body: Uint8Array): string | null {
+  try {
+    const { coordinator_key: key } = JSON.parse(Buffer.from(body).toString('utf8')) as { coordinator_key?: unknown };
+    return typeof key === 'string' ? key : null;
+  } catch {
+    return null;
+  }
+}
+
+function notSigned({ signature }: ReadAnswer, where: string): RivuletError {
+  const found =
+    signature === null
+      ? 'an answer without a signature'
+      : 'an answer that another key signed than the one we enrolled at';
+  return new RivuletError('RIV_SYNC_SIGNATURE', { found, where });
+}
+
 /** What is no answer is none of ours: anybody at the broker can write there. */
-function answerIn(payload: Uint8Array): BrokerAnswer | null {
+function answerIn(payload: Uint8Array): ReadAnswer | null {
   try {
     return decodeBrokerAnswer(payload);
   } catch {

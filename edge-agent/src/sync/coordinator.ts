@@ -7,6 +7,8 @@ import {
   compressBody,
   type Encoding,
   encodePiece,
+  enrolmentProof,
+  enrolmentText,
   type Identity,
   publicKeyFromBytes,
   RivuletError,
@@ -58,8 +60,8 @@ export interface Signer {
 }
 
 export interface Coordinator {
-  /** Answers the coordinator's public key, base64. */
-  enrol(enrolment: Enrolment): Promise<string>;
+  /** Answers the coordinator's public key, base64. `sign` shows that the key is ours. */
+  enrol(enrolment: Enrolment, sign: Identity['sign']): Promise<string>;
   /** Hands in an envelope; the receipt's signature has been verified with `key`. */
   sendDelta(envelope: Uint8Array, key: string, signer: Signer): Promise<Standing & { receipt: Receipt }>;
   sendReport(report: object, sign: Identity['sign']): Promise<Standing>;
@@ -87,6 +89,8 @@ export interface AtBroker {
   gateway: string;
   /** The MQTT version: 4 is 3.1.1. */
   protocol: 4 | 5;
+  /** The coordinator's key that is pinned (base64): answers are its own; null: none is yet. */
+  pinned?: () => Promise<string | null>;
   /** Told of the bytes of every call, both ways. */
   spent?: (bytes: number) => void;
 }
@@ -102,7 +106,8 @@ export function connectCoordinator(
   atBroker: AtBroker = { gateway: '', protocol: 4 },
 ): Coordinator {
   const base = withoutLogin(url.endsWith('/') ? url.slice(0, -1) : url);
-  const transport = url.startsWith('mqtt') ? brokerTransport(url, atBroker) : httpTransport(base);
+  const overBroker = url.startsWith('mqtt');
+  const transport = overBroker ? brokerTransport(url, atBroker) : httpTransport(base);
   let window: RetryWindow | null = null;
   let tls = readFiles?.() ?? null;
   const traffic = { outBytes: 0, inBytes: 0 };
@@ -156,7 +161,7 @@ export function connectCoordinator(
   }
 
   function post(path: string, body: Uint8Array, headers: Record<string, string>): Promise<Buffer> {
-    const authorization = token === null ? {} : { authorization: `Bearer ${token}` };
+    const authorization = token === null || overBroker ? {} : { authorization: `Bearer ${token}` };
     return call(path, { method: 'POST', body, headers: { ...authorization, ...headers } }, ANSWER_BYTES_MAX);
   }
 
@@ -194,9 +199,13 @@ export function connectCoordinator(
   const json = { 'content-type': 'application/json' };
 
   return {
-    async enrol(enrolment) {
+    async enrol(enrolment, sign) {
       const path = '/api/v1/gateways';
-      const answer = parse(await post(path, Buffer.from(JSON.stringify(enrolment)), json), path);
+      const signature = { 'x-rivulet-signature': sign(enrolmentText(enrolment)).toString('base64') };
+      // others may read along at a broker
+      const proof = overBroker && token !== null ? { authorization: enrolmentProof(token, enrolment) } : {};
+      const body = Buffer.from(JSON.stringify(enrolment));
+      const answer = parse(await post(path, body, { ...json, ...signature, ...proof }), path);
       return text(answer.coordinator_key, path);
     },
     async sendDelta(envelope, key, signer) {

@@ -13,14 +13,15 @@ export async function enrol(
   pin: string,
 ): Promise<string> {
   const { config, identity } = context;
-  const key = await coordinator.enrol({
+  const enrolment = {
     gateway: config.gateway,
     public_key: identity.publicKey.toString('base64'),
     incarnation,
     about: config.about,
     simulated: config.simulated,
-  });
-  const pinned = await onDisk(pin, readPin(pin), 'read');
+  };
+  const key = await coordinator.enrol(enrolment, identity.sign);
+  const pinned = await readPin(pin);
   if (pinned === null) {
     await onDisk(pin, replaceFile(pin, Buffer.from(`${key}\n`), 0o600));
   } else if (pinned !== key) {
@@ -33,12 +34,15 @@ export async function enrol(
   return key;
 }
 
-/** Null: there is none yet. One that cannot be read is no reason to trust whoever answers. */
-async function readPin(pin: string): Promise<string | null> {
-  try {
-    return (await readFile(pin, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+/**
+ * The coordinator's key that this gateway enrolled at, or was given beforehand; null: there is none yet. One that cannot be
+ * read is no reason to trust whoever answers.
+ * @throws RIV_SYNC_DISK
+ */
+export async function readPin(pin: string): Promise<string | null> {
+  const text = readFile(pin, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null;
     throw error;
-  }
+  });
+  return (await onDisk(pin, text, 'read'))?.trim() ?? null;
 }

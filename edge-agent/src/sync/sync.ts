@@ -21,7 +21,7 @@ import {
 import { CallFailed, type Head, type Standing } from './answers.ts';
 import { connectCoordinator } from './coordinator.ts';
 import { onDisk } from './disk.ts';
-import { enrol } from './enrol.ts';
+import { enrol, readPin } from './enrol.ts';
 import { collect, handIn } from './hand_in.ts';
 import { openOutbox } from './outbox.ts';
 import { checkRelease, forgetOldReleases } from './releases.ts';
@@ -71,8 +71,10 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   const readFiles =
     tls === null ? null : () => readTls(tls, (file) => `sync.${file}`, 'RIV_SYNC_TLS', context.wallMs());
   const atBroker = { gateway: context.config.gateway, protocol: target.protocol };
+  const pin = join(directory, 'identity', PIN_FILE);
   const coordinator = connectCoordinator(target.url, target.token, readFiles, {
     ...atBroker,
+    pinned: () => readPin(pin),
     spent: (bytes) => allowance.spend(bytes),
   });
   const outbox = await openOutbox(join(directory, 'outbox'), incarnation, (content) =>
@@ -80,7 +82,6 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   );
   const releases = join(directory, 'releases');
   await makeDirectory(releases);
-  const pin = join(directory, 'identity', PIN_FILE);
   /** Release hashes that were refused: not fetched again. */
   const refused = new Set<string>();
 

@@ -1,9 +1,11 @@
 //! From a topic to a source: topic filters whose levels may be captures, templates that turn captures into keys and field
 //! names, and a memory of the topics seen, so that a topic is matched once and not per message.
 
+use crate::decode::Format;
 use crate::error::{CoreError, Result};
 use crate::names::{FixedMap, NONE};
 use crate::plan::Plan;
+use crate::sparkplug::About;
 
 /// Levels of a topic filter: MQTT sets no bound; nobody needs more.
 const LEVELS_MAX: usize = 64;
@@ -250,6 +252,10 @@ pub struct SourceRoute {
     pub stream: u32,
     /// Index of the shape that its payloads had last.
     pub shape: u8,
+    /// Whom it is about, where the payloads are Sparkplug's.
+    pub about: Option<Result<About>>,
+    /// The series of the readings whose names the payload said, in the order of the message before: a guess at the next.
+    pub guesses: Vec<u32>,
 }
 
 /// A topic as one task sees it that takes labels from it.
@@ -318,6 +324,8 @@ impl Route {
                 series: vec![NONE; 2 * definition.fields.len()],
                 stream: NONE,
                 shape: 0,
+                about: matches!(definition.format, Format::Sparkplug).then(|| About::of(topic)),
+                guesses: Vec::new(),
             })
         });
         let labels = plan.tasks.iter().enumerate().filter_map(|(task, definition)| {

@@ -6,7 +6,7 @@ mod latest;
 mod saved;
 
 use crate::error::{CoreError, Result};
-use crate::names::Names;
+use crate::names::{FixedMap, Names};
 use crate::output::Outputs;
 use crate::parts::Tracked;
 use crate::plan::Plan;
@@ -17,6 +17,9 @@ pub use latest::Series;
 
 /// The key's source is of an earlier plan.
 pub const NO_SOURCE: u32 = u32::MAX;
+/// Series of a key that are looked through one after the other; a key with more (a Sparkplug node with a thousand metrics) has
+/// the others in a map.
+const SEARCHED_MAX: usize = 32;
 
 /// One thing measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,8 @@ pub struct Table {
     pub series: Tracked<Series>,
     /// Per field its series, in the order they came.
     of_field: Vec<Vec<u32>>,
+    /// By key and field: the series behind the first `SEARCHED_MAX` of their key.
+    wide: FixedMap<(u32, u32), u32>,
     groups: Groups,
     /// By window of the plan.
     counts: Vec<WindowCounts>,
@@ -116,13 +121,18 @@ impl Table {
             previous_ms: f64::NEG_INFINITY,
             spans: Vec::new(),
         });
-        self.keys[key as usize].series.push(index);
-        self.note_field(field, index);
+        self.enlist(key, field, index);
         self.series[index as usize].spans = self.spans(index, &plan.windows);
         Ok(index)
     }
 
-    fn note_field(&mut self, field: u32, series: u32) {
+    /// Takes note of a series that is new.
+    fn enlist(&mut self, key: u32, field: u32, series: u32) {
+        let of_key = &mut self.keys[key as usize].series;
+        of_key.push(series);
+        if of_key.len() > SEARCHED_MAX {
+            self.wide.insert((key, field), series);
+        }
         if self.of_field.len() <= field as usize {
             self.of_field.resize(field as usize + 1, Vec::new());
         }
@@ -200,10 +210,22 @@ impl Table {
     #[must_use]
     pub fn find(&self, key: u32, field: u32) -> Option<u32> {
         let series = &self.keys[key as usize].series;
-        series
+        let near = &series[..series.len().min(SEARCHED_MAX)];
+        let found = near
             .iter()
             .copied()
-            .find(|&index| self.series[index as usize].field == field)
+            .find(|&index| self.series[index as usize].field == field);
+        found.or_else(|| {
+            let further = series.len() > SEARCHED_MAX;
+            further.then(|| self.wide.get(&(key, field)).copied()).flatten()
+        })
+    }
+
+    /// True when a series is that of a key and a field of this name.
+    #[must_use]
+    pub fn is_of(&self, series: u32, key: u32, field_name: &str) -> bool {
+        let of = |series: &Series| series.key == key && self.field_names.name(series.field) == field_name;
+        self.series.get(series as usize).is_some_and(of)
     }
 
     /// Adds a reading to the windows that still take it and to the latest values. The others put it out as late.

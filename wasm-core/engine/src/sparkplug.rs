@@ -2,12 +2,11 @@
 //! their metrics, and where the numbering of their messages stands. A gap, or data that no birth announced, asks for a rebirth.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use crate::codec::{Reader, Writer};
 use crate::decode::sparkplug::{Metric, Payload};
 use crate::error::{CoreError, Result};
-use crate::names::Names;
+use crate::names::{NONE, Names};
 
 /// Edge nodes of one gateway.
 const NODES_MAX: usize = 4096;
@@ -18,16 +17,36 @@ const ASK_AGAIN_US: u64 = 10_000_000;
 /// Messages are numbered from 0 to 255 and over again (§6.4.5).
 const NUMBERS: u64 = 256;
 
-/// A message's kind and whom it is about, as its topic says: `spBv1.0/GROUP/KIND/NODE[/DEVICE]`.
-struct Topic<'t> {
-    group: &'t str,
-    edge: &'t str,
-    device: Option<&'t str>,
-    kind: &'t str,
+/// What a message of a node or device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    NodeBirth,
+    DeviceBirth,
+    NodeDeath,
+    /// Data, and the death of a device.
+    Other,
 }
 
-impl<'t> Topic<'t> {
-    fn parse(topic: &'t str) -> Result<Self> {
+/// Whom the messages of a topic are about, as it says: `spBv1.0/GROUP/KIND/NODE[/DEVICE]`.
+#[derive(Debug, PartialEq)]
+pub struct About {
+    kind: Kind,
+    /// Group and node, as states name them.
+    node_name: String,
+    /// Empty: the node itself.
+    device: String,
+    /// Where the node takes commands.
+    commands: String,
+    /// Index of the node, once it was heard.
+    node: u32,
+}
+
+impl About {
+    /// Reads a topic.
+    ///
+    /// # Errors
+    /// `Foreign` for one that is not of Sparkplug's nodes and devices.
+    pub fn of(topic: &str) -> Result<Self> {
         let mut levels = topic.split('/');
         let mut next = || levels.next();
         let (Some("spBv1.0"), Some(group), Some(kind), Some(edge), device, None) =
@@ -35,24 +54,19 @@ impl<'t> Topic<'t> {
         else {
             return Err(CoreError::Foreign);
         };
-        let known = match device {
-            None => matches!(kind, "NBIRTH" | "NDATA" | "NDEATH"),
-            Some(_) => matches!(kind, "DBIRTH" | "DDATA" | "DDEATH"),
-        };
-        if !known {
-            return Err(CoreError::Foreign);
-        }
         Ok(Self {
-            group,
-            edge,
-            device,
-            kind,
+            kind: match (kind, device) {
+                ("NBIRTH", None) => Kind::NodeBirth,
+                ("DBIRTH", Some(_)) => Kind::DeviceBirth,
+                ("NDEATH", None) => Kind::NodeDeath,
+                ("NDATA", None) | ("DDATA" | "DDEATH", Some(_)) => Kind::Other,
+                _ => return Err(CoreError::Foreign),
+            },
+            node_name: [group, "/", edge].concat(),
+            device: device.unwrap_or_default().into(),
+            commands: format!("spBv1.0/{group}/NCMD/{edge}"),
+            node: NONE,
         })
-    }
-
-    /// Group and node, as states name them.
-    fn node(&self) -> String {
-        [self.group, "/", self.edge].concat()
     }
 }
 
@@ -76,15 +90,17 @@ struct Node {
 /// All edge nodes.
 #[derive(Default)]
 pub struct Nodes {
-    nodes: BTreeMap<String, Node>,
+    nodes: Vec<Node>,
+    /// Their places by their names.
+    places: BTreeMap<String, u32>,
     names: Names,
 }
 
 /// What a message asks for.
 #[derive(Debug, PartialEq)]
-pub struct Rebirth {
+pub struct Rebirth<'t> {
     /// Where its node takes commands.
-    pub topic: String,
+    pub topic: &'t str,
 }
 
 impl Nodes {
@@ -92,22 +108,23 @@ impl Nodes {
     /// and how many messages are missing.
     ///
     /// # Errors
-    /// `Foreign` for a topic that is not of Sparkplug's nodes and devices, `Limit` for too many nodes or metrics.
-    pub fn take(&mut self, topic: &str, payload: &Payload, now_us: u64) -> Result<(Option<Rebirth>, i64)> {
-        let topic = Topic::parse(topic)?;
-        let count = self.nodes.len();
-        let node = match self.nodes.entry(topic.node()) {
-            Entry::Occupied(node) => node.into_mut(),
-            Entry::Vacant(_) if count >= NODES_MAX => return Err(CoreError::Limit),
-            Entry::Vacant(place) => place.insert(Node::default()),
-        };
-        if topic.kind == "NDEATH" {
+    /// `Limit` for too many nodes or metrics, `Corrupt` for a name that is not UTF-8.
+    pub fn take<'t>(
+        &mut self,
+        about: &'t mut About,
+        payload: &Payload,
+        now_us: u64,
+    ) -> Result<(Option<Rebirth<'t>>, i64)> {
+        let place = self.place(about)?;
+        about.node = place;
+        let node = &mut self.nodes[place as usize];
+        if about.kind == Kind::NodeDeath {
             // The will of a connection that ended; it has no number.
             node.born = false;
             return Ok((None, 0));
         }
         let mut missing = 0;
-        if topic.kind == "NBIRTH" {
+        if about.kind == Kind::NodeBirth {
             *node = Node {
                 born: true,
                 next: payload.seq.unwrap_or(0) % NUMBERS,
@@ -117,8 +134,8 @@ impl Nodes {
             missing = i64::try_from((seq % NUMBERS + NUMBERS - node.next) % NUMBERS).expect("below NUMBERS");
         }
         node.next = payload.seq.map_or(node.next, |seq| (seq + 1) % NUMBERS);
-        if topic.kind.ends_with("BIRTH") {
-            announce(node, &mut self.names, topic.device.unwrap_or(""), payload)?;
+        if matches!(about.kind, Kind::NodeBirth | Kind::DeviceBirth) {
+            announce(node, &mut self.names, &about.device, payload)?;
         }
         let unknown = payload.has_aliases
             && payload.metrics().any(|metric| {
@@ -129,17 +146,34 @@ impl Nodes {
             .is_none_or(|asked| now_us.saturating_sub(asked) >= ASK_AGAIN_US);
         if (!node.born || missing > 0 || unknown) && due {
             node.asked_us = Some(now_us);
-            let topic = format!("spBv1.0/{}/NCMD/{}", topic.group, topic.edge);
+            let topic = &about.commands;
             return Ok((Some(Rebirth { topic }), missing));
         }
         Ok((None, missing))
     }
 
-    /// What was announced of the metrics of a message with this topic.
-    pub fn announced(&self, topic: &str) -> impl Fn(&Metric) -> Option<Announced> + Clone {
-        let topic = Topic::parse(topic).ok();
-        let node = topic.as_ref().and_then(|topic| self.nodes.get(&topic.node()));
-        let device = topic.and_then(|topic| topic.device).unwrap_or("");
+    /// The place of the node that a topic is about, which is made for one that is new.
+    fn place(&mut self, about: &About) -> Result<u32> {
+        if about.node != NONE {
+            return Ok(about.node);
+        }
+        if let Some(&place) = self.places.get(&about.node_name) {
+            return Ok(place);
+        }
+        if self.nodes.len() >= NODES_MAX {
+            return Err(CoreError::Limit);
+        }
+        let place = u32::try_from(self.nodes.len()).expect("at most NODES_MAX");
+        self.nodes.push(Node::default());
+        self.places.insert(about.node_name.clone(), place);
+        Ok(place)
+    }
+
+    /// What was announced of the metrics of a message that is about this.
+    pub fn announced(&self, about: &About) -> impl Fn(&Metric) -> Option<Announced> + Clone {
+        let known = (about.node != NONE).then_some(about.node);
+        let place = known.or_else(|| self.places.get(&about.node_name).copied());
+        let node = place.map(|place| &self.nodes[place as usize]);
         move |metric: &Metric| {
             let node = node?;
             match (metric.name, metric.alias) {
@@ -149,7 +183,7 @@ impl Nodes {
                 (Some(_), _) if metric.datatype != 0 => None,
                 (Some(name), _) => {
                     let name = self.names.find(core::str::from_utf8(name).ok()?)?;
-                    let datatype = node.metrics.get(&(device.into(), name))?;
+                    let datatype = node.metrics.get(&(about.device.clone(), name))?;
                     Some((name, *datatype))
                 }
             }
@@ -167,7 +201,8 @@ impl Nodes {
         let count = |count: usize| u32::try_from(count).expect("at most METRICS_MAX");
         self.names.save(writer);
         writer.u32(count(self.nodes.len()));
-        for (name, node) in &self.nodes {
+        for (name, &place) in &self.places {
+            let node = &self.nodes[place as usize];
             writer.str(name);
             writer.bool(node.born);
             writer.u64(node.next);
@@ -198,7 +233,7 @@ impl Nodes {
                 .then_some(index)
                 .ok_or(CoreError::Corrupt)
         };
-        let mut nodes = BTreeMap::new();
+        let (mut nodes, mut places) = (Vec::new(), BTreeMap::new());
         for _ in 0..reader.u32()? {
             let name: String = reader.str()?.into();
             let mut node = Node {
@@ -219,9 +254,13 @@ impl Nodes {
                 let name = known(reader.u32()?)?;
                 node.metrics.insert((device, name), reader.u8()?);
             }
-            nodes.insert(name, node);
+            let place = u32::try_from(nodes.len()).map_err(|_| CoreError::Corrupt)?;
+            if places.insert(name, place).is_some() {
+                return Err(CoreError::Corrupt);
+            }
+            nodes.push(node);
         }
-        Ok(Self { nodes, names })
+        Ok(Self { nodes, places, names })
     }
 }
 
@@ -270,7 +309,9 @@ mod tests {
     }
 
     fn take(nodes: &mut Nodes, topic: &str, bytes: &[u8], now_us: u64) -> (bool, i64) {
-        let (rebirth, missing) = nodes.take(topic, &Payload::parse(bytes).unwrap(), now_us).unwrap();
+        let payload = Payload::parse(bytes, Vec::new()).unwrap();
+        let mut about = About::of(topic).unwrap();
+        let (rebirth, missing) = nodes.take(&mut about, &payload, now_us).unwrap();
         (rebirth.is_some(), missing)
     }
 
@@ -289,8 +330,9 @@ mod tests {
         );
         let data = payload(2, &[metric(None, 3), metric(None, 4), metric(None, 5)]);
         assert_eq!(take(&mut nodes, DATA, &data, 0), (true, 0)); // alias 5
-        let announced = nodes.announced(DATA);
-        let names: Vec<Option<&str>> = (Payload::parse(&data).unwrap().metrics())
+        let about = About::of(DATA).unwrap();
+        let announced = nodes.announced(&about);
+        let names: Vec<Option<&str>> = (Payload::parse(&data, Vec::new()).unwrap().metrics())
             .map(|metric| announced(&metric).map(|(name, _)| nodes.name(name)))
             .collect();
         assert_eq!(names, [Some("temp"), Some("flow"), None]);
@@ -315,9 +357,10 @@ mod tests {
         assert_eq!(take(&mut nodes, DATA, &payload(3, &[]), ASK_AGAIN_US), (true, 2));
         assert_eq!(take(&mut nodes, "spBv1.0/g/NDEATH/e", &[], ASK_AGAIN_US), (false, 0));
         assert_eq!(take(&mut nodes, DATA, &payload(4, &[]), 3 * ASK_AGAIN_US), (true, 0));
-        let (rebirth, _) = nodes
-            .take(DATA, &Payload::parse(&payload(5, &[])).unwrap(), 9 * ASK_AGAIN_US)
-            .unwrap();
+        let mut about = About::of(DATA).unwrap();
+        let bytes = payload(5, &[]);
+        let fifth = Payload::parse(&bytes, Vec::new()).unwrap();
+        let (rebirth, _) = nodes.take(&mut about, &fifth, 9 * ASK_AGAIN_US).unwrap();
         assert_eq!(rebirth.unwrap().topic, "spBv1.0/g/NCMD/e");
     }
 
@@ -339,15 +382,13 @@ mod tests {
 
     #[test]
     fn other_topics_are_foreign() {
-        let mut nodes = Nodes::default();
         for topic in [
             "spBv1.0/g/NCMD/e",
             "spBv1.0/STATE/h",
             "spBv1.0/g/DDATA/e",
             "x/g/NDATA/e",
         ] {
-            let payload = Payload::parse(&[]).unwrap();
-            assert_eq!(nodes.take(topic, &payload, 0), Err(CoreError::Foreign), "{topic}");
+            assert_eq!(About::of(topic), Err(CoreError::Foreign), "{topic}");
         }
     }
 }

@@ -137,6 +137,12 @@ impl Mapping {
         self.counter.is_some_and(|path| self.selection.scope_of(path) == WHOLE)
     }
 
+    /// True when there is a counter, and each row has its own.
+    #[must_use]
+    pub fn counts_rows(&self) -> bool {
+        self.counter.is_some() && !self.counts_messages()
+    }
+
     /// The fields of an instance's row.
     #[must_use]
     pub fn fields(&self, rows: &Rows, instance: usize) -> &[usize] {

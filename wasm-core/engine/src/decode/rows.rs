@@ -3,6 +3,7 @@
 
 use super::found::Found;
 use super::selection::{Move, Selection, WHOLE};
+use super::sparkplug::Metric;
 use super::text::Text;
 use crate::error::{CoreError, Result};
 use crate::json;
@@ -219,6 +220,8 @@ pub struct Decoded<'a> {
     pub rows: Rows<'a>,
     /// What stands where conditions look.
     pub(super) probe: Rows<'a>,
+    /// Memory for the metrics of a Sparkplug payload.
+    pub metrics: Vec<Metric<'a>>,
 }
 
 impl<'a> Decoded<'a> {

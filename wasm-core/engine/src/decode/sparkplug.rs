@@ -160,35 +160,47 @@ fn is_control(name: &[u8]) -> bool {
     name == BIRTH_DEATH || CONTROLS.iter().any(|control| name.starts_with(control))
 }
 
+/// Metrics of a payload that are read once and kept: most payloads have fewer.
+const KEPT_MAX: usize = 64;
+
 /// A payload that is one, each metric checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Payload<'a> {
-    bytes: &'a [u8],
     time: Option<u64>,
     /// The number of the message in the session of its edge node.
     pub seq: Option<u64>,
     /// True when a metric has no name of its own.
     pub has_aliases: bool,
+    /// Its first metrics, and what stands behind them.
+    kept: Vec<Metric<'a>>,
+    rest: &'a [u8],
 }
 
 impl<'a> Payload<'a> {
-    /// Reads all of it once.
+    /// Reads all of it once. What `kept` holds is forgotten, its memory is used.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+    pub fn parse(bytes: &'a [u8], mut kept: Vec<Metric<'a>>) -> Result<Self> {
+        kept.clear();
         let mut fields = Fields { rest: bytes };
         let mut payload = Self {
-            bytes,
             time: None,
             seq: None,
             has_aliases: false,
+            kept,
+            rest: bytes,
         };
         while let Some((number, held)) = fields.next()? {
             match (number, held) {
                 (1, Held::Varint(time)) => payload.time = Some(time),
                 (2, Held::Bytes(metric)) => {
-                    payload.has_aliases |= Metric::parse(metric)?.name.is_none();
+                    let metric = Metric::parse(metric)?;
+                    payload.has_aliases |= metric.name.is_none();
+                    if payload.kept.len() < KEPT_MAX {
+                        payload.kept.push(metric);
+                        payload.rest = fields.rest;
+                    }
                 }
                 (3, Held::Varint(seq)) => payload.seq = Some(seq),
                 (1..=3, _) => return Err(CoreError::Corrupt),
@@ -199,17 +211,13 @@ impl<'a> Payload<'a> {
     }
 
     /// Its metrics in order.
-    pub fn metrics(&self) -> impl Iterator<Item = Metric<'a>> + use<'a> {
-        let mut fields = Fields { rest: self.bytes };
-        core::iter::from_fn(move || {
-            loop {
-                match fields.next() {
-                    Ok(Some((2, Held::Bytes(metric)))) => return Metric::parse(metric).ok(),
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(_) => return None,
-                }
-            }
-        })
+    pub fn metrics<'p>(&'p self) -> impl Iterator<Item = Metric<'a>> + Clone + use<'a, 'p> {
+        self.kept.iter().copied().chain(behind(self.rest))
+    }
+
+    /// The memory of the metrics that were kept, to be used again.
+    pub fn into_kept(self) -> Vec<Metric<'a>> {
+        self.kept
     }
 
     /// Follows the paths of `selection` through it. `announced` says the name (its index) and data type of a metric of a birth.
@@ -223,7 +231,7 @@ impl<'a> Payload<'a> {
         decoded: &mut Decoded<'a>,
     ) -> Result<()> {
         let cursor = Cursor {
-            fields: Fields { rest: self.bytes },
+            metrics: self.metrics(),
             time: self.time,
             announced,
             metric: Metric::default(),
@@ -232,6 +240,20 @@ impl<'a> Payload<'a> {
         };
         records::read(cursor, selection, decoded)
     }
+}
+
+/// The metrics in what is left of a payload that was checked.
+fn behind<'a>(rest: &'a [u8]) -> impl Iterator<Item = Metric<'a>> + Clone + use<'a> {
+    let mut fields = Fields { rest };
+    core::iter::from_fn(move || {
+        loop {
+            match fields.next() {
+                Ok(Some((2, Held::Bytes(metric)))) => return Metric::parse(metric).ok(),
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => return None,
+            }
+        }
+    })
 }
 
 #[derive(Clone, Copy)]
@@ -243,8 +265,8 @@ enum Next {
 
 /// A place in a payload.
 #[derive(Clone)]
-struct Cursor<'a, F> {
-    fields: Fields<'a>,
+struct Cursor<'a, I, F> {
+    metrics: I,
     time: Option<u64>,
     announced: F,
     /// The metric at hand, and what was announced of it.
@@ -253,7 +275,11 @@ struct Cursor<'a, F> {
     next: Next,
 }
 
-impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> Records<'a> for Cursor<'a, F> {
+impl<'a, I, F> Records<'a> for Cursor<'a, I, F>
+where
+    I: Iterator<Item = Metric<'a>> + Clone,
+    F: Fn(&Metric) -> Option<(u32, u8)> + Clone,
+{
     #[expect(clippy::cast_precision_loss, reason = "a time that is not exact is far out of range")]
     fn at(&self, member: usize) -> Found<'a> {
         let metric = &self.metric;
@@ -280,7 +306,11 @@ impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> Records<'a> for Cursor<'a,
     }
 }
 
-impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> walk::Cursor<'a> for Cursor<'a, F> {
+impl<'a, I, F> walk::Cursor<'a> for Cursor<'a, I, F>
+where
+    I: Iterator<Item = Metric<'a>> + Clone,
+    F: Fn(&Metric) -> Option<(u32, u8)> + Clone,
+{
     /// How many members of a metric are behind.
     type Frame = usize;
 
@@ -305,15 +335,13 @@ impl<'a, F: Fn(&Metric) -> Option<(u32, u8)> + Clone> walk::Cursor<'a> for Curso
     }
 
     fn element(&mut self, _: &mut usize) -> Result<bool> {
-        while let Some((number, held)) = self.fields.next()? {
-            if let (2, Held::Bytes(metric)) = (number, held) {
-                self.metric = Metric::parse(metric)?;
-                self.known = (self.announced)(&self.metric);
-                self.next = Next::Metric;
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let Some(metric) = self.metrics.next() else {
+            return Ok(false);
+        };
+        self.metric = metric;
+        self.known = (self.announced)(&self.metric);
+        self.next = Next::Metric;
+        Ok(true)
     }
 
     fn finish(&mut self) -> Result<()> {
@@ -337,7 +365,7 @@ mod tests {
 
     #[test]
     fn metrics_have_the_value_that_their_type_says() {
-        let payload = Payload::parse(VECTOR).unwrap();
+        let payload = Payload::parse(VECTOR, Vec::new()).unwrap();
         assert_eq!((payload.time, payload.seq), (Some(5), Some(7)));
         let found: Vec<Found> = payload.metrics().map(|metric| metric.found(metric.datatype)).collect();
         assert_eq!(found, [Found::Number(-1.0), Found::Number(2.5), Found::Other]);
@@ -368,7 +396,7 @@ mod tests {
     #[test]
     fn what_is_cut_is_refused_and_what_nodes_control_is_no_reading() {
         for end in 3..VECTOR.len() {
-            let cut = Payload::parse(&VECTOR[..end]);
+            let cut = Payload::parse(&VECTOR[..end], Vec::new());
             // Between two fields a payload may end.
             assert!(cut.is_err() || [17, 35, 44].contains(&end), "{end}");
         }
@@ -385,7 +413,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            if let Ok(payload) = Payload::parse(&bytes) {
+            if let Ok(payload) = Payload::parse(&bytes, Vec::new()) {
                 let _ = payload.metrics().count();
             }
         }

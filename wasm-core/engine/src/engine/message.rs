@@ -8,8 +8,8 @@ pub(super) use rows::{Reading, Row};
 
 use super::State;
 use super::contract::Broken;
+use crate::decode::Decoded;
 use crate::decode::sparkplug::Payload;
-use crate::decode::{Decoded, Format};
 use crate::error::{CoreError, Result};
 use crate::ledger::Fate;
 use crate::names::NONE;
@@ -17,7 +17,7 @@ use crate::output::Outputs;
 use crate::plan::Clocks;
 use crate::repeat::Verdict;
 use crate::route::{Route, SourceRoute};
-use crate::sparkplug::Rebirth;
+use crate::sparkplug::{About, Rebirth};
 use crate::task::Moment;
 use crate::wire::{Block, Publish};
 
@@ -115,8 +115,11 @@ impl State {
         decoded: &mut Decoded<'a>,
         outputs: &mut Outputs,
     ) -> Result<Fate> {
-        self.announce(route.source, publish, outputs)?;
-        self.decode(route, block, publish, decoded)?;
+        let metrics = sparkplug_payload(route, publish, decoded)?;
+        if let (Some(payload), Some(Ok(about))) = (&metrics, &mut route.about) {
+            self.announce(route.source, about, payload, outputs)?;
+        }
+        self.decode(route, block, publish, metrics, decoded)?;
         self.resolve(route, decoded)?;
         let mapping = &self.plan.sources[route.source].mapping;
         let counts_messages = mapping.counts_messages();
@@ -135,7 +138,7 @@ impl State {
         }
         let mut used = false;
         for index in 0..self.rows.len() {
-            let row = self.rows[index].clone();
+            let row = self.rows[index];
             if self.row(route.source, &row, outputs) {
                 self.used += u64::from(!core::mem::replace(&mut used, true));
                 self.derive(route.source, &row, outputs);
@@ -149,7 +152,11 @@ impl State {
     /// Leaves out the rows that have been here before, where each counts for itself, and puts the event times of the others
     /// right; false when no row is left.
     fn take_rows(&mut self, route: &SourceRoute, block: &Block, publish: &Publish) -> Result<bool> {
-        let counts_rows = !self.plan.sources[route.source].mapping.counts_messages();
+        let source = &self.plan.sources[route.source];
+        let counts_rows = source.mapping.counts_rows();
+        if !counts_rows && source.clock != Clocks::Correct {
+            return Ok(true);
+        }
         let mut rows = core::mem::take(&mut self.rows);
         let mut failed = None;
         rows.retain_mut(|row| {
@@ -179,15 +186,11 @@ impl State {
     }
 
     /// Takes note of what a Sparkplug message announces, and asks for what is missing.
-    fn announce(&mut self, source: usize, publish: &Publish, outputs: &mut Outputs) -> Result<()> {
-        if self.plan.sources[source].format != Format::Sparkplug {
-            return Ok(());
-        }
-        let payload = Payload::parse(publish.payload)?;
-        let (rebirth, missing) = self.nodes.take(publish.topic, &payload, self.clock.now_us)?;
+    fn announce(&mut self, source: usize, about: &mut About, payload: &Payload, outputs: &mut Outputs) -> Result<()> {
+        let (rebirth, missing) = self.nodes.take(about, payload, self.clock.now_us)?;
         if let Some(Rebirth { topic }) = rebirth {
             #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
-            outputs.rebirth(&topic, self.clock.wall_ms as f64);
+            outputs.rebirth(topic, self.clock.wall_ms as f64);
         }
         self.ledger.account(source).book_number(&Verdict::New(missing));
         Ok(())
@@ -293,7 +296,8 @@ impl State {
         if publish.payload.len() > self.plan.limits.payload_bytes {
             return Err(CoreError::Limit);
         }
-        self.decode(route, block, publish, decoded)?;
+        let metrics = sparkplug_payload(route, publish, decoded)?;
+        self.decode(route, block, publish, metrics, decoded)?;
         self.resolve(route, decoded)?;
         self.select(route.source);
         for row in &self.rows {
@@ -303,4 +307,19 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// The metrics of a message on a topic of Sparkplug; `None` where payloads are of another format.
+///
+/// # Errors
+/// `Foreign` for a topic that is not of its nodes and devices, those of `Payload::parse`.
+fn sparkplug_payload<'a>(
+    route: &SourceRoute,
+    publish: &Publish<'a>,
+    decoded: &mut Decoded<'a>,
+) -> Result<Option<Payload<'a>>> {
+    let Some(about) = &route.about else { return Ok(None) };
+    let payload = Payload::parse(publish.payload, core::mem::take(&mut decoded.metrics))?;
+    about.as_ref().map_err(|&error| error)?;
+    Ok(Some(payload))
 }

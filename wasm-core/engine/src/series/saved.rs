@@ -82,8 +82,7 @@ impl Table {
                 spans: Vec::new(),
             });
             let index = u32::try_from(index).map_err(|_| CoreError::Corrupt)?;
-            table.keys[key as usize].series.push(index);
-            table.note_field(field, index);
+            table.enlist(key, field, index);
             let mut spans = table.spans(index, &plan.windows);
             for span in spans.iter_mut().filter(|span| span.group().is_none()) {
                 *span = Span::load(span.window, &plan.windows[span.window], version < 4, reader)?;

@@ -3,7 +3,7 @@
 use super::super::State;
 use super::super::contract::Broken;
 use crate::decode::sparkplug::Payload;
-use crate::decode::{Decoded, Format, Found, Violation};
+use crate::decode::{Decoded, Found, Violation};
 use crate::error::{CoreError, Result};
 use crate::names::NONE;
 use crate::plan::{Clocks, Field, QUALITY};
@@ -16,6 +16,8 @@ use crate::wire::{Block, Publish};
 const CLOCK_SET_FROM_MS: f64 = 946_684_800_000.0;
 /// Bytes of a key or field name that a payload says; names that topics say are bounded by MQTT.
 const NAME_BYTES_MAX: usize = 1024;
+/// Readings of a message whose series are guessed: payloads of one topic mostly name the same things in the same order.
+const GUESSES_MAX: usize = 64;
 
 /// One number of a message.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +33,7 @@ pub(in crate::engine) struct Reading {
 }
 
 /// What a message says about one key at one time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::engine) struct Row {
     /// Its instance in what was decoded.
     pub(in crate::engine) instance: usize,
@@ -53,12 +55,14 @@ impl Row {
 }
 
 impl State {
-    /// Fills `rows` and `readings` with what a payload says, readings by the position of their field.
+    /// Fills `rows` and `readings` with what a payload says, readings by the position of their field. `metrics` are those of a
+    /// Sparkplug payload.
     pub(super) fn decode<'a>(
         &mut self,
         route: &mut SourceRoute,
         block: &Block,
         publish: &Publish<'a>,
+        metrics: Option<Payload<'a>>,
         decoded: &mut Decoded<'a>,
     ) -> Result<()> {
         self.broken = Broken::default();
@@ -66,9 +70,9 @@ impl State {
         let mapping = &source.mapping;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
         let wall_ms = block.wall_ms as f64;
-        if source.format == Format::Sparkplug {
-            let announced = self.nodes.announced(publish.topic);
-            Payload::parse(publish.payload)?.read(announced, &mapping.selection, decoded)?;
+        if let (Some(payload), Some(Ok(about))) = (metrics, &route.about) {
+            payload.read(self.nodes.announced(about), &mapping.selection, decoded)?;
+            decoded.metrics = payload.into_kept();
         } else {
             let shapes = &mut self.shapes[route.source];
             let (format, payload, selection) = (&source.format, publish.payload, &mapping.selection);
@@ -187,13 +191,15 @@ impl State {
     /// payload does not say all that its key and field names are made of is none.
     pub(super) fn resolve(&mut self, route: &mut SourceRoute, decoded: &Decoded) -> Result<()> {
         let mut rows = core::mem::take(&mut self.rows);
-        let mut failed = None;
+        let (mut failed, mut named) = (None, 0);
         rows.retain_mut(|row| {
             failed.is_none()
-                && self.resolve_row(route, decoded, row).unwrap_or_else(|error| {
-                    failed = Some(error);
-                    false
-                })
+                && self
+                    .resolve_row(route, decoded, row, &mut named)
+                    .unwrap_or_else(|error| {
+                        failed = Some(error);
+                        false
+                    })
         });
         self.rows = rows;
         match failed {
@@ -203,7 +209,14 @@ impl State {
         }
     }
 
-    fn resolve_row(&mut self, route: &mut SourceRoute, decoded: &Decoded, row: &mut Row) -> Result<bool> {
+    /// `named` counts the readings of the message whose names the payload says.
+    fn resolve_row(
+        &mut self,
+        route: &mut SourceRoute,
+        decoded: &Decoded,
+        row: &mut Row,
+        named: &mut usize,
+    ) -> Result<bool> {
         let source = &self.plan.sources[route.source];
         let name = |template: &Template, out: &mut String| {
             out.clear();
@@ -243,7 +256,18 @@ impl State {
                     if reading.is_quality {
                         self.name.push_str(QUALITY);
                     }
-                    self.table.series(row.key, &self.name, &self.plan)?
+                    let guess = route.guesses.get(*named).copied();
+                    let series = match guess.filter(|&series| self.table.is_of(series, row.key, &self.name)) {
+                        Some(series) => series,
+                        None => self.table.series(row.key, &self.name, &self.plan)?,
+                    };
+                    match route.guesses.get_mut(*named) {
+                        Some(guess) => *guess = series,
+                        None if *named < GUESSES_MAX => route.guesses.push(series),
+                        None => {}
+                    }
+                    *named += 1;
+                    series
                 }
                 None => return Ok(false),
             };

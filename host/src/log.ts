@@ -30,6 +30,9 @@ const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 /** While the disk is full, the write is tried again this often. */
 const ROOM_MS = 500;
 
+/** The promise of what is on disk when it is given. */
+const WRITTEN = Promise.resolve();
+
 /** A block to be: the log adds offsets, sequence, segment and checksum. */
 export interface BlockDraft {
   kind: BlockKind;
@@ -52,6 +55,8 @@ export interface Appended {
   firstOffsets: number[];
   /** Resolves when all of it, and all before it, is on disk; rejects with RIV_LOG_WRITE or RIV_LOG_FULL. */
   durable: Promise<void>;
+  /** True when it is on disk already: there is nothing to wait for. */
+  done: boolean;
 }
 
 /** A log as its one writer holds it. */
@@ -59,8 +64,8 @@ export interface Log extends LogReader {
   /** What opening it had to cut off: a torn last write, never anything that `durable` had resolved for. */
   readonly cut: { bytes: number; why: string } | null;
   /**
-   * Encodes blocks and starts to write them: where no other write is under way, theirs is when this returns. Appends are
-   * written one after the other, each with one write.
+   * Encodes blocks and starts to write them: where no other write is under way, theirs is when this returns, or even done.
+   * Appends are written one after the other, each with one write.
    * @param into where the blocks are laid down, if they fit; it belongs to the log until `durable` has settled
    * @throws RIV_TOO_LARGE, RIV_LOG_BACKLOG, and the error that ended the log
    */
@@ -84,6 +89,8 @@ interface Waiting {
   segment: Segment;
   position: number;
   bytes: Buffer;
+  /** What came of the attempt to write it at once: so much of it was written, or it failed. */
+  begun: number | { failed: unknown };
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -172,10 +179,25 @@ export async function openLog(options: LogOptions): Promise<Log> {
     tail = null;
   }
 
-  async function write({ segment, position, bytes }: Waiting): Promise<void> {
+  /** Writes what a disk that answers at once takes, without a turn of the event loop in between. */
+  function writeAtOnce(segment: Segment, position: number, bytes: Buffer): Waiting['begun'] {
+    if (tail !== null || writing?.segment !== segment) return 0;
+    try {
+      return writing.handle.writeAtOnce?.(bytes, 0, bytes.length, position) ?? 0;
+    } catch (failed) {
+      return { failed };
+    }
+  }
+
+  function wrote(segment: Segment, position: number, length: number): void {
+    segment.durable = position + length;
+    backlog -= length;
+  }
+
+  async function write({ segment, position, bytes, begun }: Waiting): Promise<void> {
     for (let waited = false; ; waited = true) {
       try {
-        await writeOnce(segment, position, bytes);
+        await writeOnce(segment, position, bytes, waited ? 0 : begun);
         if (waited) options.full?.(null);
         break;
       } catch (cause) {
@@ -188,8 +210,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
         await room();
       }
     }
-    segment.durable = position + bytes.length;
-    backlog -= bytes.length;
+    wrote(segment, position, bytes.length);
   }
 
   /** Waits a while; the log may be closed meanwhile. */
@@ -203,7 +224,7 @@ export async function openLog(options: LogOptions): Promise<Log> {
     });
   }
 
-  async function writeOnce(segment: Segment, position: number, bytes: Buffer): Promise<void> {
+  async function writeOnce(segment: Segment, position: number, bytes: Buffer, begun: Waiting['begun']): Promise<void> {
     if (writing?.segment !== segment) {
       await writing?.handle.close();
       writing = null;
@@ -213,7 +234,8 @@ export async function openLog(options: LogOptions): Promise<Log> {
     }
     const { handle } = writing;
     try {
-      await writeAll(handle, bytes, position); // one write as a rule
+      if (typeof begun !== 'number') throw begun.failed;
+      await writeAll(handle, bytes.subarray(begun), position + begun); // one write as a rule
     } catch (cause) {
       await takenBack(handle, position, cause, segment.path);
       throw cause;
@@ -262,11 +284,16 @@ export async function openLog(options: LogOptions): Promise<Log> {
       const position = segment.size;
       segment.size += length;
       backlog += length;
+      const begun = writeAtOnce(segment, position, bytes);
+      if (begun === length) {
+        wrote(segment, position, length);
+        return { bytes, firstOffsets, durable: WRITTEN, done: true };
+      }
       const durable = new Promise<void>((resolve, reject) => {
-        waiting.push({ segment, position, bytes, resolve, reject });
+        waiting.push({ segment, position, bytes, begun, resolve, reject });
       });
       tail ??= writeWaiting();
-      return { bytes, firstOffsets, durable };
+      return { bytes, firstOffsets, durable, done: false };
     },
 
     read: (fromSequence, reuses) =>

@@ -20,6 +20,11 @@ export interface StorageFile {
    * only after `sync`, and until then in any order, wholly, in part or not at all.
    */
   write(bytes: Uint8Array, at: number, length: number, position: number): Promise<number>;
+  /**
+   * `write`, done when this returns; null: this disk is not to be waited for, use `write`. Throws as `write` rejects. A storage
+   * without it writes everything by `write`.
+   */
+  writeAtOnce?(bytes: Uint8Array, at: number, length: number, position: number): number | null;
   /** Durable after `sync`. */
   truncate(length: number): Promise<void>;
   sync(): Promise<void>;
@@ -72,12 +77,16 @@ function diskFile(handle: FileHandle, path: string, durable: boolean, syncEach: 
     read: async (target, at, length, position) => (await handle.read(target, at, length, position)).bytesRead,
     async write(bytes, at, length, position) {
       const began = performance.now();
-      const atOnce = durable && !syncEach && pace.atOnce(length);
-      const written = atOnce
-        ? writeSync(handle.fd, bytes, at, length, position)
-        : await writeTo(handle.fd, bytes, at, length, position);
+      const written = await writeTo(handle.fd, bytes, at, length, position);
       pace.took(performance.now() - began);
       if (syncEach) await synced(() => handle.datasync(), path);
+      return written;
+    },
+    writeAtOnce(bytes, at, length, position) {
+      if (!durable || syncEach || !pace.atOnce(length)) return null;
+      const began = performance.now();
+      const written = writeSync(handle.fd, bytes, at, length, position);
+      pace.took(performance.now() - began);
       return written;
     },
     truncate: (length) => handle.truncate(length),

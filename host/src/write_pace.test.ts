@@ -38,21 +38,36 @@ describe('where a durable write is done', () => {
       true,
     ],
     [
-      'a disk that has stalled',
+      'a disk that has just stalled',
       [
         [500, 0.2],
         [1, 30],
-        [4095, 0.2],
+        [63, 0.2],
       ],
       false,
     ],
     [
-      'a disk whose stall is long ago',
+      'a disk that has stalled once',
       [
         [500, 0.2],
         [1, 30],
-        [4096, 0.2],
+        [64, 0.2],
       ],
+      true,
+    ],
+    [
+      'a disk that stalls again and again',
+      [[500, 0.2], ...Array.from({ length: 10 }, (): [number, number] => [1, 30]), [4095, 0.2]],
+      false,
+    ],
+    [
+      'a disk whose stalls are long ago',
+      [[500, 0.2], ...Array.from({ length: 10 }, (): [number, number] => [1, 30]), [4096, 0.2]],
+      true,
+    ],
+    [
+      'a disk that stalls once more long after',
+      [[500, 0.2], ...Array.from({ length: 10 }, (): [number, number] => [1, 30]), [4096, 0.2], [1, 30], [64, 0.2]],
       true,
     ],
   ])('%s', (_, writes, atOnce) => {

@@ -104,6 +104,23 @@ export function createSimulatedDisk(random: () => number): SimulatedDisk {
         inode.cache = applied(inode.cache, what);
         inode.pending.push(what);
       }
+      function write(bytes: Uint8Array, at: number, length: number, position: number): number {
+        const last = lastOne();
+        const part = Buffer.from(bytes.subarray(at, at + length));
+        if (last) {
+          // A killed process may have come as far as any byte; a cut of the power decides anew about what came so far.
+          const came = random() < 0.5 ? length : Math.floor(random() * (length + 1));
+          change({ write: part.subarray(0, came), at: position });
+          end();
+        }
+        // A short write now and then: it is allowed.
+        const taken = random() < 0.05 ? Math.ceil(length / 2) : length;
+        change({ write: part.subarray(0, taken), at: position });
+        if (durable) {
+          flush(inode, inode.pending.length);
+        }
+        return taken;
+      }
       return {
         async size() {
           alive();
@@ -116,23 +133,8 @@ export function createSimulatedDisk(random: () => number): SimulatedDisk {
             ? cache.copy(target, at, position, Math.min(position + length, cache.length))
             : 0;
         },
-        async write(bytes, at, length, position) {
-          const last = lastOne();
-          const part = Buffer.from(bytes.subarray(at, at + length));
-          if (last) {
-            // A killed process may have come as far as any byte; a cut of the power decides anew about what came so far.
-            const came = random() < 0.5 ? length : Math.floor(random() * (length + 1));
-            change({ write: part.subarray(0, came), at: position });
-            end();
-          }
-          // A short write now and then: it is allowed.
-          const taken = random() < 0.05 ? Math.ceil(length / 2) : length;
-          change({ write: part.subarray(0, taken), at: position });
-          if (durable) {
-            flush(inode, inode.pending.length);
-          }
-          return taken;
-        },
+        write: async (...what) => write(...what),
+        writeAtOnce: (...what) => (durable && random() < 0.5 ? write(...what) : null),
         async truncate(length) {
           if (lastOne()) {
             if (random() < 0.5) {

@@ -9,7 +9,12 @@ function heldLog() {
     append(drafts) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       writes.push({ drafts, finish: resolve, fail: reject });
-      return { bytes: Buffer.alloc(64 * drafts.length), firstOffsets: drafts.map(() => 0), durable: promise };
+      return {
+        bytes: Buffer.alloc(64 * drafts.length),
+        firstOffsets: drafts.map(() => 0),
+        durable: promise,
+        done: false,
+      };
     },
   };
   return { log, writes };
@@ -38,7 +43,10 @@ function setUp() {
     seal: () => draft(),
     ackable: () => 1,
     durable: () => events.push(`ack ${name}`),
-    proceed: () => events.push(`proceed ${name}`),
+    proceed: () => {
+      events.push(`proceed ${name}`);
+      return false;
+    },
   });
   return { beat, writes, events, entry };
 }
@@ -73,6 +81,40 @@ describe('beat', () => {
     expect(writes[1]?.drafts.length).toBe(2);
     writes[1]?.finish();
     await drained;
+  });
+
+  it('goes through in one turn where the disk answers at once and the doors read at once', async () => {
+    const events: string[] = [];
+    let left = 2;
+    const beat = createBeat({
+      log: {
+        append(drafts) {
+          events.push(`wrote ${drafts.length}`);
+          return { bytes: Buffer.alloc(64), durable: Promise.resolve(), done: true };
+        },
+      },
+      fold: () => () => events.push('released'),
+      intervalMs: 10,
+      failed: (error) => events.push(`failed: ${(error as Error).message}`),
+      settled: () => events.push('settled'),
+    });
+    const entry = (): Entry => ({
+      seal: () => draft(),
+      durable: () => events.push('acked'),
+      proceed() {
+        left -= 1;
+        if (left > 0) {
+          beat.put(entry());
+          // Nothing but the commit of what was just put may come between this and the end of the turn.
+          queueMicrotask(() => events.push('end of the turn'));
+        }
+        return left > 0;
+      },
+    });
+    beat.put(entry());
+    await beat.drained();
+    const once = ['wrote 1', 'acked', 'released', 'settled'];
+    expect(events).toEqual([...once, ...once, 'end of the turn']);
   });
 
   it('acknowledges nothing after a failed write, and takes nothing more', async () => {

@@ -36,15 +36,18 @@ export interface Entry {
   seal(): BlockDraft;
   /** The block is on disk: acknowledgements may leave. */
   durable?(): void;
-  /** The next read may begin. Never called from inside a read callback. */
-  proceed?(): void;
+  /**
+   * The next read may begin. Never called from inside a read callback. True: it is done, and what there was has been put, so
+   * that the next commit need not wait for a turn of the event loop.
+   */
+  proceed?(): boolean;
   /** Messages in it whose sender waits for an acknowledgement; asked after `seal`. */
   ackable?(): number;
 }
 
-/** What the beat needs of the log: one durable write of several blocks. */
+/** What the beat needs of the log: one durable write of several blocks. `done`: it is on disk already. */
 export interface BeatLog {
-  append(drafts: readonly BlockDraft[], into?: Buffer): { bytes: Buffer; durable: Promise<void> };
+  append(drafts: readonly BlockDraft[], into?: Buffer): { bytes: Buffer; durable: Promise<void>; done: boolean };
 }
 
 export interface BeatOptions {
@@ -141,23 +144,27 @@ export function createBeat(options: BeatOptions): Beat {
     try {
       const drafts = entries.map((entry) => entry.seal());
       // Begins the write: the disk is at work while the core is.
-      const { bytes, durable } = log.append(drafts, buffer);
+      const { bytes, durable, done: onDisk } = log.append(drafts, buffer);
       if (bytes.length > buffer.length && bytes.length <= REUSED_BYTES_MAX) {
         buffer = bytes;
       }
       // A rejection while the fold runs below must not count as unhandled.
-      durable.catch(() => undefined);
+      if (!onDisk) durable.catch(() => undefined);
       remember(bytes.length, drafts, entries);
       begin(beatLength(history, intervalMs));
       const release = options.fold(bytes);
-      durable.then(() => written(entries, release)).catch(die);
+      if (onDisk) {
+        written(entries, release)?.catch(die);
+      } else {
+        durable.then(() => written(entries, release)).catch(die);
+      }
     } catch (error) {
       die(error);
     }
   }
 
   /** The commit is on disk. What it answers is waited for. */
-  function written(entries: Entry[], release: () => unknown): unknown {
+  function written(entries: Entry[], release: () => unknown): Promise<void> | undefined {
     if (state === 'dead') {
       return;
     }
@@ -166,7 +173,10 @@ export function createBeat(options: BeatOptions): Beat {
       entry.durable?.();
     }
     const released = release();
-    return released instanceof Promise ? released.then(() => settle(entries)) : settle(entries);
+    if (released instanceof Promise) {
+      return released.then(() => settle(entries));
+    }
+    settle(entries);
   }
 
   function settle(entries: Entry[]): void {
@@ -205,12 +215,18 @@ export function createBeat(options: BeatOptions): Beat {
       return;
     }
     state = 'due';
-    for (const entry of held) {
-      entry.proceed?.();
-    }
+    const doors = held;
     held = [];
-    // What the doors read in this turn joins what they had read before.
-    setImmediate(commit);
+    let read = true;
+    for (const door of doors) {
+      read = (door.proceed?.() ?? true) && read;
+    }
+    if (read && pending.length > 0) {
+      commit();
+    } else {
+      // What the doors read in this turn joins what they had read before.
+      setImmediate(commit);
+    }
   }
 
   function remember(bytes: number, drafts: BlockDraft[], entries: Entry[]): void {

@@ -2,8 +2,10 @@
  * The client door: a session at a broker elsewhere. MQTT.js holds it (connect, TLS, login, keepalive, subscriptions, own
  * publishes); a diverter under it takes messages out and acknowledges them after the sync.
  *
- * Reading is on the commit's beat, through `onread`: a read that brought messages stops the reading until the beat asks
- * for more. Over TLS Node hands over one record at a time and may hand over more after the stop; they become one block.
+ * Reading is on the commit's beat: a read that brought messages stops the reading until the beat asks for more, which is
+ * one system call on the socket. The event loop watches it, through `onread`, only while nothing comes: asked for each beat it
+ * takes three calls, and one more wake-up to learn that it was told to stop. Over TLS Node hands over one record at a time
+ * and may hand over more after the stop; they become one block.
  *
  * Topic aliases are never offered: an alias would make the log undecodable from its middle.
  */
@@ -23,7 +25,7 @@ import { createDiverter, type Diverted, type Diverter } from './diverter.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
 import { createFreshness } from './freshness.ts';
 import { createOutbound, lowerPacketIds } from './outbound.ts';
-import { type Credentials, connectionError, openSocket, readCredentials } from './transport.ts';
+import { type Credentials, connectionError, openSocket, readAtOnce, readCredentials } from './transport.ts';
 
 /** Bytes taken in one read: as many as an in-flight window of 1,000 messages, or several beats at 10,000/s. */
 const READ_BYTES = 262_144;
@@ -74,6 +76,8 @@ interface Connection {
   socket: Socket;
   diverter: Diverter;
   protocol: 4 | 5;
+  /** Reads what has come; false: nothing had, the event loop reads when something does. */
+  readOn(): boolean;
   /** 0 until the broker has accepted us. */
   epoch: number;
   /** Monotonic milliseconds since when reading is held; null while reading. */
@@ -129,8 +133,8 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     options.reconnectPeriod = reconnectDelay(attempts, context.random());
     renewCredentials();
     const protocol = options.protocolVersion === 4 ? 4 : 5;
-    const received = (length: number, bytes: Uint8Array): boolean => {
-      const read = Buffer.from(bytes.buffer, bytes.byteOffset, length);
+    const received = (length: number): boolean => {
+      const read = buffer.subarray(0, length);
       // Without TLS nothing is read over these bytes before their block is written and reading goes on.
       const more = opened.diverter.received(config.tls === null ? read : Buffer.from(read));
       const goOn = more || (opened.taking && config.tls !== null);
@@ -149,7 +153,21 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       answered: outbound.acknowledged,
       diverted: (batch) => take(opened, batch),
     });
-    const opened: Connection = { socket, diverter, protocol, epoch: 0, heldSinceMs: null, taking: true, error: null };
+    /** Over TLS only Node's stream knows what the bytes say. */
+    const readOn = (): boolean => {
+      opened.heldSinceMs = null;
+      const length = config.tls === null ? readAtOnce(socket, buffer) : 0;
+      if (length > 0 && !received(length)) {
+        return true;
+      }
+      opened.taking = true;
+      socket.resume();
+      return false;
+    };
+    const opened: Connection = {
+      ...{ socket, diverter, protocol, readOn },
+      ...{ epoch: 0, heldSinceMs: null, taking: true, error: null },
+    };
     connection = opened;
     socket.once('error', (error) => {
       opened.error = error;
@@ -219,13 +237,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       durable: () => {
         for (const acks of block.acks) opened.diverter.send(acks);
       },
-      proceed: () => {
-        if (!quiet && !opened.socket.destroyed) {
-          opened.heldSinceMs = null;
-          opened.taking = true;
-          opened.socket.resume();
-        }
-      },
+      proceed: () => quiet || opened.socket.destroyed || opened.readOn(),
     });
   }
 

@@ -3,6 +3,7 @@
  * that renewed ones are taken without a restart; and what its failures mean in our codes. MQTT.js keeps most of these to
  * itself; a door that cannot connect must say why.
  */
+import { readSync } from 'node:fs';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
 import { type MqttDoor, RivuletError, readPem, readTls, type Secret, type TlsFailure, tlsFailure } from '@rivulet/host';
@@ -59,6 +60,26 @@ export function openSocket(config: MqttDoor, { secure }: Credentials, onread: On
   const socket = connectTls(options);
   socket.setNoDelay(true);
   return socket;
+}
+
+/**
+ * Reads what a plain socket, whose stream is not reading, has at this moment; 0: nothing, or its end, which the stream finds
+ * as well. The descriptor is no part of Node's documented face: where there is none (Windows) it is always 0.
+ */
+export function readAtOnce(socket: Socket, into: Uint8Array): number {
+  const fd = (socket as Socket & { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
+  if (fd < 0) {
+    return 0;
+  }
+  try {
+    return readSync(fd, into);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') {
+      // The system tells it once: the stream would take the connection for ended.
+      socket.destroy(error as Error);
+    }
+    return 0;
+  }
 }
 
 /** A failed or refused connection as the operator should see it. */

@@ -27,7 +27,8 @@ function guaranteeOf(yaml: string, account: { name: string; unknown?: number }) 
 }
 
 test.each([
-  ['sources: [{ topic: a, seq: n }]', { name: 'a' }, /^exactly once: .*`n`/],
+  ['sources: [{ topic: a, seq: n }]', { name: 'a' }, /^exactly once: .*`n`; without event times one that counts anew/],
+  ['sources: [{ topic: a, seq: n, time: ts }]', { name: 'a' }, /^exactly once: .*`n`$/],
   ['sources: [{ topic: a, seq: n }]', { name: 'a', unknown: 3 }, /^best effort: 3 messages .* too old/],
   ['sources: [{ topic: a }]', { name: 'a' }, /^best effort: .*repeat by the device itself looks new/],
   ['broker: { listen: 0 }\nsources: [{ topic: a }]', { name: 'a' }, /^best effort: .*DUP and packet id/],

@@ -121,7 +121,9 @@ function guarantee(
   if (account.unknown > 0) {
     return bestEffort(`${account.unknown} messages had numbers too old to tell whether they had been here`);
   }
-  return { guarantee: 'exactly once', guarantee_why: `the device numbers its messages in \`${of.seq}\`` };
+  const timeless =
+    of.time === null ? '; without event times one that counts anew is recognised only beyond the last 256 numbers' : '';
+  return { guarantee: 'exactly once', guarantee_why: `the device numbers its messages in \`${of.seq}\`${timeless}` };
 }
 
 function round(value: number, digits: number): number {

@@ -12,7 +12,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 writeFileSync(join(directory, 'rooms.yaml'), 'r2: { area: 12, floor: }\nr1: { area: 20.5 }\n');
 
 const tables: Record<string, string> = {
-  'rooms.csv': 'room;area;floor\r\nr2;12;\r\nr1;20.5;\r\n',
+  'rooms.csv': 'room;area;floor\r\nr2;12;\r\nr1;20.5;"  "\r\n',
   'word.csv': 'room,area\nr1,20.5\nr2,big\n',
   'twice.csv': 'room,area\nr1,1\nr1,2\n',
   'wide.csv': 'room,area\nr1,1,2\n',

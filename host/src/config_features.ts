@@ -129,7 +129,7 @@ function rowsOfCsv(text: string, path: string): LookupRow[] {
       );
     seen.set(key, line);
     const values = columns.map((column, at) => {
-      const cell = cells[at] ?? '';
+      const cell = (cells[at] ?? '').trim();
       const number = Number(cell);
       if (cell !== '' && !(Math.abs(number) <= LARGEST))
         refuse(line, `${JSON.stringify(cell.slice(0, 40))} in the column ${column}`, 'a number, or nothing');

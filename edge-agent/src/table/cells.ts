@@ -11,7 +11,7 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** Whether a cell holds no value. Infinities count as missing: the engine takes finite numbers only. */
 export function isMissing(cell: string): boolean {
-  return cell.length <= 9 && MISSING.has(cell.toLowerCase());
+  return cell.length <= 9 && MISSING.has(cell.trim().toLowerCase());
 }
 
 /** The number in a cell, or NaN when it is missing or not a finite decimal number. */

@@ -69,7 +69,7 @@ describe('a table', () => {
 test('cells: numbers, missing values and text are told apart', () => {
   expect(['1', '-2.5', '.5', '1e3', '+4'].map(numberIn)).toEqual([1, -2.5, 0.5, 1000, 4]);
   expect(['', 'x', '0x10', '1 2', 'NaN', 'Infinity', '1e999'].map(numberIn).every(Number.isNaN)).toBe(true);
-  expect(['', 'NA', 'nan', 'NULL', '-inf'].every(isMissing)).toBe(true);
+  expect(['', '  ', 'NA', 'nan', 'NULL', '-inf'].every(isMissing)).toBe(true);
   expect(['0', 'no', 'N'].some(isMissing)).toBe(false);
 });
 

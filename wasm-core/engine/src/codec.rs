@@ -5,6 +5,8 @@ use crate::error::{CoreError, Result};
 use crate::parts::Progress;
 
 const NAN_BITS: u64 = 0x7ff8_0000_0000_0000;
+/// Highest count that a state may hold: the whole numbers that a report shows exactly.
+const COUNTER_MAX: u64 = 1 << 53;
 
 /// Appends fields to a growing buffer.
 #[derive(Default)]
@@ -161,6 +163,19 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    /// Takes a `u64` that has counted something, so that counting on from it cannot overflow.
+    ///
+    /// # Errors
+    /// `Truncated`, or `Corrupt` for more than 2^53: nobody has lived to count so far.
+    pub fn counter(&mut self) -> Result<u64> {
+        let count = self.u64()?;
+        if count <= COUNTER_MAX {
+            Ok(count)
+        } else {
+            Err(CoreError::Corrupt)
+        }
+    }
+
     /// Takes a `u32` length and that many bytes.
     ///
     /// # Errors
@@ -237,6 +252,15 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_count_that_counting_on_from_would_overflow_is_refused() {
+        for (count, read) in [(0, Ok(0)), (1 << 53, Ok(1 << 53)), (u64::MAX, Err(CoreError::Corrupt))] {
+            let mut writer = Writer::new();
+            writer.u64(count);
+            assert_eq!(Reader::new(writer.as_slice()).counter(), read);
+        }
+    }
 
     #[test]
     fn every_nan_is_written_with_the_same_bits() {

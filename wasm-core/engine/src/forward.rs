@@ -102,11 +102,11 @@ impl Sending {
                 Ok(Sent {
                     value: reader.f64()?,
                     at_ms: reader.f64()?,
-                    passed: reader.u64()?,
+                    passed: reader.counter()?,
                 })
             })
             .collect::<Result<_>>()?;
-        if count > series || sent.iter().any(|sent| sent.at_ms.is_nan() || sent.passed > 1 << 53) {
+        if count > series || sent.iter().any(|sent| sent.at_ms.is_nan()) {
             return Err(CoreError::Corrupt);
         }
         Ok(Self { sent })

@@ -234,7 +234,7 @@ impl Ledger {
         for account in &mut ledger.accounts {
             let saved = if version < 5 { NUMBERS_V4 } else { usize::MAX };
             for number in account.numbers().into_iter().take(saved) {
-                *number = reader.u64()?;
+                *number = reader.counter()?;
             }
             if version >= 9 {
                 load_counts(&mut account.reasons, reader)?;
@@ -261,7 +261,7 @@ impl Ledger {
 fn load_counts(counts: &mut [u64], reader: &mut Reader) -> Result<()> {
     let written = usize::from(reader.u8()?);
     for count in counts.get_mut(..written).ok_or(CoreError::Corrupt)? {
-        *count = reader.u64()?;
+        *count = reader.counter()?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Which messages were here before. Two hops can repeat one: the broker, which says so (DUP, and the packet id it used the
 //! first time), and the device, which can be told only by a number it counts up itself.
 
+mod counting;
 mod numbers;
 mod sessions;
 

@@ -1,5 +1,6 @@
 //! Comma-separated lines (RFC 4180, any separator): a list of lines, each a list of cells that may have names, either from
-//! the plan or from the payload's first line. An empty cell is nothing, `true` and `false` without quotes are truth values.
+//! the plan or from the payload's first line. An empty cell is nothing, in quotes too; `true` and `false` without quotes are
+//! truth values.
 
 use super::found::Found;
 use super::rows::Child;
@@ -119,7 +120,10 @@ impl<'a> Cursor<'a> {
         if !self.at_end() && self.peek() != Some(self.separator) {
             return Err(CoreError::Corrupt);
         }
-        Ok(Found::Text(Text::escaped(&self.bytes[from..self.at - 1], escapes)))
+        Ok(match &self.bytes[from..self.at - 1] {
+            b"" => Found::Absent,
+            text => Found::Text(Text::escaped(text, escapes)),
+        })
     }
 
     /// Reads the names in the first line only to check and count them.
@@ -238,6 +242,8 @@ mod tests {
         let rows = find_rows(Cursor::new(payload, &csv(true)), &["*.dev", "*['te\"mp']", "*[2]"]).unwrap();
         assert_eq!(rows[0].1, [text("a"), text("21.5"), Found::Bool(true)]);
         assert_eq!(rows[1].1, [text("b"), Found::Absent, text("true")]);
+        let quoted = find_rows(Cursor::new(b"1,\"\"", &csv(false)), &["*[1]"]).unwrap();
+        assert_eq!(quoted[0].1, [Found::Absent]);
         let rows = find_rows(Cursor::new(payload, &csv(true)), &["*.{column}"]).unwrap();
         assert_eq!(rows[4].0, "1/te\"mp");
         let rows = find_rows(Cursor::new(b"1,2\n3", &csv(false)), &["*[0]"]).unwrap();

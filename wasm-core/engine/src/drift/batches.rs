@@ -146,7 +146,7 @@ impl Batches {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(reader: &mut Reader) -> Result<Self> {
-        let (length, filled, n) = (reader.u32()?, reader.u32()?, reader.u64()?);
+        let (length, filled, n) = (reader.u32()?, reader.u32()?, reader.counter()?);
         let mut batches = Self {
             filled,
             n,

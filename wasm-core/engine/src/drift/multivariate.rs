@@ -219,11 +219,11 @@ impl Hotelling {
                 return Err(CoreError::Corrupt);
             }
         }
-        self.rows = reader.u64()?;
+        self.rows = reader.counter()?;
         for number in self.sum.iter_mut().chain(&mut self.means).chain(&mut self.scatter) {
             *number = reader.f64()?;
         }
-        self.metric_at = reader.u64()?;
+        self.metric_at = reader.counter()?;
         self.center = reader.f64s()?;
         self.factor = None;
         if reader.bool()? {

@@ -171,7 +171,7 @@ impl Line {
 
     fn load(&mut self, reader: &mut Reader) -> Result<()> {
         self.batches = Batches::load(reader)?;
-        self.rows = reader.u64()?;
+        self.rows = reader.counter()?;
         self.detector = self.detector();
         self.detector.load(reader)
     }
@@ -324,7 +324,7 @@ impl Watch {
     /// `Truncated` or `Corrupt`.
     pub fn load(plan: &DriftPlan, features: usize, keys: usize, reader: &mut Reader) -> Result<Self> {
         let mut watch = Self::new(plan, features);
-        watch.alarms = reader.u64()?;
+        watch.alarms = reader.counter()?;
         for _ in 0..reader.count(48)? {
             let of = Watched::load(features, reader)?;
             let (before, after, at_ms) = (reader.f64()?, reader.f64()?, reader.f64()?);
@@ -333,10 +333,10 @@ impl Watch {
                 before,
                 after,
                 at_ms,
-                rows: reader.u64()?,
+                rows: reader.counter()?,
                 batch: reader.u32()?,
                 key: reader.u32()?,
-                offset: reader.u64()?,
+                offset: reader.counter()?,
             });
         }
         let known = |evidence: &Evidence| (evidence.key as usize) < keys;

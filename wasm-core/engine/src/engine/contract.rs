@@ -16,16 +16,42 @@ const NOTHING: Newest = Newest {
     unchanged: 0,
 };
 
+/// A newest reading this much ahead of arrival makes way for the next one that is older, or a single wrong time would put an
+/// end to all comparing until it has come.
+const AHEAD_MS_MAX: f64 = 60_000.0;
+
 /// What of the message at hand broke its contract. No state.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Broken {
     /// Readings by violation.
     pub(super) counts: [u64; Violation::ALL.len()],
+    /// Those that were seen before it was known whether their row has been here before, by its instance.
+    of_rows: Vec<(usize, Violation)>,
     /// Some were left out.
     pub(super) dropped: bool,
 }
 
 impl Broken {
+    /// Nothing yet.
+    pub(super) fn clear(&mut self) {
+        self.counts = Default::default();
+        self.of_rows.clear();
+        self.dropped = false;
+    }
+
+    /// The violation that is noted next is of this row.
+    pub(super) fn in_row(&mut self, instance: usize, violation: Violation) {
+        self.of_rows.push((instance, violation));
+    }
+
+    /// A row has been here before: its violations were counted then.
+    pub(super) fn forget_row(&mut self, instance: usize) {
+        for &(_, violation) in self.of_rows.iter().filter(|&&(of, _)| of == instance) {
+            self.counts[violation as usize] -= 1;
+        }
+        self.of_rows.retain(|&(of, _)| of != instance);
+    }
+
     /// Takes note of a violation; true when the reading passes all the same.
     ///
     /// # Errors
@@ -91,7 +117,7 @@ impl Watched {
                 value: reader.f64()?,
                 at_ms: reader.f64()?,
                 since_ms: reader.f64()?,
-                unchanged: reader.u64()?,
+                unchanged: reader.counter()?,
             };
             let sound = newest.value.is_finite() && newest.since_ms <= newest.at_ms;
             if sound { Ok(newest) } else { Err(CoreError::Corrupt) }
@@ -109,7 +135,7 @@ impl Watched {
 
 impl State {
     /// Judges the readings of all rows, each by the one before of its series, and leaves those out that are to be dropped.
-    /// Readings that are not newer than the newest of their series say nothing about change.
+    /// Readings that are not newer than the newest of their series say nothing about change, unless that is far in the future.
     ///
     /// # Errors
     /// That of a violation for which the message is to be refused, `NoReading` when nothing is left.
@@ -176,9 +202,12 @@ impl State {
         let Some(sense) = field.sense.as_ref().filter(|sense| sense.compares()) else {
             return Ok(None);
         };
-        let before = self.watched.newest(reading.place);
+        let mut before = self.watched.newest(reading.place);
         if time_ms <= before.at_ms {
-            return Ok(None);
+            if before.at_ms <= self.clock.arrived_ms() + AHEAD_MS_MAX {
+                return Ok(None);
+            }
+            before = NOTHING;
         }
         let (violation, newest) = sense.compare(&before, time_ms, reading.value);
         if let Some(violation) = violation

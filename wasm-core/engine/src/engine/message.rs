@@ -7,7 +7,6 @@ mod rows;
 pub(super) use rows::{Reading, Row};
 
 use super::State;
-use super::contract::Broken;
 use crate::decode::Decoded;
 use crate::decode::sparkplug::Payload;
 use crate::error::{CoreError, Result};
@@ -49,7 +48,7 @@ impl State {
                     Some(payload) => self.retained(source, block, &publish.with(payload), &mut Decoded::default()),
                     None => self.retained(source, block, publish, decoded),
                 });
-                self.broken = Broken::default(); // nor are its violations those of the next message
+                self.broken.clear(); // nor are its violations those of the next message
             }
             return (account, Fate::Retained);
         }
@@ -69,12 +68,13 @@ impl State {
                 }
                 None => self.readings(source, block, publish, decoded, outputs),
             });
-            let broken = core::mem::take(&mut self.broken);
-            let outcome = outcome.unwrap_or_else(|error| self.refused(account, error, broken.dropped));
+            let (counts, dropped) = (self.broken.counts, self.broken.dropped);
+            self.broken.clear();
+            let outcome = outcome.unwrap_or_else(|error| self.refused(account, error, dropped));
             if outcome == Fate::Duplicate {
                 return (account, outcome);
             }
-            self.ledger.account(account).book_violations(broken.counts);
+            self.ledger.account(account).book_violations(counts);
             fate = Some(outcome);
         }
         for label in &mut route.labels {
@@ -166,7 +166,7 @@ impl State {
             };
             match repeated {
                 Ok(false) => self.correct_clock(route.source, block, row),
-                Ok(true) => {}
+                Ok(true) => self.broken.forget_row(row.instance),
                 Err(error) => failed = Some(error),
             }
             repeated == Ok(false)

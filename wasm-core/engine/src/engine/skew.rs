@@ -107,7 +107,7 @@ impl Skews {
     }
 
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
-        let corrected = reader.u64()?;
+        let corrected = reader.counter()?;
         let keys = (0..reader.count(24)?).map(|_| Skew::load(reader));
         Ok(Self {
             keys: keys.collect::<Result<Vec<_>>>()?.into(),

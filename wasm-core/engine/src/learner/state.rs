@@ -77,7 +77,7 @@ impl Learner {
         for _ in 0..reader.count(4)? {
             learner.intern_class(reader.str()?)?;
         }
-        learner.serial = reader.u64()?;
+        learner.serial = reader.counter()?;
         for _ in 0..reader.count(1)? {
             let mut row = Row {
                 taken: reader.bool()?,

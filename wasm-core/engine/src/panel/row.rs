@@ -67,7 +67,7 @@ impl PanelRow {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(reader: &mut Reader) -> Result<Self> {
-        let serial = reader.u64()?;
+        let serial = reader.counter()?;
         let outputs = reader.u32()? as usize;
         let (inputs, predictions, mixes, served) = (reader.f64s()?, reader.f64s()?, reader.f64s()?, reader.f64s()?);
         if outputs > NUMBERS_MAX || inputs.len() > NUMBERS_MAX || served.len() != outputs {

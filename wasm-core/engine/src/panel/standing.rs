@@ -138,15 +138,15 @@ impl Standings {
     /// `Truncated`.
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
         for (record, recent) in self.records.iter_mut().zip(&mut self.recent) {
-            record.since = reader.u64()?;
+            record.since = reader.counter()?;
             let mut numbers = [0.0; 3];
             load_numbers(&mut numbers, reader)?;
             [record.labels, record.loss, record.recent] = numbers;
             *recent = record.recent;
         }
-        self.labels = reader.u64()?;
+        self.labels = reader.counter()?;
         self.leader = reader.u32()?;
-        self.leads_since = reader.u64()?;
+        self.leads_since = reader.counter()?;
         Ok(())
     }
 }

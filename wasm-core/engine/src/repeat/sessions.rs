@@ -261,7 +261,7 @@ impl Doors {
 
 impl Door {
     fn load(reader: &mut Reader) -> Result<Self> {
-        let messages = reader.u64()?;
+        let messages = reader.counter()?;
         let count = reader.count(17)?;
         if count > SESSIONS_MAX {
             return Err(CoreError::Corrupt);
@@ -294,7 +294,7 @@ impl Memory {
         let count = reader.count(9 + 8 * PAGE_IDS)?;
         let mut pages: Vec<Page> = Vec::with_capacity(count);
         for _ in 0..count {
-            let (high, used_at) = (reader.u8()?, reader.u64()?);
+            let (high, used_at) = (reader.u8()?, reader.counter()?);
             if pages.last().is_some_and(|last| last.high >= high) {
                 return Err(CoreError::Corrupt);
             }

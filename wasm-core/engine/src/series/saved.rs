@@ -99,7 +99,7 @@ impl Table {
             } = &mut table;
             groups.load(&plan.windows, keys, series, reader)?;
             for counts in counts {
-                (counts.results, counts.late) = (reader.u64()?, reader.u64()?);
+                (counts.results, counts.late) = (reader.counter()?, reader.counter()?);
             }
         }
         Ok(table)

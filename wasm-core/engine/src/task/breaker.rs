@@ -150,8 +150,8 @@ impl Breaker {
 
     pub(super) fn load(keys: usize, reader: &mut Reader) -> Result<Self> {
         let mut breaker = Self {
-            opened: reader.u64()?,
-            dropped: reader.u64()?,
+            opened: reader.counter()?,
+            dropped: reader.counter()?,
             ..Self::default()
         };
         if reader.bool()? {

@@ -90,6 +90,7 @@ impl Task {
             label: number,
             slot: if keep { slot } else { NONE },
             until_ms: at_ms + self.definition.wait_ms,
+            corrections: 0,
         };
         if let Some(learning) = &mut self.learning {
             let newest_ms = |key: u32| {

@@ -14,8 +14,10 @@ use crate::plan::Conflicts;
 
 /// Examples that can be labelled a second time, the newest of a task.
 pub(super) const SETTLED_MAX: usize = 256;
-/// Bytes of one in a state.
-const ENTRY_BYTES: usize = 44;
+/// Bytes of one in a state, at least.
+const ENTRY_BYTES_MIN: usize = 44;
+/// Times that one example is corrected: each is a step of learning, and a label that flips would teach without end.
+const CORRECTIONS_MAX: u8 = 4;
 
 /// Names a prediction: offset of the message that caused it, and which of its outputs it is.
 pub type Id = (u64, u32);
@@ -41,6 +43,8 @@ pub(super) struct Settled {
     pub slot: u32,
     /// Event time of the key up to which it can be labelled again.
     pub until_ms: f64,
+    /// Times that its label was corrected.
+    pub corrections: u8,
 }
 
 /// The examples of late.
@@ -106,12 +110,13 @@ impl SecondLabels {
             writer.f64(entry.label);
             writer.u32(entry.slot);
             writer.f64(entry.until_ms);
+            writer.u8(entry.corrections);
         }
     }
 
-    pub(super) fn load(reader: &mut Reader) -> Result<Self> {
+    pub(super) fn load(version: u16, reader: &mut Reader) -> Result<Self> {
         let mut entries = VecDeque::new();
-        for _ in 0..reader.count(ENTRY_BYTES)? {
+        for _ in 0..reader.count(ENTRY_BYTES_MIN)? {
             entries.push_back(Settled {
                 key: reader.u32()?,
                 id: (reader.u64()?, reader.u32()?),
@@ -119,6 +124,7 @@ impl SecondLabels {
                 label: reader.f64()?,
                 slot: reader.u32()?,
                 until_ms: reader.f64()?,
+                corrections: if version < 13 { 0 } else { reader.u8()? },
             });
         }
         if entries.len() <= SETTLED_MAX {
@@ -147,7 +153,9 @@ impl Task {
             Conflicts::Quarantine => Err(CoreError::Conflict),
             // Labels of an open breaker are not believed, and what is held has been taught to nobody.
             Conflicts::Last if entry.slot == NONE || learning.breaker.is_open() => Ok(()),
+            Conflicts::Last if entry.corrections >= CORRECTIONS_MAX => Ok(()),
             Conflicts::Last => {
+                entry.corrections += 1;
                 let before = learning.learner.score(entry.slot, entry.label);
                 let after = learning.learner.correct(entry.slot, label);
                 entry.label = label;

@@ -106,7 +106,7 @@ impl Task {
             .collect::<Result<Vec<_>>>()?;
         let missing = names
             .iter()
-            .map(|_| if version >= 3 { reader.u64() } else { Ok(0) })
+            .map(|_| if version >= 3 { reader.counter() } else { Ok(0) })
             .collect::<Result<Vec<_>>>()?;
         let learner = Learner::load(reader, version >= 11)?;
         let as_served = learner.spec().columns.iter().map(|column| column.name.as_str());
@@ -120,10 +120,10 @@ impl Task {
             learning.watch = Watch::load(&definition.drift, features, table.keys.len(), reader)?;
         }
         if version >= 12 {
-            task.counts.repeated = reader.u64()?;
-            task.counts.conflicting = reader.u64()?;
-            task.counts.corrected = reader.u64()?;
-            learning.settled = SecondLabels::load(reader)?;
+            task.counts.repeated = reader.counter()?;
+            task.counts.conflicting = reader.counter()?;
+            task.counts.corrected = reader.counter()?;
+            learning.settled = SecondLabels::load(version, reader)?;
             learning.breaker = Breaker::load(table.keys.len(), reader)?;
         }
         let past_length = learning.features.past_length();
@@ -131,7 +131,7 @@ impl Task {
             let (served_ms, past, scale, errors) = (reader.f64()?, reader.f64s()?, reader.f64()?, reader.u32()?);
             let mut vectors = Served::default();
             if version >= 6 {
-                vectors.count = reader.u64()?;
+                vectors.count = reader.counter()?;
                 vectors.hash.copy_from_slice(reader.raw(SERVED_HASH_BYTES)?);
             }
             let count = reader.count(20)?;
@@ -195,13 +195,13 @@ impl Task {
 impl Counts {
     fn load(reader: &mut Reader) -> Result<Self> {
         Ok(Self {
-            predictions: reader.u64()?,
-            matured: reader.u64()?,
-            expired: reader.u64()?,
-            unmatched: reader.u64()?,
-            alarms: reader.u64()?,
-            unserved: reader.u64()?,
-            releases: reader.u64()?,
+            predictions: reader.counter()?,
+            matured: reader.counter()?,
+            expired: reader.counter()?,
+            unmatched: reader.counter()?,
+            alarms: reader.counter()?,
+            unserved: reader.counter()?,
+            releases: reader.counter()?,
             error_sum: reader.f64()?,
             baseline_sum: reader.f64()?,
             ..Self::default()

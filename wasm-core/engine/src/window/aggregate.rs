@@ -252,7 +252,7 @@ impl Aggregate {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(definition: &Window, reader: &mut Reader) -> Result<Self> {
-        let count = reader.u64()?;
+        let count = reader.counter()?;
         if count == 0 {
             return Err(CoreError::Corrupt);
         }
@@ -284,7 +284,7 @@ impl Aggregate {
             if definition.is_revised() {
                 extra.firing = Firing {
                     results: reader.u32()?,
-                    count: reader.u64()?,
+                    count: reader.counter()?,
                     on_time: reader.bool()?,
                     now: reader.bool()?,
                     early_ms: reader.f64()?,
@@ -300,7 +300,7 @@ impl Aggregate {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load_v3(definition: &Window, reader: &mut Reader) -> Result<Self> {
-        let (count, sum, mean) = (reader.u64()?, reader.f64()?, reader.f64()?);
+        let (count, sum, mean) = (reader.counter()?, reader.f64()?, reader.f64()?);
         if count == 0 || mean.is_nan() {
             return Err(CoreError::Corrupt);
         }

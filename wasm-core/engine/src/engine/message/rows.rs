@@ -1,7 +1,6 @@
 //! What a payload says: rows of readings, each of one key at one time.
 
 use super::super::State;
-use super::super::contract::Broken;
 use crate::decode::sparkplug::Payload;
 use crate::decode::{Decoded, Found, Violation};
 use crate::error::{CoreError, Result};
@@ -65,7 +64,7 @@ impl State {
         metrics: Option<Payload<'a>>,
         decoded: &mut Decoded<'a>,
     ) -> Result<()> {
-        self.broken = Broken::default();
+        self.broken.clear();
         let source = &self.plan.sources[route.source];
         let mapping = &source.mapping;
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
@@ -118,8 +117,11 @@ impl State {
                     Some(sense) => sense.reading(found).and_then(|(value, violation)| match violation {
                         None => Ok((value, None)),
                         // What is left out was no reading; nor is a word that is passed over.
-                        Some(kind) if !self.broken.note(kind, sense.on_violation)? => Ok((None, None)),
-                        violation => Ok((value, violation)),
+                        Some(kind) => {
+                            self.broken.in_row(instance, kind);
+                            let passes = self.broken.note(kind, sense.on_violation)?;
+                            Ok(if passes { (value, violation) } else { (None, None) })
+                        }
                     }),
                 };
                 let (value, violation) = reading.inspect_err(|_| {

@@ -139,6 +139,33 @@ fn a_quarantined_message_leaves_nothing_behind_and_says_where_what_is_wrong_stan
 }
 
 #[test]
+fn a_single_reading_from_the_future_does_not_end_the_comparing() {
+    let plan = plan(&format!("{ALL},\"on_violation\":\"flag\""));
+    let mut log = Log::new();
+    log.wall_ms = DAY;
+    say(&mut log, &[(0, "20"), (80_000, "20"), (1, "20")]);
+    // Compared again, with what came after it.
+    say(&mut log, &[(2, "60")]);
+    for second in 10..14 {
+        say(&mut log, &[(second, "50")]);
+    }
+    let (engine, _) = run(&plan, &log);
+    let report = report(&engine);
+    assert_eq!(number(&report, "sources.0.violations.rate"), 1.0);
+    assert_eq!(number(&report, "sources.0.violations.stuck"), 1.0);
+    // One that is merely late is compared with nothing, and nothing with it.
+    let mut log = Log::new();
+    log.wall_ms = DAY + 30_000;
+    say(&mut log, &[(0, "20"), (30, "20"), (1, "90"), (31, "21")]);
+    let (engine, _) = run(&plan, &log);
+    assert!(
+        at(&super::report(&engine), "sources.0.violations")
+            .get("rate")
+            .is_none()
+    );
+}
+
+#[test]
 fn a_time_that_is_none_is_named_too() {
     let mut log = Log::new();
     log.message("s/a", r#"[{"ts":"noon","v":1}]"#);
@@ -276,6 +303,11 @@ fn a_violation_counts_once_however_often_its_reading_comes_and_one_of_a_retained
     let (engine, _) = run(&plan, &log);
     assert_eq!(number(&report(&engine), "sources.0.duplicate"), 1.0);
     assert_eq!(number(&report(&engine), "sources.0.violations.range"), 1.0);
+    // Beside one that is new.
+    let row = |n: u32| format!("{{\"ts\":{},\"v\":140,\"n\":{n}}}", DAY + 1000 * i64::from(n));
+    log.message("s/a", &format!("[{},{},{}]", row(1), row(2), row(1)));
+    let (engine, _) = run(&plan, &log);
+    assert_eq!(number(&report(&engine), "sources.0.violations.range"), 2.0);
     // A retained one, and a message of another source that fails before it is read.
     let packed = concat!(
         r#""idle_ms":60000},{"name":"z","topic":"z/{dev}","door":null,"format":"json","key":"{dev}","compression":"gzip","#,

@@ -73,6 +73,29 @@ fn a_second_label_that_contradicts_is_counted_and_what_becomes_of_it_is_the_plan
 }
 
 #[test]
+fn a_label_that_flips_teaches_no_more_than_a_few_times() {
+    let plan = labelled(r#","conflicts":"last""#);
+    let flips = |times: usize| {
+        let mut log = served();
+        for flip in 0..times {
+            let value = if flip % 2 == 0 { "yes" } else { "no" };
+            label(&mut log, value, &format!(",\"ts\":{}", DAY + 30_000));
+        }
+        run(&plan, &log).0
+    };
+    let (few, many) = (flips(5), flips(50));
+    assert_eq!(counts(&few, &["conflicting", "corrected"]), [4.0, 4.0]);
+    // The last that is taken says yes: it is contradicted from then on, and repeated.
+    assert_eq!(
+        counts(&many, &["conflicting", "repeated", "corrected"]),
+        [27.0, 22.0, 4.0]
+    );
+    let [taught, no_more] = [&few, &many].map(|engine| engine.state.tasks[0].learner().unwrap().statistics());
+    assert_eq!(taught, no_more);
+    assert_eq!(state(&Engine::restore(&state(&many)).unwrap()), state(&many));
+}
+
+#[test]
 fn a_corrected_example_is_in_the_statistics_once_with_the_label_that_stayed() {
     let spec = || LearnerSpec {
         kind: LearnerKind::Classification,

@@ -277,7 +277,7 @@ impl Expert for Anchors {
 
     fn load(&mut self, reader: &mut Reader) -> Result<()> {
         self.live.load(reader)?;
-        self.labels = reader.u64()?;
+        self.labels = reader.counter()?;
         let counts = [reader.u32()? as usize, reader.u32()? as usize, reader.u32()? as usize];
         let [anchors, snapshots, rows] = counts;
         if anchors > ANCHORS_MAX || snapshots > SNAPSHOTS || rows > ROWS {

@@ -69,7 +69,7 @@ impl Autocorrelation {
 
     pub(super) fn load(lag: usize, reader: &mut Reader) -> Result<Self> {
         let pairs = Pairs {
-            count: reader.u64()?,
+            count: reader.counter()?,
             a: reader.f64()?,
             b: reader.f64()?,
             aa: reader.f64()?,

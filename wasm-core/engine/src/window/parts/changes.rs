@@ -36,7 +36,7 @@ impl Changes {
         Ok(Self {
             states,
             first: reader.f64()?,
-            changes: reader.u64()?,
+            changes: reader.counter()?,
         })
     }
 

@@ -45,7 +45,7 @@ impl Energy {
         let part = Self {
             from_hz,
             to_hz,
-            segments: reader.u64()?,
+            segments: reader.counter()?,
             energy: reader.f64()?,
             first_ms: reader.f64()?,
             last_ms: reader.f64()?,

@@ -38,7 +38,7 @@ impl Quantiles {
     }
 
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
-        let (count, joined) = (reader.u64()?, reader.u8()?);
+        let (count, joined) = (reader.counter()?, reader.u8()?);
         let buckets: Vec<(i32, u32)> = (0..reader.count(8)?)
             .map(|_| Ok((reader.u32()?.cast_signed(), reader.u32()?)))
             .collect::<Result<_>>()?;

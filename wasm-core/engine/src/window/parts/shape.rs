@@ -28,7 +28,7 @@ impl Shape {
 
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
         Ok(Self {
-            count: reader.u64()?,
+            count: reader.counter()?,
             mean: reader.f64()?,
             m2: reader.f64()?,
             m3: reader.f64()?,

@@ -30,7 +30,7 @@ impl Slope {
 
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
         Ok(Self {
-            count: reader.u64()?,
+            count: reader.counter()?,
             origin_ms: reader.f64()?,
             time: reader.f64()?,
             value: reader.f64()?,

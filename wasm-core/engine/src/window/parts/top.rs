@@ -24,7 +24,7 @@ impl Top {
 
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
         let counters: Vec<(f64, u64)> = (0..reader.count(16)?)
-            .map(|_| Ok((reader.f64()?, reader.u64()?)))
+            .map(|_| Ok((reader.f64()?, reader.counter()?)))
             .collect::<Result<_>>()?;
         if counters.len() > COUNTERS {
             return Err(CoreError::Corrupt);

@@ -1,9 +1,12 @@
 /** A gateway's status for a person at a terminal: what a look finds, as lines of text. Pure. */
-import type { AgentStatus, DoorStatus, SourceStatus, TaskStatus } from '@rivulet/host';
+import type { AgentStatus, DoorStatus, SourceStatus, TaskStatus, Violation } from '@rivulet/host';
 import type { Seen } from './status_file.ts';
+import { driftLines, labelLines } from './task_text.ts';
 
 /** The core's account of messages that no source takes; of interest only when there are any. */
 const NO_SOURCE = '(no source)';
+/** Findings of drift that are shown of a task; `rivulet panel show` has more. */
+const DRIFT_SHOWN = 2;
 
 /** What the directory itself tells. */
 export interface Disk {
@@ -27,7 +30,7 @@ export function statusText(seen: Seen, disk: Disk): string {
     ['messages', [`${ledgerLine(status.ledger)}${messagesPerS === null ? '' : `; ${messagesPerS}/s`}`]],
     ['traffic', [`${bytes(in_bytes)} in, ${bytes(out_bytes)} out since the start`]],
     ['sources', status.sources.filter(({ name, received }) => received > 0 || name !== NO_SOURCE).flatMap(sourceLines)],
-    ['tasks', status.tasks.map(taskLine)],
+    ['tasks', status.tasks.flatMap(taskLines)],
     [
       'disk',
       [`log ${bytes(disk.logBytes)}, checkpoints ${bytes(disk.checkpointBytes)}, free ${bytes(disk.freeBytes)}`],
@@ -58,23 +61,37 @@ function ledgerLine({ received, ...fates }: AgentStatus['ledger']): string {
   return `${received} received, ${used} used${rest.join('')}`;
 }
 
+/** What a violation is called beside a number of readings. */
+const VIOLATIONS: Readonly<Record<Violation, string>> = {
+  range: 'out of range',
+  rate: 'changed too fast',
+  stuck: 'stuck',
+  word: 'of an unknown word',
+};
+
 function sourceLines(source: SourceStatus): string[] {
-  const { gaps, unknown, restarts, quarantined_by } = source;
+  const { gaps, unknown, restarts, quarantined_by, violations } = source;
   const numbers = Object.entries({ gaps, unknown, restarts }).flatMap(([name, n]) => (n > 0 ? [`, ${n} ${name}`] : []));
   const why = Object.entries(quarantined_by ?? {}).map(([code, count]) => `, ${count} times ${code}`);
+  const broken = Object.entries(violations ?? {}).flatMap(([kind, count]) =>
+    count > 0 ? [`${count} ${VIOLATIONS[kind as Violation] ?? kind}`] : [],
+  );
   return [
     `${source.name}: ${ledgerLine(source)}${numbers.join('')}${why.join('')}`,
     `  ${source.guarantee}: ${source.guarantee_why}`,
+    ...(broken.length === 0 ? [] : [`  readings that broke their contract: ${broken.join(', ')}`]),
   ];
 }
 
-function taskLine({ name, kind, error, error_last_value, matured, pending, leader }: TaskStatus): string {
+function taskLines(task: TaskStatus): string[] {
+  const { name, kind, error, error_last_value, matured, pending, leader } = task;
   const score =
     error === null || error_last_value === null
       ? 'no label yet'
       : `error ${error.toPrecision(3)} (baseline ${error_last_value.toPrecision(3)}) over ${matured} labels`;
   const led = leader === null ? '' : `, led by ${leader.expert}`;
-  return `${name} (${kind}): ${score}, ${pending} waiting${led}`;
+  const noticed = [...driftLines(task.drift, DRIFT_SHOWN), ...labelLines(task)];
+  return [`${name} (${kind}): ${score}, ${pending} waiting${led}`, ...noticed.map((line) => `  ${line}`)];
 }
 
 function bytes(count: number): string {

@@ -145,6 +145,7 @@ export type {
   TaskKind,
   TaskReport,
   TaskStatus,
+  Violation,
 } from './status.ts';
 export type { Storage, StorageFile } from './storage.ts';
 export { readPem, readTls, type TlsFailure, type TlsFiles, type TlsMaterial, tlsFailure } from './tls.ts';

@@ -1,10 +1,11 @@
 /** A gateway as a real process with one source of temperatures, as `load.ts` sends them; for tests that count every message. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { type AgentProcess, runRivulet, startAgentProcess } from './agent.ts';
 import { closing, pause } from './doors.ts';
+import { withFault } from './strace.ts';
 
 export interface LoadedGateway {
   /** The process of now. */
@@ -26,10 +27,11 @@ export interface LoadedGateway {
  * @param door lines of the configuration: `mqtt:` or `broker:`
  * @param options.numbers false: devices' numbers are not looked at
  * @param options.more further lines
+ * @param options.fault put into the log's writes by strace, as its `inject=`, once the log is there
  */
 export async function openLoadedGateway(
   door: string,
-  { numbers = true, more = '' }: { numbers?: boolean; more?: string } = {},
+  { numbers = true, more = '', fault = '' }: { numbers?: boolean; more?: string; fault?: string } = {},
 ): Promise<LoadedGateway> {
   const directory = await mkdtemp(join(tmpdir(), 'rivulet-loaded-'));
   closing.push(() => rm(directory, { recursive: true, force: true }));
@@ -51,6 +53,12 @@ outputs:
   let agent = startAgentProcess(config);
   closing.push(() => agent.kill());
   await agent.ready();
+  if (fault !== '') {
+    await agent.stop();
+    const [segment] = await readdir(join(state, 'log'));
+    agent = startAgentProcess(config, { before: withFault(fault, join(state, 'log', segment as string)) });
+    await agent.ready();
+  }
   await agent.until(() => agent.status()?.connected === true, 'the door is connected');
   await pause(1000); // The status does not tell when the subscription stands; on a busy machine that takes a while.
 

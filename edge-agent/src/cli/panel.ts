@@ -2,9 +2,11 @@
  * `rivulet panel show STATE_DIR`: which experts the tasks of a gateway listen to, how each has done, and who leads since
  * when. It reads the newest checkpoint, so it works beside a live agent and is at most some seconds behind it.
  */
+
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadCore, openSlots, RivuletError, type TaskReport } from '@rivulet/host';
+import { driftLines, labelLines } from '../task_text.ts';
 import { coreBuild } from './run.ts';
 
 const HELP = `Usage: rivulet panel show STATE_DIR [options]
@@ -77,7 +79,7 @@ function panelOf({ name, kind, matured, leader, panel, drift, breaker, conflicti
   return { task: name, kind, matured, leader, panel, drift, breaker, conflicting, corrected };
 }
 
-/** Findings of a task that are shown. */
+/** Findings of drift that are shown. */
 const DRIFT_SHOWN = 5;
 
 /** The panel of a task for people. */
@@ -112,30 +114,6 @@ export function panelText(task: TaskReport, top: number): string {
     head,
     ...lines,
     ...(hidden > 0 ? [`  … and ${hidden} more (--top 0 shows all)`] : []),
-    ...driftLines(drift),
-    ...labelLines(task),
+    ...[...driftLines(drift, DRIFT_SHOWN), ...labelLines(task)].map((line) => `  ${line}`),
   ].join('\n');
-}
-
-/** What was wrong with labels. */
-function labelLines({ conflicting, corrected, breaker }: TaskReport): string[] {
-  const conflicts = conflicting > 0 ? [`  labels: ${conflicting} contradicted, ${corrected} corrected`] : [];
-  if (!breaker?.opened) return conflicts;
-  const { open, opened, held, dropped } = breaker;
-  const now = open === 1 ? 'open' : 'closed';
-  return [...conflicts, `  label source: breaker ${now}, opened ${opened} times, ${held} held, ${dropped} not learned`];
-}
-
-/** The newest findings of a watch. */
-function driftLines(drift: TaskReport['drift']): string[] {
-  const newest = (drift?.evidence ?? []).slice(-DRIFT_SHOWN).reverse();
-  if (drift === null || newest.length === 0) return [];
-  return [
-    `  drift: ${drift.alarms} found by ${drift.detector}`,
-    ...newest.map(({ of, feature, key, at, before, after, rows }) => {
-      const what = feature === '' ? of : `feature ${feature}`;
-      const [was, is] = [before, after].map((mean) => Number(mean.toPrecision(3)));
-      return `    ${new Date(at).toISOString()} ${what} ${was} → ${is} after ${rows} rows, at ${key}`;
-    }),
-  ];
 }

@@ -247,7 +247,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
       const operator = { store, models, releaser, roster, clock, kernelHash: parts.kernelHash };
       switch (command.do) {
         case 'forget': {
-          const { answer, made } = forgetGateway(command.gateway, command.allowReturn, operator);
+          const { answer, made } = forgetGateway(command, operator);
           for (const release of made) emit({ kind: 'release', release: releaseView(release) });
           return answer;
         }

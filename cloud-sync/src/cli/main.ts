@@ -31,8 +31,10 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
     --core BUILD          auto, scalar or simd            (auto)
     --status-json         one JSON event per line on standard output
 
-  rivulet-cloud forget GATEWAY [--allow-return]
+  rivulet-cloud forget GATEWAY [--since TIME] [--allow-return]
                                   take a gateway out of every model, proven by digest; its later deltas are refused
+    --since TIME          only what it handed in from then on: 2026-11-20T08:00:00Z, or so long ago as 36h; it goes
+                          back to the last delta of a day before (seven such days are kept)
 
   rivulet-cloud judge GATEWAY trust|distrust|auto
                                   in every release, in none, or as the class-mean test says

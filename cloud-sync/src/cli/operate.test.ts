@@ -116,6 +116,8 @@ it('a command for a directory without a coordinator says so', async () => {
 it.each([
   ['forget'],
   ['forget', 'a', 'b'],
+  ['forget', 'a', '--since', '2026-11-20'],
+  ['forget', 'a', '--since', 'yesterday'],
   ['release', 'fly'],
   ['release', 'diff', 'champion'],
   ['release', 'rollback'],

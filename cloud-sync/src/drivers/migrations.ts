@@ -162,4 +162,17 @@ export const MIGRATIONS: readonly string[] = [
   -- cores whose statistics are taken, by the hash of their sources in hex: those that this coordinator has run, and those an operator named
   CREATE TABLE kernels (hash TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, own INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- the last contribution of each of a gateway's newest days before the present one: what can be gone back to
+  CREATE TABLE earlier (
+    schema TEXT NOT NULL,
+    gateway TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    task TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    statistics BLOB NOT NULL,
+    PRIMARY KEY (schema, gateway, received_ms)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

@@ -63,6 +63,10 @@ export interface DeltaLog {
   lineage(schema: string): LineageEntry[];
   /** The newest per model of one gateway, without the statistics. */
   contributionsOf(gateway: string): Omit<Contribution, 'statistics'>[];
+  /** The newest of one gateway's statistics that came before then and were kept: the last of each of its newest days. */
+  earlier(schema: string, gateway: string, beforeMs: number): Contribution | null;
+  /** One of `earlier` becomes the gateway's contribution again; what came later is removed. */
+  goBack(contribution: Contribution): void;
   /** Takes one gateway's statistics out of a model (they were refused by a newer core). */
   withdraw(schema: string, gateway: string): void;
 }

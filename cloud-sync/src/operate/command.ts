@@ -2,7 +2,7 @@
 import { RivuletError } from '@rivulet/host';
 
 export type OperatorCommand =
-  | { readonly do: 'forget'; readonly gateway: string; readonly allowReturn: boolean }
+  | { readonly do: 'forget'; readonly gateway: string; readonly allowReturn: boolean; readonly sinceMs?: number | null }
   | { readonly do: 'judge'; readonly gateway: string; readonly trusted: boolean | null }
   | { readonly do: 'kernels' }
   | { readonly do: 'kernel'; readonly hash: string; readonly accept: boolean }
@@ -12,9 +12,12 @@ export type OperatorCommand =
   | { readonly do: 'pin'; readonly ref: string; readonly task: string | null }
   | { readonly do: 'rollback'; readonly task: string };
 
-/** The fields of each command with their types; `text?` and `flag?` may be null. */
-const FIELDS: Record<OperatorCommand['do'], Record<string, 'text' | 'text?' | 'flag' | 'flag?' | 'count'>> = {
-  forget: { gateway: 'text', allowReturn: 'flag' },
+/** The fields of each command with their types; with `?` they may be null, a count absent too. */
+const FIELDS: Record<
+  OperatorCommand['do'],
+  Record<string, 'text' | 'text?' | 'flag' | 'flag?' | 'count' | 'count?'>
+> = {
+  forget: { gateway: 'text', allowReturn: 'flag', sinceMs: 'count?' },
   judge: { gateway: 'text', trusted: 'flag?' },
   kernels: {},
   kernel: { hash: 'text', accept: 'flag' },
@@ -31,6 +34,7 @@ const CHECKS = {
   flag: (value: unknown) => typeof value === 'boolean',
   'flag?': (value: unknown) => value === null || typeof value === 'boolean',
   count: (value: unknown) => Number.isInteger(value) && (value as number) > 0,
+  'count?': (value: unknown) => (value ?? null) === null || (Number.isInteger(value) && (value as number) > 0),
 } as const;
 
 /** Parses a command at the door. Throws `RIV_REQUEST`. */

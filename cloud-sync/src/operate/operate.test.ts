@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '@rivulet/host';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordinatorUnderTest, startCoordinator, until } from '../../../test/support/coordinator.ts';
 import {
@@ -18,6 +19,8 @@ import { championOf } from '../drivers/store.ts';
 import { parseCommand } from './command.ts';
 import type { ForgetAnswer } from './forget.ts';
 import type { NamedReleaseView, ReleaseDiffView, ShownReleaseView, ToldView } from './releases.ts';
+
+const DAY_MS = 86_400_000;
 
 let cloud: CoordinatorUnderTest;
 let north: FleetGateway;
@@ -150,6 +153,81 @@ describe('forgetting a gateway', () => {
 
   it('does not know a gateway that never enrolled', () => {
     expect(() => forget({ ...north, id: 'stranger' })).toThrow(expect.objectContaining({ code: 'RIV_NOT_FOUND' }));
+  });
+
+  it('can keep what came before a day: the model of a fleet in which it fell silent then, and clean releases stay', async () => {
+    await cloud.stop();
+    let day = 100;
+    const clock = { ...systemClock(), wallMs: () => day * DAY_MS + 1_000 };
+    cloud = await startCoordinator({ clock });
+    const silent = await startCoordinator({ clock });
+    for (const gateway of [north, south]) await postEnrolment(cloud.url, gateway);
+    for (const gateway of [north, south]) await postEnrolment(silent.url, gateway);
+    const clean = await released(north, temperature);
+    const early = envelopeOf(north, temperature);
+    await send(north, temperature); // the last of its day, of the same contents
+    day += 1;
+    learnRows(north, temperature, 60);
+    const tainted = [await released(north, temperature)];
+    day += 1;
+    learnRows(north, temperature, 60);
+    tainted.push(await released(north, temperature), await released(south, temperature));
+    await postDelta(silent.url, early);
+    await send(south, temperature, silent);
+
+    const sinceMs = 101 * DAY_MS;
+    const answer = cloud.coordinator.operate({
+      do: 'forget',
+      gateway: north.id,
+      allowReturn: false,
+      sinceMs,
+    }) as ForgetAnswer;
+    expect(answer).toMatchObject({ since: sinceMs, not_removable: tainted });
+    const [model] = answer.models as [ForgetAnswer['models'][number]];
+    expect(model).toMatchObject({ gateways: 2, rows: 120, goes_back_to: 100 * DAY_MS + 1_000 });
+    expect(model.root_after).toBe(model.root_never_had);
+    expect(model.root_after).not.toBe(model.root_before);
+    const weights = (from: CoordinatorUnderTest, ref: string) =>
+      (from.coordinator.operate({ do: 'show', ref, task: null }) as ShownReleaseView).weights;
+    const other = await until(
+      () => silent.coordinator.releases({ limit: 9 }).find(({ gateways }) => gateways === 2)?.hash,
+      'the release of the other fleet',
+    );
+    expect(weights(cloud, model.release as string)).toEqual(weights(silent, other));
+
+    await expect(send(north, temperature)).rejects.toThrow('RIV_GATEWAY_FORGOTTEN');
+    const pin = (ref: string) => cloud.coordinator.operate({ do: 'pin', ref, task: null });
+    expect(() => pin(tainted[0] as string)).toThrow(expect.objectContaining({ code: 'RIV_GATEWAY_FORGOTTEN' }));
+    expect(pin(clean)).toMatchObject({ champion: clean });
+    expect(pin(model.release as string)).toMatchObject({ champion: model.release });
+    // and all of it goes when it is asked for
+    expect(forget(north).models).toMatchObject([{ gateways: 1, rows: 60, goes_back_to: null }]);
+    expect(cloud.store.deltas.earlier(model.schema, north.id, Number.MAX_SAFE_INTEGER)).toBeNull();
+    await silent.stop();
+  });
+
+  it('goes back to one of seven days at most, and less far where statistics are long', async () => {
+    const { deltas } = cloud.store;
+    const delta = (day: number, bytes: number, schema: string) => ({
+      ...{ gateway: north.id, incarnation: 'aa', seq: day, task: 't', schema, payloadHash: `${day}` },
+      ...{ schemaText: '{}', form: 1 as const, statistics: Buffer.alloc(bytes, day), receivedMs: day * DAY_MS },
+    });
+    for (let day = 1; day <= 20; day++) {
+      deltas.append(delta(day, 1_000, 'short'), 'accepted', null);
+      deltas.append({ ...delta(day, 400_000, 'long'), seq: 100 + day }, 'accepted', null);
+    }
+    const back = (schema: string) => {
+      const days: number[] = [];
+      for (let beforeMs = 99 * DAY_MS; ; ) {
+        const found = deltas.earlier(schema, north.id, beforeMs);
+        if (found === null) return days;
+        beforeMs = found.receivedMs;
+        days.push(beforeMs / DAY_MS);
+        expect(found.statistics[0]).toBe(beforeMs / DAY_MS);
+      }
+    };
+    expect(back('short')).toEqual([19, 18, 17, 16, 15, 14, 13]);
+    expect(back('long')).toEqual([19, 18]);
   });
 
   it('survives a start: the models are rebuilt without it, and it is still refused', async () => {

@@ -1,7 +1,14 @@
 /** What an operator can ask and decide about releases: list, show, compare, pin, roll back. */
 import { type Clock, decodeRelease, RivuletError } from '@rivulet/host';
 import type { LineageView, ReleaseView } from '../api/views.ts';
-import { type AuditEntry, championOf, type Head, type ReleaseRecord, type Store } from '../drivers/store.ts';
+import {
+  type AuditEntry,
+  championOf,
+  type Head,
+  type LineageEntry,
+  type ReleaseRecord,
+  type Store,
+} from '../drivers/store.ts';
 import { modelWeights } from '../registry/model_weights.ts';
 import { parseSchema } from '../registry/schema.ts';
 import { lineageView, releaseView } from '../registry/views.ts';
@@ -120,7 +127,13 @@ function refuseForgotten(hash: string, store: Store): void {
 }
 
 function forgottenIn(release: ReleaseRecord, store: Store): string[] {
-  return release.lineage.map(({ gateway }) => gateway).filter((gateway) => store.forgotten.has(gateway));
+  const forgotten = release.lineage.filter(({ gateway }) => store.forgotten.has(gateway));
+  // of a gateway that went back to an earlier delta, what stays of it may be told
+  const stays = ({ gateway, incarnation, seq }: LineageEntry) =>
+    store.deltas
+      .contributionsOf(gateway)
+      .some((kept) => kept.schema === release.schema && kept.incarnation === incarnation && kept.seq >= seq);
+  return forgotten.filter((entry) => !stays(entry)).map(({ gateway }) => gateway);
 }
 
 function namesOf({ hash, schema }: Pick<ReleaseRecord, 'hash' | 'schema'>, store: Store) {

@@ -3,7 +3,7 @@
  * the newest of their gateway (they are cumulative, so an older one adds nothing).
  */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import type { Contribution, DeltaLog, Directory, Standing } from '../store.ts';
+import type { Contribution, Delta, DeltaLog, Directory, Standing } from '../store.ts';
 import { type Forgetful, remembered } from './remembered.ts';
 
 /**
@@ -11,6 +11,10 @@ import { type Forgetful, remembered } from './remembered.ts';
  * matter for the gateway just the same; so the file does not grow with uptime.
  */
 const ROWS_PER_GATEWAY_MAX = 1_000;
+/** Days of a gateway that one can go back to, and bytes of statistics that are kept for that; one day always is. */
+const EARLIER_MAX = 7;
+const EARLIER_BYTES_MAX = 1024 * 1024;
+const DAY_MS = 86_400_000;
 /** Rows over the limit that are let stand before they are deleted together. */
 const PRUNE_SLACK = 100;
 
@@ -40,6 +44,19 @@ export function sqliteDeltaLog(
     'SELECT schema, gateway, task, incarnation, seq, received_ms FROM contributions WHERE gateway = ? ORDER BY task, schema',
   );
   const withdraw = db.prepare('DELETE FROM contributions WHERE schema = ? AND gateway = ?');
+  const keep = db.prepare(
+    `INSERT OR REPLACE INTO earlier (schema, gateway, received_ms, task, incarnation, seq, statistics)
+     SELECT schema, gateway, received_ms, task, incarnation, seq, statistics FROM contributions
+     WHERE schema = ? AND gateway = ?`,
+  );
+  const keepFew = db.prepare(
+    `DELETE FROM earlier WHERE schema = ?1 AND gateway = ?2 AND received_ms <=
+       (SELECT received_ms FROM earlier WHERE schema = ?1 AND gateway = ?2 ORDER BY received_ms DESC LIMIT 1 OFFSET ?3)`,
+  );
+  const before = db.prepare(
+    'SELECT * FROM earlier WHERE schema = ? AND gateway = ? AND received_ms < ? ORDER BY received_ms DESC LIMIT 1',
+  );
+  const forgetFrom = db.prepare('DELETE FROM earlier WHERE schema = ? AND gateway = ? AND received_ms >= ?');
   const rows = db.prepare('SELECT count(*) AS n FROM deltas WHERE gateway = ?');
   const prune = db.prepare(
     `DELETE FROM deltas WHERE gateway = ?1 AND offset <=
@@ -49,6 +66,15 @@ export function sqliteDeltaLog(
   function rankOf(gateway: string, incarnation: string): number {
     const rank = directory.incarnations(gateway).indexOf(incarnation);
     return rank < 0 ? Number.MAX_SAFE_INTEGER : rank;
+  }
+
+  /** What is about to be replaced is kept when it is the last of its day. */
+  function keepLastOfDay({ schema, gateway, receivedMs, statistics }: Delta): void {
+    const last = contributionsOf(gateway).find((contribution) => contribution.schema === schema);
+    if (last === undefined || Math.floor(last.receivedMs / DAY_MS) === Math.floor(receivedMs / DAY_MS)) return;
+    keep.run(schema, gateway);
+    const few = Math.floor(EARLIER_BYTES_MAX / Math.max(1, statistics.length));
+    keepFew.run(schema, gateway, Math.max(1, Math.min(EARLIER_MAX, few)));
   }
 
   const contributionsOf = (gateway: string) => known.get(gateway, () => ofGateway.all(gateway).map(contributionOf));
@@ -66,6 +92,7 @@ export function sqliteDeltaLog(
       const { gateway, incarnation, seq, task, schema, payloadHash, receivedMs } = delta;
       const written = insert.run(gateway, incarnation, seq, task, schema, payloadHash, outcome, reason, receivedMs);
       if (outcome === 'accepted') {
+        keepLastOfDay(delta);
         replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics);
         known.drop(gateway);
       }
@@ -85,8 +112,18 @@ export function sqliteDeltaLog(
         seq: row.seq as number,
       })),
     contributionsOf,
+    earlier(schema, gateway, beforeMs) {
+      const row = before.get(schema, gateway, beforeMs);
+      return row === undefined ? null : contributionOf(row);
+    },
+    goBack({ schema, gateway, task, incarnation, seq, receivedMs, statistics }) {
+      replace.run(schema, gateway, task, incarnation, seq, receivedMs, statistics);
+      forgetFrom.run(schema, gateway, receivedMs);
+      known.drop(gateway);
+    },
     withdraw(schema, gateway) {
       withdraw.run(schema, gateway);
+      forgetFrom.run(schema, gateway, 0);
       known.drop(gateway);
     },
   };

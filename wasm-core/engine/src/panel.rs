@@ -3,6 +3,7 @@
 
 pub mod number;
 pub mod linear;
+pub mod lanes;
 pub mod symmetric;
 pub mod moments;
 pub mod keys;

@@ -11,24 +11,17 @@ const RECENT_RATE: f64 = 0.01;
 /// Labels from one look at who leads to the next.
 const LOOK: u64 = 16;
 
-/// One expert's record.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Record {
-    /// Number of the newest row that was served without it.
-    since: u64,
-    /// Labels of rows served with it.
-    labels: f64,
-    /// Mean loss as people read it: absolute error, or the share of wrong answers.
-    loss: f64,
-    /// Recent mean of what it is judged by: absolute error, or log loss.
-    recent: f64,
-}
-
-/// The records of all experts.
+/// The records of all experts, each kind of number side by side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standings {
-    records: Vec<Record>,
-    /// The recent means once more, side by side.
+    /// Number of the newest row that was served without the expert, and the greatest of these.
+    since: Vec<u64>,
+    newest: u64,
+    /// Labels of rows served with it.
+    counts: Vec<f64>,
+    /// Mean loss as people read it: absolute error, or the share of wrong answers.
+    losses: Vec<f64>,
+    /// Recent mean of what it is judged by: absolute error, or log loss.
     recent: Vec<f64>,
     labels: u64,
     leader: u32,
@@ -40,7 +33,10 @@ impl Standings {
     #[must_use]
     pub fn new(experts: usize) -> Self {
         Self {
-            records: vec![Record::default(); experts],
+            since: vec![0; experts],
+            newest: 0,
+            counts: vec![0.0; experts],
+            losses: vec![0.0; experts],
             recent: vec![0.0; experts],
             labels: 0,
             leader: 0,
@@ -50,25 +46,34 @@ impl Standings {
 
     /// An expert begins, or begins anew, after the row of this number.
     pub fn begin(&mut self, expert: usize, serial: u64) {
-        self.recent[expert] = 0.0;
-        self.records[expert] = Record {
-            since: serial,
-            ..Record::default()
-        };
+        self.since[expert] = serial;
+        self.newest = self.newest.max(serial);
+        for numbers in [&mut self.counts, &mut self.losses, &mut self.recent] {
+            numbers[expert] = 0.0;
+        }
     }
 
-    /// Counts the label of a row: what the expert lost, as people read it and as it is judged by.
-    pub fn learn(&mut self, expert: usize, serial: u64, loss: f64, judged: f64) {
-        let record = &mut self.records[expert];
-        if serial <= record.since {
+    /// Counts the label of a row: per expert what it lost, as people read it and as it is judged by.
+    pub fn learn(&mut self, serial: u64, losses: &[f64], judged: &[f64]) {
+        if serial > self.newest {
+            // All were asked: no branch keeps this from becoming SIMD.
+            for (count, (known, loss)) in self.counts.iter_mut().zip(self.losses.iter_mut().zip(losses)) {
+                *count += 1.0;
+                *known += (loss - *known) * (1.0 / *count);
+            }
+            for (count, (known, judged)) in self.counts.iter().zip(self.recent.iter_mut().zip(judged)) {
+                *known += (judged - *known) * recent_rate(*count);
+            }
             return;
         }
-        record.labels += 1.0;
-        let rate = 1.0 / record.labels;
-        record.loss += (loss - record.loss) * rate;
-        let rate = if rate > RECENT_RATE { rate } else { RECENT_RATE };
-        record.recent += (judged - record.recent) * rate;
-        self.recent[expert] = record.recent;
+        for expert in 0..self.since.len() {
+            if serial > self.since[expert] {
+                let count = self.counts[expert] + 1.0;
+                self.counts[expert] = count;
+                self.losses[expert] += (losses[expert] - self.losses[expert]) * (1.0 / count);
+                self.recent[expert] += (judged[expert] - self.recent[expert]) * recent_rate(count);
+            }
+        }
     }
 
     /// A label has come; looks now and then who leads by the weights of today.
@@ -104,8 +109,8 @@ impl Standings {
     /// Labels and mean loss of an expert; NaN of what has no record, a stack.
     #[must_use]
     pub fn record(&self, expert: usize) -> (f64, f64) {
-        let record = self.records.get(expert);
-        record.map_or((f64::NAN, f64::NAN), |record| (record.labels, record.loss))
+        let records = self.counts.get(expert).zip(self.losses.get(expert));
+        records.map_or((f64::NAN, f64::NAN), |(&labels, &loss)| (labels, loss))
     }
 
     /// Only these experts stay.
@@ -117,15 +122,18 @@ impl Standings {
         if !leader_stays {
             (self.leader, self.leads_since) = (0, self.labels);
         }
-        retain(&mut self.records, kept);
-        retain(&mut self.recent, kept);
+        retain(&mut self.since, kept);
+        for numbers in [&mut self.counts, &mut self.losses, &mut self.recent] {
+            retain(numbers, kept);
+        }
+        self.newest = self.since.iter().copied().max().unwrap_or(0);
     }
 
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
-        for record in &self.records {
-            writer.u64(record.since);
-            save_numbers(&[record.labels, record.loss, record.recent], writer);
+        for (expert, &since) in self.since.iter().enumerate() {
+            writer.u64(since);
+            save_numbers(&[self.counts[expert], self.losses[expert], self.recent[expert]], writer);
         }
         writer.u64(self.labels);
         writer.u32(self.leader);
@@ -137,18 +145,25 @@ impl Standings {
     /// # Errors
     /// `Truncated`.
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
-        for (record, recent) in self.records.iter_mut().zip(&mut self.recent) {
-            record.since = reader.counter()?;
+        for expert in 0..self.since.len() {
+            self.since[expert] = reader.counter()?;
             let mut numbers = [0.0; 3];
             load_numbers(&mut numbers, reader)?;
-            [record.labels, record.loss, record.recent] = numbers;
-            *recent = record.recent;
+            [self.counts[expert], self.losses[expert], self.recent[expert]] = numbers;
         }
+        self.newest = self.since.iter().copied().max().unwrap_or(0);
         self.labels = reader.counter()?;
         self.leader = reader.u32()?;
         self.leads_since = reader.counter()?;
         Ok(())
     }
+}
+
+/// The rate of the recent mean with so many labels.
+#[inline]
+fn recent_rate(labels: f64) -> f64 {
+    let rate = 1.0 / labels;
+    if rate > RECENT_RATE { rate } else { RECENT_RATE }
 }
 
 /// The entries whose place is kept.

@@ -6,11 +6,10 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+pub use crate::panel::lanes::Lane;
+use crate::panel::lanes::Quad;
 
 const LANES: usize = 4;
-
-/// Four numbers of a vector.
-pub type Lane = [f64; LANES];
 
 /// How many lanes a vector of `m` numbers takes; what is over is 0.
 #[must_use]
@@ -70,50 +69,49 @@ impl Symmetric {
 
     /// `out` = this matrix times `x`.
     pub fn times(&self, x: &[Lane], out: &mut [Lane]) {
-        let mut at = 0;
-        for (i, &here) in x.iter().enumerate() {
+        let mut left = &self.tiles[..];
+        for (i, here) in x.iter().enumerate() {
+            let (tiles, next) = left.split_at(i);
             let (before, rest) = out.split_at_mut(i);
-            let mut sums = [[0.0; LANES]; LANES];
-            for ((tile, x), out) in self.tiles[at..at + i].iter().zip(x).zip(before) {
+            let each = here.map(Quad::all);
+            let mut sums = [Quad::all(0.0); LANES];
+            for ((tile, x), out) in tiles.iter().zip(x).zip(before) {
+                let x = Quad::of(x);
+                let mut below = Quad::of(out);
                 for row in 0..LANES {
-                    for lane in 0..LANES {
-                        sums[row][lane] += tile[row][lane] * x[lane];
-                        out[lane] += tile[row][lane] * here[row];
-                    }
+                    let entries = Quad::of(&tile[row]);
+                    sums[row] = sums[row].plus(entries, x);
+                    below = below.plus(entries, each[row]);
                 }
+                *out = below.lane();
             }
-            let diagonal = &self.tiles[at + i];
-            for row in 0..LANES {
-                for lane in 0..LANES {
-                    sums[row][lane] += diagonal[row][lane] * here[lane];
-                }
-            }
-            rest[0] = sums.map(|[a, b, c, d]| (a + c) + (b + d));
-            at += i + 1;
+            let x = Quad::of(here);
+            let (diagonal, next) = next.split_at(1);
+            rest[0] = std::array::from_fn(|row| sums[row].plus(Quad::of(&diagonal[0][row]), x).sum());
+            left = next;
         }
     }
 
     /// This matrix less `c` g g', plus `add` times the identity.
     pub fn update(&mut self, g: &[Lane], c: f64, add: f64) {
-        let mut at = 0;
+        let mut left = &mut self.tiles[..];
         for (i, here) in g.iter().enumerate() {
-            let scaled = here.map(|g| c * g);
-            for (tile, g) in self.tiles[at..at + i].iter_mut().zip(g) {
+            let (tiles, next) = left.split_at_mut(i);
+            let scaled = here.map(|g| Quad::all(c * g));
+            for (tile, g) in tiles.iter_mut().zip(g) {
+                let g = Quad::of(g);
                 for row in 0..LANES {
-                    for lane in 0..LANES {
-                        tile[row][lane] -= scaled[row] * g[lane];
-                    }
+                    tile[row] = Quad::of(&tile[row]).less(scaled[row], g).lane();
                 }
             }
             // Above and below the diagonal the same bits: what is saved is one side of it.
-            let diagonal = &mut self.tiles[at + i];
-            for row in 0..LANES {
-                for lane in 0..LANES {
-                    diagonal[row][lane] -= c * (here[row] * here[lane]);
-                }
-                diagonal[row][row] += add;
+            let (diagonal, next) = next.split_at_mut(1);
+            for (row, entries) in diagonal[0].iter_mut().enumerate() {
+                let products = here.map(|g| here[row] * g);
+                *entries = Quad::of(entries).less(Quad::all(c), Quad::of(&products)).lane();
+                entries[row] += add;
             }
-            at += i + 1;
+            left = next;
         }
     }
 

@@ -63,6 +63,8 @@ pub(super) struct Mixing {
 struct Scratch {
     features: Vec<f64>,
     rival: Vec<f64>,
+    losses: Vec<f64>,
+    judged: Vec<f64>,
     likelihood: Vec<f64>,
 }
 
@@ -243,15 +245,25 @@ impl Mixing {
         let mut others = [0.0; LANE_COUNT];
         let Truth { class, classes } = truth;
         let experts = self.experts;
-        for expert in 0..experts {
-            let at = |class: usize| row.predictions[class * experts + expert];
-            let truth = at(class);
-            // Of equals the first class is the answer.
-            let wrong = (0..classes).any(|other| at(other) > truth || (other < class && at(other) >= truth));
-            let loss = f64::from(u8::from(wrong));
-            self.standings
-                .learn(expert, row.serial, loss, -row.logs[class * experts + expert]);
+        let Scratch { losses, judged, .. } = &mut self.scratch;
+        let of = |class: usize| &row.predictions[class * experts..][..experts];
+        losses.clear();
+        losses.resize(experts, 0.0);
+        for other in (0..classes).filter(|&other| other != class) {
+            let pairs = of(other).iter().zip(of(class));
+            for (loss, (other_p, truth)) in losses.iter_mut().zip(pairs) {
+                // Of equals the first class is the answer.
+                let wrong = if other < class {
+                    other_p >= truth
+                } else {
+                    other_p > truth
+                };
+                *loss = if wrong { 1.0 } else { *loss };
+            }
         }
+        judged.clear();
+        judged.extend(row.logs[class * experts..][..experts].iter().map(|log| -log));
+        self.standings.learn(row.serial, losses, judged);
         let (top, shares) = (self.top.weights(), &self.shares);
         self.standings.look(weights(top, shares, experts));
         let likelihood = &mut self.scratch.likelihood;

@@ -10,14 +10,13 @@ use crate::error::{CoreError, Result};
 use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth};
 use crate::panel::inputs::{Inputs, LABEL_INPUTS, Map};
+use crate::panel::lanes::{SIXTEEN, Sixteen};
 
 /// Columns up to which near rows are near in what matters.
 const COLUMNS_MAX: usize = 10;
 /// Rows at most, and rows times columns at most.
 const ROWS_MAX: usize = 1000;
 const NUMBERS: usize = 4000;
-/// Rows of a block.
-const LANES: usize = 16;
 /// How many neighbours are asked, one prediction each.
 const NEIGHBOURS: [usize; 2] = [4, 12];
 const MOST: usize = NEIGHBOURS[1];
@@ -31,8 +30,8 @@ struct Window {
     room: usize,
     filled: usize,
     next: usize,
-    /// In blocks of `LANES` rows, column by column, so that distances are summed in SIMD lanes.
-    blocks: Vec<[f32; LANES]>,
+    /// In blocks of `SIXTEEN` rows, column by column, so that distances are summed in SIMD lanes.
+    blocks: Vec<[f32; SIXTEEN]>,
     labels: Vec<f64>,
     /// Working memory: the nearest rows with their distances, nearest first.
     nearest: Vec<(f32, u32)>,
@@ -41,13 +40,13 @@ struct Window {
 impl Window {
     fn new(d: usize) -> Self {
         let room = if NUMBERS / d < ROWS_MAX { NUMBERS / d } else { ROWS_MAX };
-        let room = room / LANES * LANES;
+        let room = room / SIXTEEN * SIXTEEN;
         Self {
             d,
             room,
             filled: 0,
             next: 0,
-            blocks: vec![[0.0; LANES]; room / LANES * d],
+            blocks: vec![[0.0; SIXTEEN]; room / SIXTEEN * d],
             labels: vec![0.0; room],
             nearest: Vec::with_capacity(MOST + 1),
         }
@@ -55,31 +54,37 @@ impl Window {
 
     /// Finds the nearest rows; false while there are too few.
     fn find(&mut self, z: &[f64]) -> bool {
-        let z = &z[LABEL_INPUTS + 1..];
+        let mut row = [0.0f32; COLUMNS_MAX];
+        let row = &mut row[..self.d];
+        for (single, &z) in row.iter_mut().zip(&z[LABEL_INPUTS + 1..]) {
+            *single = z as f32;
+        }
+        // The newest block first: rows near in time are near, so that most others need no second look. Equally near rows are
+        // taken by their place, so that the order of looking changes nothing.
         self.nearest.clear();
-        let mut worst = f32::INFINITY;
-        for (block, columns) in self.blocks.chunks_exact(self.d).enumerate() {
-            let first = block * LANES;
+        let mut worst = (f32::INFINITY, 0);
+        let newest = self.next.checked_sub(1).unwrap_or(self.room - 1) / SIXTEEN;
+        for block in (0..=newest).rev().chain((newest + 1..self.room / SIXTEEN).rev()) {
+            let first = block * SIXTEEN;
             if first >= self.filled {
-                break;
+                continue;
             }
-            let mut distances = [0.0f32; LANES];
-            for (others, &z) in columns.iter().zip(z) {
-                let z = z as f32;
-                for lane in 0..LANES {
-                    let step = z - others[lane];
-                    distances[lane] += step * step;
-                }
+            let mut distances = Sixteen::zero();
+            for (others, &z) in self.blocks[block * self.d..][..self.d].iter().zip(&*row) {
+                distances = distances.plus_square(z, others);
             }
-            if least(distances) < worst {
-                let known = if self.filled - first < LANES {
-                    self.filled - first
-                } else {
-                    LANES
-                };
-                for (lane, &distance) in distances[..known].iter().enumerate() {
-                    if distance < worst {
-                        worst = insert(&mut self.nearest, distance, (first + lane) as u32);
+            let mut near = distances.up_to(worst.0);
+            if self.filled - first < SIXTEEN {
+                near &= (1 << (self.filled - first)) - 1;
+            }
+            if near != 0 {
+                let distances = distances.sums();
+                while near != 0 {
+                    let lane = near.trailing_zeros() as usize % SIXTEEN;
+                    near &= near - 1;
+                    let candidate = (distances[lane], (first + lane) as u32);
+                    if nearer(candidate, worst) {
+                        worst = insert(&mut self.nearest, candidate);
                     }
                 }
             }
@@ -94,9 +99,9 @@ impl Window {
     }
 
     fn learn(&mut self, z: &[f64], label: f64) {
-        let block = &mut self.blocks[self.next / LANES * self.d..][..self.d];
+        let block = &mut self.blocks[self.next / SIXTEEN * self.d..][..self.d];
         for (column, &z) in block.iter_mut().zip(&z[LABEL_INPUTS + 1..]) {
-            column[self.next % LANES] = z as f32;
+            column[self.next % SIXTEEN] = z as f32;
         }
         self.labels[self.next] = label;
         self.next = (self.next + 1) % self.room;
@@ -112,8 +117,8 @@ impl Window {
         writer.u32(self.next as u32);
         for row in 0..self.filled {
             writer.f64(self.labels[row]);
-            for column in &self.blocks[row / LANES * self.d..][..self.d] {
-                writer.u32(column[row % LANES].to_bits());
+            for column in &self.blocks[row / SIXTEEN * self.d..][..self.d] {
+                writer.u32(column[row % SIXTEEN].to_bits());
             }
         }
     }
@@ -126,39 +131,34 @@ impl Window {
         }
         for row in 0..self.filled {
             self.labels[row] = reader.f64()?;
-            for column in &mut self.blocks[row / LANES * self.d..][..self.d] {
-                column[row % LANES] = f32::from_bits(reader.u32()?);
+            for column in &mut self.blocks[row / SIXTEEN * self.d..][..self.d] {
+                column[row % SIXTEEN] = f32::from_bits(reader.u32()?);
             }
         }
         Ok(())
     }
 }
 
-/// The least of a block, by halves, which SIMD can do.
-fn least(mut distances: [f32; LANES]) -> f32 {
-    for half in [LANES / 2, LANES / 4, LANES / 8, 1] {
-        for lane in 0..half {
-            let (one, other) = (distances[lane], distances[lane + half]);
-            distances[lane] = if one < other { one } else { other };
-        }
-    }
-    distances[0]
+/// True when the first one is nearer, or as near and before the other in the window.
+fn nearer(one: (f32, u32), other: (f32, u32)) -> bool {
+    one.0 < other.0 || (one.0 == other.0 && one.1 < other.1)
 }
 
-/// Puts a row among the nearest and returns the distance under which another one would join them.
-fn insert(nearest: &mut Vec<(f32, u32)>, distance: f32, row: u32) -> f32 {
-    let mut place = nearest.len();
-    nearest.push((distance, row));
-    while place > 0 && nearest[place - 1].0 > distance {
+/// Puts a row among the nearest and returns what another one must be nearer than to join them.
+fn insert(nearest: &mut Vec<(f32, u32)>, candidate: (f32, u32)) -> (f32, u32) {
+    if nearest.len() < MOST {
+        nearest.push(candidate);
+    }
+    let mut place = nearest.len() - 1;
+    while place > 0 && nearer(candidate, nearest[place - 1]) {
         nearest[place] = nearest[place - 1];
         place -= 1;
     }
-    nearest[place] = (distance, row);
-    nearest.truncate(MOST);
+    nearest[place] = candidate;
     if nearest.len() == MOST {
-        nearest[MOST - 1].0
+        nearest[MOST - 1]
     } else {
-        f32::INFINITY
+        (f32::INFINITY, 0)
     }
 }
 

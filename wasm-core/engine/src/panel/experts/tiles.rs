@@ -37,8 +37,11 @@ struct Table {
     forgetting: f64,
     weights: Vec<f64>,
     variances: Vec<f64>,
-    /// Working memory: the cells of a row.
+    /// Working memory: the cells of the row that was looked at last and the sum of their variances; the row's number, or 0
+    /// when something has been learned since.
     cells: Vec<u32>,
+    total: f64,
+    looked_at: u64,
 }
 
 impl Table {
@@ -56,6 +59,8 @@ impl Table {
             weights: vec![0.0; cells],
             variances: vec![prior; cells],
             cells: Vec::new(),
+            total: 0.0,
+            looked_at: 0,
         }
     }
 
@@ -70,9 +75,14 @@ impl Table {
         }
     }
 
-    /// Finds the cells of a row; `z` is labels, bias and columns, and the key's last label is a column too (its last
-    /// class, where there is one, is a category). Returns the sum of their variances.
-    fn look(&mut self, z: &[f64], x: &[f64], last: Option<usize>) -> f64 {
+    /// Finds the cells of the row of this number; `z` is labels, bias and columns, and the key's last label is a column too
+    /// (its last class, where there is one, is a category). A row that is learned before another was served is not looked
+    /// at again.
+    fn look(&mut self, serial: u64, z: &[f64], x: &[f64], last: Option<usize>) {
+        if self.looked_at == serial {
+            return;
+        }
+        self.looked_at = serial;
         let mut ranges = [0u32; COLUMNS_MAX];
         let ranges = &mut ranges[..self.columns];
         let columns = &z[LABEL_INPUTS + 1..];
@@ -82,8 +92,7 @@ impl Table {
             } else if column > 0 && self.categorical[column - 1] {
                 category(x[column - 1])
             } else {
-                let value = if column == 0 { z[0] } else { columns[column - 1] };
-                BORDERS.iter().map(|&border| u32::from(value > border)).sum()
+                range_of(if column == 0 { z[0] } else { columns[column - 1] })
             };
         }
         self.cells.clear();
@@ -98,7 +107,7 @@ impl Table {
                 first += (COARSE * COARSE) as u32;
             }
         }
-        self.cells.iter().map(|&cell| self.variances[cell as usize]).sum()
+        self.total = self.cells.iter().map(|&cell| self.variances[cell as usize]).sum();
     }
 
     fn silent(&self) -> bool {
@@ -111,9 +120,10 @@ impl Table {
         self.cells.iter().map(|&cell| weights[cell as usize]).sum()
     }
 
-    /// Learns the row whose cells were found last, `total` the sum of their variances.
-    fn learn(&mut self, total: f64, curvature: f64, residuals: impl Iterator<Item = f64>) {
-        let share = 1.0 / (1.0 + curvature * total);
+    /// Learns the row whose cells were found last.
+    fn learn(&mut self, curvature: f64, residuals: impl Iterator<Item = f64>) {
+        self.looked_at = 0;
+        let share = 1.0 / (1.0 + curvature * self.total);
         for (weights, residual) in self.weights.chunks_exact_mut(self.variances.len()).zip(residuals) {
             let step = residual * share;
             for &cell in &self.cells {
@@ -151,6 +161,15 @@ impl Table {
         load_numbers(&mut self.variances, reader)?;
         load_numbers(&mut self.weights, reader)
     }
+}
+
+/// The range of a value, by halves: how many borders it is above.
+fn range_of(value: f64) -> u32 {
+    let mut range = 0;
+    for half in [8, 4, 2, 1] {
+        range += if value > BORDERS[range + half - 1] { half } else { 0 };
+    }
+    range as u32
 }
 
 /// The range of a category by its index; the last one is for missing values and for what shares it.
@@ -218,7 +237,7 @@ impl ClassExpert for TileClasses {
         if self.table.silent() {
             return false;
         }
-        self.table.look(row.z, row.x, row.last);
+        self.table.look(row.serial, row.z, row.x, row.last);
         cells.fill_scores(|output| self.table.score(output));
         true
     }
@@ -228,7 +247,7 @@ impl ClassExpert for TileClasses {
         if table.silent() {
             return;
         }
-        let total = table.look(row.z, row.x, row.last);
+        table.look(row.serial, row.z, row.x, row.last);
         scores.clear();
         scores.extend((0..truth.outputs()).map(|output| table.score(output)));
         if let [score] = &mut scores[..] {
@@ -241,7 +260,7 @@ impl ClassExpert for TileClasses {
             if h > most { h } else { most }
         });
         let residuals = scores.iter().enumerate().map(|(output, p)| truth.of(output) - p);
-        table.learn(total, curvature, residuals);
+        table.learn(curvature, residuals);
     }
 }
 
@@ -293,7 +312,7 @@ impl Expert for TileNumbers {
 
 impl NumberExpert for TileNumbers {
     fn predict(&mut self, row: &NumberRow, out: &mut [f64]) {
-        self.table.look(row.z, row.x, None);
+        self.table.look(row.serial, row.z, row.x, None);
         out[0] = from_base(row.bases[self.base], self.table.score(0), row.range);
     }
 
@@ -302,9 +321,9 @@ impl NumberExpert for TileNumbers {
         if !base.is_finite() {
             return;
         }
-        let total = self.table.look(row.z, row.x, None);
+        self.table.look(row.serial, row.z, row.x, None);
         let residual = label - base - self.table.score(0);
         let weight = huber(residual, errors[0]);
-        self.table.learn(total, weight, std::iter::once(weight * residual));
+        self.table.learn(weight, std::iter::once(weight * residual));
     }
 }

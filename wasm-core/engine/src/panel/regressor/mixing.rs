@@ -57,8 +57,10 @@ pub(super) struct Mixing {
 #[derive(Debug, Default)]
 struct Scratch {
     features: Vec<f64>,
+    misses: Vec<f64>,
     likelihood: Vec<f64>,
-    order: Vec<u32>,
+    /// Predictions with their places, sorted; nearly so for the next row.
+    order: Vec<(f64, u32)>,
 }
 
 impl Mixing {
@@ -124,18 +126,20 @@ impl Mixing {
             let order = &mut self.scratch.order;
             if order.len() != row.predictions.len() {
                 order.clear();
-                order.extend(0..row.predictions.len() as u32);
+                order.extend((0..row.predictions.len() as u32).map(|expert| (0.0, expert)));
             }
-            sort_nearly_sorted(order, &row.predictions);
+            for (prediction, expert) in order.iter_mut() {
+                *prediction = row.predictions[*expert as usize];
+            }
+            sort_nearly_sorted(order);
             for lane in MEDIAN_FIRST..self.lanes {
                 let weights = self.shares.lane(lane);
                 let mut sum = 0.0;
-                let half = order.iter().find(|&&expert| {
+                let half = order.iter().find(|&&(_, expert)| {
                     sum += weights[expert as usize];
                     sum >= 0.5
                 });
-                row.mixes
-                    .push(half.map_or(row.mixes[0], |&expert| row.predictions[expert as usize]));
+                row.mixes.push(half.map_or(row.mixes[0], |&(prediction, _)| prediction));
             }
         }
         let top = self.top.weights();
@@ -167,13 +171,13 @@ impl Mixing {
         self.guard
             .learn(row.bases[self.baseline], row.mixes[self.mixes() + 1], y, delay);
         let recent = if ERROR_RATE > 1.0 / n { ERROR_RATE } else { 1.0 / n };
+        let misses = &mut self.scratch.misses;
+        misses.clear();
+        misses.extend(row.predictions.iter().map(|prediction| (y - prediction).abs()));
+        self.standings.learn(row.serial, misses, misses);
         let mut least = f64::INFINITY;
-        for (expert, prediction) in row.predictions.iter().enumerate() {
-            let miss = (y - prediction).abs();
-            self.standings.learn(expert, row.serial, miss, miss);
-            let (labels, _) = self.standings.record(expert);
-            let error = self.standings.recent()[expert];
-            if self.shares.started(expert) && labels > 0.0 && error < least {
+        for (expert, &error) in self.standings.recent().iter().enumerate() {
+            if error < least && self.shares.started(expert) && self.standings.record(expert).0 > 0.0 {
                 least = error;
             }
         }
@@ -182,8 +186,8 @@ impl Mixing {
         let unit = 1.0 / if least > ERROR_MIN { least } else { ERROR_MIN };
         let likelihood = &mut self.scratch.likelihood;
         likelihood.clear();
-        likelihood.extend(row.predictions.iter().map(|prediction| {
-            let loss = (y - prediction).abs() * unit;
+        likelihood.extend(self.scratch.misses.iter().map(|miss| {
+            let loss = miss * unit;
             -RATE_SLOWEST * if loss < LOSS_MAX { loss } else { LOSS_MAX }
         }));
         exp_each(likelihood);
@@ -289,22 +293,20 @@ fn weights(top: &[f64], shares: &Shares, share: f64, baseline: usize) -> impl It
     (0..shares.lane(0).len()).map(of).chain(stacks)
 }
 
-/// Sorts expert numbers by prediction, then number; quick when they are nearly in order, as they are from the last row.
-fn sort_nearly_sorted(order: &mut [u32], predictions: &[f64]) {
+/// Sorts by prediction, then place; quick when they are nearly in order, as they are from the last row.
+fn sort_nearly_sorted(order: &mut [(f64, u32)]) {
     for end in 1..order.len() {
-        let expert = order[end];
-        let value = predictions[expert as usize];
+        let one = order[end];
         let mut place = end;
         while place > 0 {
             let other = order[place - 1];
-            let above = predictions[other as usize];
-            if above < value || (above == value && other < expert) {
+            if other.0 < one.0 || (other.0 == one.0 && other.1 < one.1) {
                 break;
             }
             order[place] = other;
             place -= 1;
         }
-        order[place] = expert;
+        order[place] = one;
     }
 }
 

@@ -5,6 +5,7 @@
 //! Memory: the learner's, plus `label_delay` (or per key `horizon`) pending rows and `classes_max`² counts, the latter
 //! only up to `CONFUSION_CLASSES_MAX` classes.
 
+mod calibration;
 mod report;
 mod tally;
 mod watch;
@@ -85,6 +86,7 @@ struct Waiting {
 struct Ahead {
     slot: u32,
     due: u64,
+    interval: (f64, f64),
 }
 
 impl Evaluation {
@@ -176,7 +178,20 @@ impl Evaluation {
             if self.spec.kind == EvaluationKind::Classification {
                 self.known_class(target)?;
             }
-            self.tally_score(served.slot, served.class, target);
+            let answer = if self.spec.kind == EvaluationKind::Classification {
+                Answer::Class {
+                    truth: target as usize,
+                    served: served.class as usize,
+                    confidence: served.probability,
+                    probability: self.learner.probability(served.slot, target as u32),
+                }
+            } else {
+                Answer::Number {
+                    label: target,
+                    interval: (served.low, served.high),
+                }
+            };
+            self.tally.add(self.learner.score(served.slot, target), answer);
             self.waiting.push_back(Waiting {
                 slot: served.slot,
                 label: target,
@@ -224,12 +239,16 @@ impl Evaluation {
         let at = self.tally.per_key_rows[k];
         self.tally.per_key_rows[k] += 1;
         if self.ahead[k].front().is_some_and(|ahead| ahead.due == at)
-            && let Some(Ahead { slot, .. }) = self.ahead[k].pop_front()
+            && let Some(Ahead { slot, interval, .. }) = self.ahead[k].pop_front()
         {
             if target.is_nan() {
                 self.learner.discard(slot);
             } else {
-                self.tally_score(slot, 0, target);
+                let answer = Answer::Number {
+                    label: target,
+                    interval,
+                };
+                self.tally.add(self.learner.score(slot, target), answer);
                 self.waiting.push_back(Waiting { slot, label: target });
             }
         }
@@ -244,22 +263,10 @@ impl Evaluation {
             self.ahead[k].push_back(Ahead {
                 slot: served.slot,
                 due: at + self.spec.horizon as u64,
+                interval: (served.low, served.high),
             });
         }
         Ok(())
-    }
-
-    fn tally_score(&mut self, slot: u32, class: u32, label: f64) {
-        let answer = if self.spec.kind == EvaluationKind::Classification {
-            Answer::Class {
-                truth: label as usize,
-                served: class as usize,
-                probability: self.learner.probability(slot, label as u32),
-            }
-        } else {
-            Answer::Number { label }
-        };
-        self.tally.add(self.learner.score(slot, label), answer);
     }
 
     /// Writes the learner and the tally in canonical form: the digest of an evaluation is the hash of it.

@@ -6,7 +6,8 @@ use super::{CONFUSION_CLASSES_MAX, Evaluation, EvaluationKind};
 use crate::json::write_f64;
 
 impl Evaluation {
-    /// The report as one JSON object: rows, matured, metrics, classes, confusion, panel.
+    /// The report as one JSON object: rows, matured, metrics, reliability (classes only), classes, confusion, panel, and what the
+    /// panel takes by its own account.
     #[must_use]
     pub fn report(&self) -> String {
         let tally = &self.tally;
@@ -20,13 +21,16 @@ impl Evaluation {
         if self.spec.kind == EvaluationKind::Classification {
             let _ = write!(
                 text,
-                "\"accuracy\":{},\"kappa\":{},\"log_loss\":{},\"accuracy_last_class\":{}}}",
+                "\"accuracy\":{},\"kappa\":{},\"log_loss\":{},\"accuracy_last_class\":{},\"calibration_error\":{}}}",
                 number(1.0 - tally.error_sum / n),
                 number(tally.kappa(self.learner.classes())),
                 number(tally.log_loss_sum / n),
-                number(1.0 - tally.baseline_sum / n)
+                number(1.0 - tally.baseline_sum / n),
+                number(tally.reliability.error())
             );
+            self.reliability(&mut text);
         } else {
+            let [coverage, width, pinball] = tally.coverage.means();
             let r2 = if tally.label_m2 > 0.0 {
                 1.0 - tally.square_sum / tally.label_m2
             } else {
@@ -34,11 +38,15 @@ impl Evaluation {
             };
             let _ = write!(
                 text,
-                "\"mae\":{},\"rmse\":{},\"r2\":{},\"mae_last_value\":{}}}",
+                "\"mae\":{},\"rmse\":{},\"r2\":{},\"mae_last_value\":{},\
+                 \"coverage\":{},\"interval_width\":{},\"pinball_loss\":{}}}",
                 number(tally.error_sum / n),
                 number((tally.square_sum / n).sqrt()),
                 number(r2),
-                number(tally.baseline_sum / n)
+                number(tally.baseline_sum / n),
+                number(coverage),
+                number(width),
+                number(pinball)
             );
         }
         let classes = self.learner.classes();
@@ -65,13 +73,32 @@ impl Evaluation {
         let (leader, since, labels) = self.learner.leader();
         let _ = write!(
             text,
-            "],\"leader\":{{\"expert\":\"{leader}\",\"since\":{since},\"labels\":{labels}}}"
+            "],\"leader\":{{\"expert\":\"{leader}\",\"since\":{since},\"labels\":{labels}}},\"nominal_us\":{}",
+            number(self.learner.nominal_ns() / 1e3)
         );
         if let Some(watch) = &self.watch {
             watch.report(&mut text);
         }
         text.push('}');
         text
+    }
+
+    /// Per bin with rows: how many, the mean probability served and the share of right answers.
+    fn reliability(&self, text: &mut String) {
+        text.push_str(",\"reliability\":[");
+        let bins = self.tally.reliability.bins.iter().filter(|bin| bin.rows > 0.0);
+        for (place, bin) in bins.enumerate() {
+            let (probability, right) = bin.means();
+            let comma = if place > 0 { "," } else { "" };
+            let _ = write!(
+                text,
+                "{comma}{{\"rows\":{},\"probability\":{},\"accuracy\":{}}}",
+                bin.rows,
+                number(probability),
+                number(right)
+            );
+        }
+        text.push(']');
     }
 }
 

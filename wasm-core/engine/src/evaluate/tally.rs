@@ -1,6 +1,7 @@
 //! What an evaluation counts: errors and losses of every scored row, and which class was taken for which.
 
 use super::CONFUSION_CLASSES_MAX;
+use super::calibration::{Coverage, Reliability};
 use crate::codec::Writer;
 use crate::learner::Score;
 
@@ -18,17 +19,22 @@ pub(super) struct Tally {
     pub(super) label_m2: f64,
     pub(super) confusion: Vec<u64>,
     pub(super) per_key_rows: Vec<u64>,
+    pub(super) reliability: Reliability,
+    pub(super) coverage: Coverage,
 }
 
-/// A scored row: a number, or a class with the class that was served and the probability of the true one.
+/// A scored row: a number with the interval that was served, or a class with the class that was served, its probability and
+/// that of the true one.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
     Number {
         label: f64,
+        interval: (f64, f64),
     },
     Class {
         truth: usize,
         served: usize,
+        confidence: f64,
         probability: f64,
     },
 }
@@ -44,8 +50,10 @@ impl Tally {
             Answer::Class {
                 truth,
                 served,
+                confidence,
                 probability,
             } => {
+                self.reliability.add(confidence, served == truth);
                 let held = if probability > 1e-15 { probability } else { 1e-15 };
                 self.log_loss_sum -= libm::log(held);
                 if truth < CONFUSION_CLASSES_MAX && served < CONFUSION_CLASSES_MAX {
@@ -55,7 +63,8 @@ impl Tally {
                     self.confusion[truth * CONFUSION_CLASSES_MAX + served] += 1;
                 }
             }
-            Answer::Number { label } => {
+            Answer::Number { label, interval } => {
+                self.coverage.add(label, interval);
                 let step = label - self.label_mean;
                 self.label_mean += step / self.scored as f64;
                 self.label_m2 += step * (label - self.label_mean);
@@ -86,7 +95,7 @@ impl Tally {
         }
     }
 
-    /// Writes the sums.
+    /// Writes the sums that scores are made of.
     pub(super) fn save(&self, writer: &mut Writer) {
         for count in [self.rows, self.scored, self.matured] {
             writer.u64(count);

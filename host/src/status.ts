@@ -130,6 +130,10 @@ export interface EvaluationReport {
   rows: number;
   matured: number;
   metrics: Record<string, number | null>;
+  /** Classes only: per tenth of probability in which an answer was served, its mean and how often the answer was right. */
+  reliability?: { rows: number; probability: number; accuracy: number }[];
+  /** Microseconds to serve and learn a row by the panel's own account, which its budget is held against. */
+  nominal_us: number;
   classes: number;
   /** Row = truth; present for at most 64 classes. */
   confusion?: number[][];

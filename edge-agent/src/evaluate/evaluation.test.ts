@@ -106,6 +106,22 @@ test('files with the same columns are one table; other columns are refused', asy
   expect(() => joinTables(wrong)).toThrow(/columns y, x.*expected.*x, y/s);
 });
 
+test('what is said of certainty is checked: intervals by the labels within, probabilities by right answers', async () => {
+  const path = makeTable(2000);
+  const numbers = await evaluated(path, { drop: ['class'] });
+  expect(numbers.metrics.coverage ?? 0).toBeGreaterThan(0.8);
+  expect(numbers.metrics.coverage ?? 2).toBeLessThan(1);
+  expect(numbers.metrics.pinball_loss ?? 99).toBeLessThan(numbers.metrics.interval_width ?? 0);
+  expect(numbers.reliability).toBeUndefined();
+  const classes = await evaluated(path, { target: 'class', task: 'classification', drop: ['y'] });
+  const bins = classes.reliability ?? [];
+  expect(bins.reduce((sum, { rows }) => sum + rows, 0)).toBe(2000);
+  const gap = bins.reduce((sum, bin) => sum + (bin.rows / 2000) * Math.abs(bin.probability - bin.accuracy), 0);
+  expect(classes.metrics.calibration_error).toBeCloseTo(gap, 9);
+  expect(gap).toBeLessThan(0.1);
+  expect(classes.nominal_us_per_row).toBeGreaterThan(1);
+});
+
 describe.skipIf(!existsSync(DATA))('on recorded data (skipped where ../shared/data is absent)', () => {
   test('electricity prices: accuracy at least 0.90', async () => {
     const path = join(DATA, 'elec2', 'electricity.csv.gz');

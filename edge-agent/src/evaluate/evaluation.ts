@@ -30,6 +30,10 @@ export interface EvaluationResult {
   panel: ExpertStatus[];
   /** Who weighs most at the end, since which label, of how many. */
   leader: LeaderStatus;
+  /** Classes only: per tenth of probability in which an answer was served, its mean and how often the answer was right. */
+  reliability?: NonNullable<EvaluationReport['reliability']>;
+  /** Microseconds per row by the account of the panel as it is at the end, which its budget is held against. */
+  nominal_us_per_row: number;
   /** CPU microseconds in the engine per row, its code being warm (`pace.ts`). */
   us_per_row: number;
   /** CPU microseconds of the whole process per row, its code cold: engine, compiler, reading and coding the rows, garbage. */
@@ -110,6 +114,8 @@ export async function evaluate(
     metrics,
     panel: report.panel,
     leader: report.leader,
+    ...(report.reliability === undefined ? {} : { reliability: report.reliability }),
+    nominal_us_per_row: report.nominal_us,
     us_per_row: pace.usPerRow(),
     process_us_per_row: (spent.user + spent.system) / done,
     digest: createHash('sha256').update(engine.checkpoint()).digest('hex'),

@@ -18,6 +18,7 @@ export function textOf(result: EvaluationResult, task: EvaluationSpec['kind'], l
       scoreText(value),
     ]),
     ['engine CPU per row', `${result.us_per_row.toFixed(2)} µs`],
+    ['nominal, at the end', `${result.nominal_us_per_row.toFixed(2)} µs`],
     ['process CPU per row', `${result.process_us_per_row.toFixed(2)} µs`],
     ['digest', result.digest.slice(0, 16)],
     ...drifts(result),

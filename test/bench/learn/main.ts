@@ -11,10 +11,10 @@ import { parseArgs } from 'node:util';
 import { loadCore } from '@rivulet/host';
 import { describeMachine } from '../machine.ts';
 import { extraTasks } from './extra.ts';
-import { runOurs } from './ours.ts';
+import { runOurs, timePredictions } from './ours.ts';
 import { type Family, runPeers } from './peers.ts';
 import { installPeers, pythonIn } from './python.ts';
-import { type Outcome, summary, taskTable } from './report.ts';
+import { costs, type Outcome, summary, taskTable } from './report.ts';
 import { readColumn, scoreLastLabel, scoreNumbers } from './scores.ts';
 import { type BenchTask, prepare, SEVEN } from './tasks.ts';
 
@@ -30,8 +30,11 @@ const HELP = `Usage: npm run bench -- learn [--data DIR] [options]
   --core BUILD        auto, scalar or simd
   --json              one JSON document
 
-CPU per row is ours in the engine (and, in brackets, of the whole process with reading and coding the rows), theirs of
+The panel for a budget of 1 µs stands beside the default. CPU per row is ours in the engine (and, in brackets, of the whole process with reading and coding the rows), theirs of
 predicting and learning alone. Peers' results are kept in the cache; --json tells which were.`;
+
+/** The budget of the small panel, for high rates. */
+const SMALL_NS = 1_000;
 
 const FAMILIES: Readonly<Record<string, readonly Family[]>> = {
   none: [],
@@ -79,6 +82,7 @@ export async function run(argv: string[]): Promise<number> {
   const outcomes: Outcome[] = [];
   for (const task of tasks) {
     const labels = await readColumn(task.path);
+    const prediction = await timePredictions(core, task);
     for (const delay of delaysFor(values['label-delay'], task)) {
       const ours = await runOurs(core, task, delay);
       const lastLabel = scoreLastLabel(labels, delay, task.classes);
@@ -95,6 +99,8 @@ export async function run(argv: string[]): Promise<number> {
         classes: task.classes,
         label_delay: delay,
         ours,
+        small: await runOurs(core, task, delay, SMALL_NS),
+        prediction,
         last_label: lastLabel,
         ...(task.current !== undefined && {
           current_value: scoreNumbers(labels, await readColumn(task.path, task.current)),
@@ -106,7 +112,7 @@ export async function run(argv: string[]): Promise<number> {
     }
   }
   if (values.json) console.log(JSON.stringify({ machine, core: { build: core.build }, outcomes }));
-  else console.log(`\n${summary(outcomes)}`);
+  else console.log(`\n${summary(outcomes)}\n\n${costs(outcomes)}`);
   return 0;
 }
 

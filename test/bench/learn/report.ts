@@ -1,5 +1,6 @@
 /** The bench's outcome as tables: per task every contender, best first, and at the end ours beside the best peer. */
 import type { EvaluationResult } from '../../../edge-agent/src/evaluate/evaluation.ts';
+import type { PredictionTimes } from './ours.ts';
 import type { PeerResult } from './peers.ts';
 import type { Scores } from './scores.ts';
 
@@ -11,6 +12,10 @@ export interface Outcome {
   classes: number;
   label_delay: number;
   ours: EvaluationResult;
+  /** The same with a budget of 1 µs. */
+  small: EvaluationResult;
+  /** Single predictions of the default. */
+  prediction: PredictionTimes;
   last_label: Scores;
   /** Of answering with the label's own current value, where that is a column. */
   current_value?: Scores;
@@ -24,6 +29,7 @@ interface Contender {
 }
 
 const OURS = 'rivulet, default';
+const SMALL = 'rivulet, 1 µs';
 
 /** Rows from which our CPU per row is worth printing. */
 const ROWS_TIMED_MIN = 5_000;
@@ -35,13 +41,14 @@ function better(kind: Outcome['kind'], a: Scores, b: Scores): number {
 
 /** Every contender of one task. */
 export function taskTable(outcome: Outcome): string {
-  const { ours, kind } = outcome;
+  const { ours, small, kind } = outcome;
   const contenders: Contender[] = [
     {
       name: OURS,
-      scores: oursOf(outcome),
+      scores: scoresOf(ours, kind),
       cpu: ourCpu(outcome, `${ours.us_per_row.toFixed(1)} (process ${ours.process_us_per_row.toFixed(1)})`),
     },
+    { name: SMALL, scores: scoresOf(small, kind), cpu: ourCpu(outcome, small.us_per_row.toFixed(1)) },
     { name: 'last label', scores: outcome.last_label, cpu: '' },
     ...(outcome.current_value === undefined ? [] : [{ name: 'current value', scores: outcome.current_value, cpu: '' }]),
     ...outcome.peers.map(({ spec, scores, us_per_row }) => ({
@@ -76,7 +83,7 @@ export function summary(outcomes: readonly Outcome[]): string {
       peers.filter(({ spec }) => spec.startsWith('+ours')),
       kind,
     );
-    const ours = oursOf(outcome);
+    const ours = scoresOf(outcome.ours, kind);
     const rival = [raw?.scores, outcome.last_label, outcome.current_value].filter((one) => one !== undefined);
     const ahead = rival.every((one) => better(kind, ours, one) <= 0);
     const aheadOnOurs = given === undefined || better(kind, ours, given.scores) <= 0;
@@ -100,11 +107,36 @@ export function summary(outcomes: readonly Outcome[]): string {
     : table;
 }
 
+/** What the default and the small panel take by the clock and by their own account, what is true of what they say of certainty. */
+export function costs(outcomes: readonly Outcome[]): string {
+  const lines = outcomes.map((outcome) => {
+    const { ours, small, kind, prediction } = outcome;
+    const score = kind === 'classification' ? 'accuracy' : 'mae';
+    return [
+      `${outcome.task} ${outcome.label_delay}`,
+      score,
+      shown(ours.metrics[score]),
+      ourCpu(outcome, ours.us_per_row.toFixed(2)),
+      ours.nominal_us_per_row.toFixed(2),
+      prediction.p50_us.toFixed(1),
+      prediction.p99_us.toFixed(1),
+      shown(small.metrics[score]),
+      ourCpu(outcome, small.us_per_row.toFixed(2)),
+      small.nominal_us_per_row.toFixed(2),
+      kind === 'classification'
+        ? `calibration error ${shown(ours.metrics.calibration_error)}`
+        : `within the 90 % interval ${shown(ours.metrics.coverage)}`,
+    ];
+  });
+  const head = ['task, delay', '', 'default', 'µs', 'nominal', 'p50', 'p99', '1 µs panel', 'µs', 'nominal', ''];
+  return aligned([head, ...lines]);
+}
+
 function best(peers: readonly PeerResult[], kind: Outcome['kind']): PeerResult | undefined {
   return [...peers].sort((a, b) => better(kind, a.scores, b.scores))[0];
 }
 
-function oursOf({ ours: { metrics }, kind }: Outcome): Scores {
+function scoresOf({ metrics }: EvaluationResult, kind: Outcome['kind']): Scores {
   return kind === 'classification'
     ? { accuracy: metrics.accuracy ?? 0, log_loss: metrics.log_loss ?? null, kappa: metrics.kappa ?? null }
     : { mae: metrics.mae ?? 0, rmse: metrics.rmse ?? 0 };

@@ -25,7 +25,7 @@ export interface ReportedData {
 export function htmlReport(all: readonly ReportedData[]): string {
   const parts = all.map(
     (one, at) =>
-      `<section>\n<h2>${escapeMarkup(one.data)}</h2>\n<p>${escapeMarkup(subtitle(one))}</p>\n${scoresTable(one)}\n${chartsOf(one, at).join('\n')}\n${one.runs.map((run) => compareTable(run, one)).join('\n')}\n</section>`,
+      `<section>\n<h2>${escapeMarkup(one.data)}</h2>\n<p>${escapeMarkup(subtitle(one))}</p>\n${scoresTable(one)}\n${chartsOf(one, at).join('\n')}\n${one.runs.map(reliabilityTable).join('\n')}\n${one.runs.map((run) => compareTable(run, one)).join('\n')}\n</section>`,
   );
   return `<!doctype html>
 <html lang="en">
@@ -117,6 +117,17 @@ function scoresTable({ runs }: ReportedData): string {
     run.us_per_row.toFixed(2),
   ]);
   return tableOf(head, rows, () => false);
+}
+
+function reliabilityTable({ reliability, label_delay: delay }: ReportedData['runs'][number]): string {
+  if (reliability === undefined) return '';
+  const title = `How often an answer was right, by the probability it was served with, labels ${delay} rows late`;
+  const rows = reliability.map(({ rows: count, probability, accuracy }) => [
+    percent(probability),
+    percent(accuracy),
+    count.toLocaleString('en'),
+  ]);
+  return `<h3>${title}</h3>\n${tableOf(['probability served', 'right', 'rows'], rows, () => false)}`;
 }
 
 function compareTable({ compare, label_delay: delay }: ReportedData['runs'][number], { task }: ReportedData): string {

@@ -12,6 +12,7 @@
 import { join } from 'node:path';
 import {
   type AgentStatus,
+  type Announcing,
   BLOCK_HEADER_BYTES,
   BLOCK_KIND,
   type BlockDraft,
@@ -31,6 +32,7 @@ import {
   toRivuletError,
   type Wanted,
 } from '@rivulet/host';
+import { followAnnouncements } from './announced.ts';
 import { createCheckpoints } from './checkpoints.ts';
 import { watchFeatures } from './features/watch.ts';
 import { createBeat } from './ingest/beat.ts';
@@ -54,6 +56,8 @@ const FLUSH_MS_MAX = 500;
 
 export interface AgentOptions {
   config: Config;
+  /** The configuration with sources for what publishers announced; without, announcements make none. */
+  announced?: (topics: readonly Announcing[]) => Config;
   core: Core;
   clock: Clock;
   /** In [0, 1): jitter only. */
@@ -75,7 +79,9 @@ export interface Agent {
 }
 
 export async function startAgent(options: AgentOptions): Promise<Agent> {
-  const { config, core, clock } = options;
+  const { core, clock } = options;
+  /** Its sources follow what is announced; all else stays. */
+  let config = options.config;
   const startedMs = performance.now();
   const directory = config.state;
   await makeDirectory(directory);
@@ -109,12 +115,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     undo.push(() => log.close());
     const slots = await openSlots(join(directory, 'checkpoint'));
-    const quarantine = await openQuarantine(join(directory, 'quarantine'), config, () => performance.now());
-    const plan = compilePlan(config);
+    const quarantine = await openQuarantine(
+      join(directory, 'quarantine'),
+      () => config,
+      () => performance.now(),
+    );
+    let plan = compilePlan(config);
     const documenter = createDocumenter(config);
-    const wanted: Wanted = (kind, subject) => kind === 'quarantine' || documenter.wants(kind, subject);
-    const recovery = { core, plan, log, slots, quarantine: join(directory, 'quarantine'), wanted };
-    const recovered = await recover(recovery);
+    const wanted: Wanted = (kind, subject) =>
+      kind === 'quarantine' || kind === 'announcement' || documenter.wants(kind, subject);
+    const recovery = { core, log, slots, quarantine: join(directory, 'quarantine'), wanted };
+    const recovered = await recover({ ...recovery, plan });
     const setAside = (found: Recovered['setAside']): void => {
       for (const { aside, block } of found) {
         quarantine.keepAside(aside, block);
@@ -125,7 +136,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       engine: recovered.engine,
       async rebuild(publishedTo) {
         await checkpoints.idle();
-        return recover({ ...recovery, publishedTo });
+        return recover({ ...recovery, plan, publishedTo });
       },
       ...{ setAside, notice: notices.add, wanted },
     });
@@ -154,6 +165,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         const folded = supervisor.fold(blocks);
         const leave = (outputs: readonly Output[]): void => {
           quarantine.keep(outputs, blocks);
+          announcements.take(outputs);
           publish(outputs);
         };
         return () => {
@@ -194,9 +206,24 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       () => supervisor.nextDueMs(),
       () => void put(BLOCK_KIND.tick, Buffer.alloc(0)),
     );
+    const announcements = await followAnnouncements({
+      directory,
+      notice: notices.add,
+      well: notices.clear,
+      async changed(topics) {
+        const next = options.announced?.(topics) ?? config;
+        const nextPlan = compilePlan(next);
+        if (nextPlan.equals(plan)) return next;
+        await put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, nextPlan));
+        [config, plan] = [next, nextPlan];
+        for (const [index, door] of doors.entries())
+          door.follow?.(subscriptions(config, config.doors[index]?.door ?? 0));
+        return next;
+      },
+    });
     const checkpoints = createCheckpoints({
       core,
-      plan,
+      plan: () => plan,
       clock,
       engine: supervisor,
       log,
@@ -232,6 +259,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       subscriptions: await openSubscriptions(join(directory, 'subscriptions.json')),
     });
     // A birth that was asked for before the crash is asked for again when it is still missing.
+    announcements.take(recovered.unpublished);
     publish(recovered.unpublished.filter(({ kind }) => kind !== 'rebirth'));
 
     const watch =
@@ -277,7 +305,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       });
     }
     const statusWriter = await writeStatus(directory, status, wrong);
-    const checkpointTimer = setInterval(() => whenSettled(checkpoints.take), config.checkpoint.everyMs);
+    const checkpointTimer = setInterval(() => {
+      // What was announced before a checkpoint would not come out of the log again.
+      if (announcements.saved()) whenSettled(checkpoints.take);
+    }, config.checkpoint.everyMs);
     ticks.arm();
 
     return {
@@ -292,6 +323,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         ticks.stop();
         watch?.stop();
         await sync?.stop();
+        await announcements.stop();
         await beat.drained();
         await publisher.flushed(FLUSH_MS_MAX);
         publisher.stop();

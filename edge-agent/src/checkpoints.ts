@@ -18,7 +18,8 @@ import {
 
 export interface CheckpointContext {
   core: Pick<Core, 'kernelHash'>;
-  plan: Uint8Array;
+  /** The plan that is followed. */
+  plan(): Uint8Array;
   clock: Clock;
   engine: Pick<Engine, 'checkpoint' | 'checkpointParts'>;
   log: Log;
@@ -41,7 +42,6 @@ export interface Checkpoints {
 
 export function createCheckpoints(context: CheckpointContext): Checkpoints {
   const { core, clock, engine, log, slots } = context;
-  const hash = planHash(context.plan);
   let taken = -1;
   /** Where the older slot stands: should the newer one not verify at a start, the log must reach back to there. */
   let older = 0;
@@ -49,7 +49,13 @@ export function createCheckpoints(context: CheckpointContext): Checkpoints {
 
   function place(): Omit<Snapshot, 'whole' | 'parts'> {
     const { nextSequence, nextOffset } = log;
-    return { nextSequence, nextOffset, wallMs: clock.wallMs(), planHash: hash, kernelHash: core.kernelHash };
+    return {
+      nextSequence,
+      nextOffset,
+      wallMs: clock.wallMs(),
+      planHash: planHash(context.plan()),
+      kernelHash: core.kernelHash,
+    };
   }
 
   async function append(snapshot: Snapshot): Promise<void> {

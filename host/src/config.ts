@@ -203,6 +203,8 @@ export interface SourceConfig {
   seqAbsent: number | null;
   /** What becomes of a message in which nothing is found to read. */
   nothing: 'quarantine' | 'filter';
+  /** Its messages are no readings but say what other topics hold, as this does: sources are made of them; null: they are readings. */
+  announces: 'home_assistant' | null;
   latenessMs: number;
   /** Wait as long as this share of the readings takes, at most `maxMs`; null: `latenessMs`. */
   adaptive: { quantile: number; maxMs: number } | null;

@@ -23,6 +23,7 @@ import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.t
 import { parseSources } from './config_source.ts';
 import { parseWindows } from './config_windows.ts';
 import { type FeatureScope, writtenFields } from './features.ts';
+import type { Announcing } from './home_assistant.ts';
 import { formatDuration } from './units.ts';
 
 /** Predictions of a forecast at most this many per horizon and key, so that few are pending. */
@@ -84,14 +85,19 @@ const TOP_KEYS = [
  * @param environment where `{ env: NAME }` is looked up; null when nothing is to be connected: secrets are then left out
  * @throws RIV_CONFIG_SYNTAX, RIV_CONFIG_UNKNOWN, RIV_CONFIG_MISSING, RIV_CONFIG_VALUE, each at file:line:column
  */
-export function parseConfig(yaml: string, fileName: string, environment: Environment = null): Config {
+export function parseConfig(
+  yaml: string,
+  fileName: string,
+  environment: Environment = null,
+  announced: readonly Announcing[] = [],
+): Config {
   const root = readConfigFile(yaml, fileName);
   const top = root.map(TOP_KEYS);
   const gateway =
     top.get('gateway')?.text(GATEWAY_PATTERN, 'letters, digits, dot, dash and underscore, at most 64') ?? hostId();
   const doors = parseDoors(root, top, gateway, environment);
   const limits = parseLimits(top.get('limits'));
-  const sources = parseSources(top.need('sources'), doors);
+  const sources = parseSources(top.need('sources'), doors, announced);
   const fields = knownFields(sources);
   const windows = parseWindows(top.get('windows'), sources, fields);
   const lookups = parseLookups(top.get('lookups'), fileName);

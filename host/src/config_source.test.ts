@@ -90,3 +90,61 @@ describe('a source', () => {
     expect(() => sources(yaml)).toThrow(says);
   });
 });
+
+describe('sources that were announced', () => {
+  const announce = (topic: string, config: unknown) => ({
+    topic: `homeassistant/${topic}/config`,
+    samples: [Buffer.from(JSON.stringify(config))],
+  });
+  const parse = (sources: string, ...announced: ReturnType<typeof announce>[]) =>
+    parseConfig(`gateway: g\nsources:\n${sources}`, 'x', null, announced);
+  const PRESET = '  - { preset: home_assistant, lateness: 3s }';
+  const dev = { device: { name: 'Oven' } };
+
+  test('have_topic_paths_words_and_one_unit_for_each_quantity', () => {
+    const { sources } = parse(
+      PRESET,
+      announce('sensor/a', { ...dev, stat_t: 'oven', val_tpl: '{{ value_json.t }}', unit_of_meas: '°F' }),
+      announce('binary_sensor/o/b', { ...dev, stat_t: 'oven', val_tpl: '{{ value_json.door }}', pl_on: 'open' }),
+      announce('sensor/c', { ...dev, stat_t: 'oven/power', name: 'power', unit_of_meas: 'W' }),
+    );
+    expect(sources.map(({ name, announces }) => [name, announces])).toEqual([
+      ['home_assistant', 'home_assistant'],
+      ['home_assistant node', 'home_assistant'],
+      ['oven', null],
+      ['oven/power', null],
+    ]);
+    expect(sources[2]).toMatchObject({ topic: 'oven', key: 'Oven', format: 'json', latenessMs: 3000 });
+    expect(sources[2]?.fields).toMatchObject([
+      { name: 't', path: 't', sense: { linear: [-32, 5, 9, 0] } },
+      { name: 'door', path: 'door', sense: { words: expect.arrayContaining([{ is: 'open', means: 1 }]) } },
+    ]);
+    expect(sources[3]).toMatchObject({ format: 'number', fields: [{ name: 'power', path: '', sense: null }] });
+  });
+
+  test('any_field_may_be_asked_for_since_it_may_be_announced', () => {
+    expect(() => parse(`${PRESET}\nwindows: [{ name: w, every: 1s, of: [temperature] }]`)).not.toThrow();
+  });
+
+  test('what_is_configured_under_the_same_name_stays_and_what_cannot_be_read_is_left_out', () => {
+    const own = '  - { topic: oven, key: mine, fields: { x: y } }';
+    const { sources } = parse(
+      `${own}\n${PRESET}`,
+      announce('sensor/a', { ...dev, stat_t: 'oven', val_tpl: '{{ value_json.t }}' }),
+      announce('sensor/b', { ...dev, stat_t: 'a\u0000b', name: 'x' }),
+      announce('sensor/c', { ...dev, stat_t: `${'x'.repeat(200)}/{b}`, name: 'x' }),
+    );
+    expect(sources.slice(3).map(({ topic, key }) => [topic, key])).toEqual([[`${'x'.repeat(200)}/+`, 'Oven']]);
+    expect(sources[0]).toMatchObject({ name: 'oven', key: 'mine' });
+  });
+
+  test('what_a_gateway_announces_itself_is_not_read_back', () => {
+    const { sources } = parse(PRESET, announce('sensor/a', { ...dev, stat_t: 'out', origin: { name: 'Rivulet' } }));
+    expect(sources).toHaveLength(2);
+  });
+
+  test('there_are_as_many_as_the_core_follows_at_most', () => {
+    const many = Array.from({ length: 1200 }, (_, n) => announce(`sensor/s${n}`, { ...dev, stat_t: `t/${n}` }));
+    expect(parse(PRESET, ...many).sources).toHaveLength(1024);
+  });
+});

@@ -9,9 +9,10 @@ import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.t
 import { parseSense, SENSE_KEYS } from './config_sense.ts';
 import { checkExpression } from './expression.ts';
 import { fieldNames, writtenFields } from './features.ts';
+import { type Announcing, announcedSources, entities } from './home_assistant.ts';
 import { nearestName } from './nearest.ts';
 import { checkMapping } from './paths.ts';
-import { checkTemplate, templateNames } from './patterns.ts';
+import { checkTemplate, templateNames, topicMatches } from './patterns.ts';
 import { expandPreset, PRESETS } from './presets.ts';
 import { zoneChanges } from './zone.ts';
 
@@ -27,7 +28,7 @@ const CLOCK_SKEW_MAX_MS = 24 * 3_600_000;
 const IDLE_MS = 60_000;
 
 // What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
-const SOURCES_MAX = 256;
+export const SOURCES_MAX = 1024;
 const FIELDS_PER_SOURCE_MAX = 62;
 const EXCEPT_MAX = 64;
 
@@ -52,11 +53,16 @@ const PLAIN_KEYS = [
   'time',
   'seq',
   'nothing',
+  'announces',
 ] as const;
 const PRESET_KEYS = [...COMMON_KEYS, 'preset', 'base', 'zone', 'tags'] as const;
 
-/** All sources, presets expanded, names told apart. */
-export function parseSources(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
+/** All sources, presets expanded, names told apart; behind them those that were announced on the topics of some of them. */
+export function parseSources(
+  node: ConfigNode,
+  doors: readonly Door[],
+  announced: readonly Announcing[] = [],
+): SourceConfig[] {
   const items = node.list(SOURCES_MAX);
   if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
   const parsed = items.flatMap((item) => {
@@ -72,8 +78,38 @@ export function parseSources(node: ConfigNode, doors: readonly Door[]): SourceCo
     sources,
     'source',
   );
-  for (const { item, source } of parsed) refuseUnknown(item, source, sources);
-  return sources;
+  const all = [...sources, ...sourcesOf(announced, sources, doors)];
+  for (const { item, source } of parsed) refuseUnknown(item, source, all);
+  return all;
+}
+
+/**
+ * The sources that were announced: what holds for the source they were announced on holds for them. One that is configured under
+ * the same name, or that cannot be read, is left out, and so are those that are too many.
+ */
+function sourcesOf(
+  announced: readonly Announcing[],
+  sources: readonly SourceConfig[],
+  doors: readonly Door[],
+): SourceConfig[] {
+  const announcing = sources.filter(({ announces }) => announces !== null);
+  const names = new Set(sources.map(({ name }) => name));
+  const made = [...new Set(announcing.map(({ door }) => door))].flatMap((door) => {
+    const by = announcing.filter((source) => source.door === door);
+    const own = announced.filter(({ topic }) => by.some((source) => topicMatches(source.topic, topic)));
+    const { compression, where, latenessMs, adaptive, clock, clockSkewMaxMs, idleMs } = by[0] as SourceConfig;
+    return announcedSources(entities(own).entities).flatMap((plain) => {
+      if (names.has(plain.name)) return [];
+      names.add(plain.name);
+      try {
+        const source = parseSource(readConfigFile(JSON.stringify(plain), 'what was announced'), doors);
+        return [{ ...source, door, compression, where, latenessMs, adaptive, clock, clockSkewMaxMs, idleMs }];
+      } catch {
+        return [];
+      }
+    });
+  });
+  return made.slice(0, SOURCES_MAX - sources.length);
 }
 
 /** A condition may ask for any field of its key, whichever source it comes from; what no source has would never be true. */
@@ -239,6 +275,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     zone: time?.zone ?? [],
     seqAbsent: seq?.absent ?? null,
     nothing: map.get('nothing')?.word(['quarantine', 'filter']) ?? 'quarantine',
+    announces: map.get('announces')?.word(['home_assistant'] as const) ?? null,
     ...parseLateness(map.get('lateness')),
     clock: parseClock(map),
     clockSkewMaxMs: map.get('clock_skew_max')?.durationMs(0) ?? CLOCK_SKEW_MAX_MS,

@@ -54,6 +54,9 @@ export const ERRORS = {
   RIV_CORE_TRAPPED: developer(
     'The instance is dead: open a new engine from the last checkpoint and report what it was given.',
   ),
+  RIV_ANNOUNCED_LIMIT: operator(
+    'Name the topics that matter as sources of their own, or listen to fewer announcements (`base` of the preset).',
+  ),
   RIV_CORE_ABSENT: operator('Run `npm run build:wasm`, or take a complete checkout.'),
   RIV_CORE_ABI: developer('Build the core and the host from one tree.'),
 

@@ -35,12 +35,14 @@ export const TIME_FEATURES = [
   'time.weekend',
 ] as const;
 
-/** Fields that are written out in the sources, derived ones with them; `open` when topics or payloads name others. */
+/** Fields that are written out in the sources, derived ones with them; `open` when topics, payloads or announcements name others. */
 export function writtenFields(sources: readonly SourceConfig[]): { fields: string[]; open: boolean } {
-  const names = sources.flatMap(({ fields }) => fields.flatMap(fieldNames));
+  const announced = sources.some(({ announces }) => announces !== null);
+  const readings = sources.filter(({ announces }) => announces === null);
+  const names = readings.flatMap(({ fields }) => fields.flatMap(fieldNames));
   const derived = sources.flatMap((source) => source.derived.map(({ name }) => name));
   const written = names.filter((name) => templateNames(name).length === 0);
-  return { fields: [...written, ...derived], open: written.length < names.length };
+  return { fields: [...written, ...derived], open: announced || written.length < names.length };
 }
 
 /** The name of a field, and that of its quality where it has one. */

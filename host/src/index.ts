@@ -50,6 +50,7 @@ export type {
   WindowShape,
 } from './config.ts';
 export { parseConfig } from './config_parse.ts';
+export { SOURCES_MAX } from './config_source.ts';
 export {
   type Core,
   type CoreBuild,
@@ -80,6 +81,7 @@ export {
 } from './errors.ts';
 export { type FeatureParts, type FeatureScope, featureParts, inWords } from './features.ts';
 export { makeDirectory, reason, replaceFile, syncDirectory } from './files.ts';
+export { type Announcing, type Entity, entities, type NotRead, OWN_ORIGIN } from './home_assistant.ts';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts';
 export {
   type Appended,
@@ -107,6 +109,7 @@ export {
   type WindowResult,
 } from './outputs.ts';
 export { hashPassword, type PasswordHash, parsePasswordHash, passwordFits } from './passwords.ts';
+export { lastName } from './paths.ts';
 export { topicFilter, topicMatches } from './patterns.ts';
 export {
   compressBody,

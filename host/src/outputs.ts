@@ -124,6 +124,13 @@ export interface Rebirth extends Caused {
   at: number;
 }
 
+/** A message that says what other topics hold, as it came. */
+export interface Announcement extends Caused {
+  kind: 'announcement';
+  topic: string;
+  payload: Buffer;
+}
+
 /** A change that was found: the evidence, and what the plan says is to be done. */
 export interface Drift extends Caused {
   kind: 'drift';
@@ -154,6 +161,7 @@ export type Output =
   | Quarantined
   | Forwarded
   | Rebirth
+  | Announcement
   | Drift
   | ServedVector
   | Outcome;
@@ -174,6 +182,7 @@ const KINDS: readonly (Output['kind'] | undefined)[] = [
   'forward',
   'rebirth',
   'drift',
+  'announcement',
 ];
 /** Kinds of a trace have the highest bit. */
 const TRACE_KINDS: readonly (Output['kind'] | undefined)[] = ['served', 'outcome'];
@@ -322,6 +331,16 @@ function decodeRecord(reader: ByteReader, kind: number, subject: number, end: nu
         rows: reader.u64(),
         batch: reader.u32(),
         ...driftFlags(reader.u8()),
+      };
+    case 9:
+      return {
+        kind: 'announcement',
+        subject,
+        offset,
+        ordinal,
+        id,
+        topic: name(),
+        payload: Buffer.from(reader.raw(reader.u32())),
       };
     case 128:
       return {

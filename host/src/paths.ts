@@ -150,3 +150,8 @@ function reaches(value: PlacedPath, field: PlacedPath): boolean {
   const scope = value.scopes.at(-1);
   return scope === undefined || field.scopes.includes(scope);
 }
+
+/** The name that a path ends with. */
+export function lastName(path: string): string {
+  return /(?:^|\.|\[')([^.[\]']+)(?:'\])?$/.exec(path)?.[1] ?? path;
+}

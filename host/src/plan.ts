@@ -117,6 +117,7 @@ function source(config: SourceConfig) {
     seq: config.seq,
     ...(config.seqAbsent === null ? {} : { seq_absent: config.seqAbsent }),
     ...(config.nothing === 'filter' ? { nothing: 'filter' } : {}),
+    ...(config.announces === null ? {} : { announces: config.announces }),
     lateness_ms: config.latenessMs,
     ...(config.adaptive === null
       ? {}

@@ -297,6 +297,16 @@ export const PRESETS: Readonly<Record<string, Preset>> = {
       },
     ],
   },
+  home_assistant: {
+    about:
+      'What is announced to Home Assistant: topics, paths, units and words taken from its discovery while the agent runs',
+    base: 'homeassistant',
+    // https://www.home-assistant.io/integrations/mqtt/#discovery-topic: <prefix>/<component>/[<node_id>/]<object_id>/config
+    sources: ({ name, at }) => [
+      { name, topic: at('+/+/config'), announces: 'home_assistant' },
+      { name: `${name} node`, topic: at('+/+/+/config'), announces: 'home_assistant' },
+    ],
+  },
   homie: {
     about: 'The Homie convention, versions 3 to 5: a topic per property',
     base: 'homie',

@@ -10,13 +10,13 @@ import {
   readSlots,
   type TaskReport,
 } from '@rivulet/host';
+import { readConfigFile } from '../config_file.ts';
 import { asDot, asMermaid, asText, catalogue, lineage } from '../features/catalogue.ts';
 import { rebuild } from '../features/rebuild.ts';
 import { openCsvFile, openParquetFile } from '../features/table_file.ts';
 import { verifyServed } from '../features/verify.ts';
 import { type Moment, parseMoment } from '../moment.ts';
 import { namesOfState } from '../replay/output_lines.ts';
-import { readConfig } from './replay.ts';
 import { coreBuild } from './run.ts';
 
 const HELP = `Usage: rivulet features ls --config FILE [STATE_DIR]
@@ -122,7 +122,7 @@ async function configured({ config }: Options): Promise<Config> {
   if (config === undefined) {
     throw new RivuletError('RIV_USAGE', { found: 'no configuration', expected: '--config FILE' });
   }
-  return readConfig(config);
+  return (await readConfigFile(config)).config;
 }
 
 function atMostOne(positionals: readonly string[]): string | undefined {

@@ -3,10 +3,10 @@
  * now. It only reads, so it works beside a live agent. Bytes are shown in hexadecimal; whatever a device sent, the
  * terminal gets printable ASCII only.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compilePlan, loadCore, openLogReader, openSlots, parseConfig, RivuletError } from '@rivulet/host';
+import { compilePlan, loadCore, openLogReader, openSlots, RivuletError } from '@rivulet/host';
+import { readConfigFile } from '../config_file.ts';
 import { firstPlan } from '../fold.ts';
 import { readQuarantine, recordTopic } from '../quarantine/quarantine.ts';
 import type { QuarantineRecord } from '../quarantine/record.ts';
@@ -104,7 +104,7 @@ async function retryStart(
   config: string | undefined,
   core: RetryStart['core'],
 ): Promise<RetryStart> {
-  const plan = config === undefined ? null : compilePlan(parseConfig(await readText(config), config));
+  const plan = config === undefined ? null : compilePlan((await readConfigFile(config, { state: directory })).config);
   const slot = await (await openSlots(join(directory, 'checkpoint'))).load();
   if (slot !== null) {
     return { core, state: { bytes: slot.state, nextSequence: slot.nextSequence }, plan };
@@ -114,15 +114,6 @@ async function retryStart(
     return { core, state: null, plan: plan ?? (await firstPlan(log)).plan };
   } finally {
     await log.close();
-  }
-}
-
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    const found = `cannot read the configuration (${(cause as NodeJS.ErrnoException).code})`;
-    throw new RivuletError('RIV_CONFIG_UNREADABLE', { found, where: path, cause });
   }
 }
 

@@ -2,10 +2,10 @@
  * `rivulet replay STATE_DIR`: folds the log again, plans included, and prints the digest of the state: it equals the
  * running agent's. It only reads, so it works beside a live agent, up to what is durable.
  */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Config, loadCore, openLogReader, parseConfig, RivuletError } from '@rivulet/host';
+import { loadCore, openLogReader, RivuletError } from '@rivulet/host';
+import { readConfigFile } from '../config_file.ts';
 import { type Moment, parseMoment } from '../moment.ts';
 import { figures, sideBySide } from '../replay/compare.ts';
 import { openOutputFile } from '../replay/output_lines.ts';
@@ -49,7 +49,8 @@ export async function run(argv: string[]): Promise<number> {
   const from = values.from === undefined ? null : parseMoment(values.from, '--from');
   const until = values.until === undefined ? null : parseMoment(values.until, '--until');
   refuseBackwards(from, until);
-  const config = values.config === undefined ? null : await readConfig(values.config);
+  const config =
+    values.config === undefined ? null : (await readConfigFile(values.config, { state: directory })).config;
   const core = await loadCore({ build: coreBuild(values.core) });
   const log = await openLogReader(join(directory, 'log'));
   const file = values.outputs === undefined ? null : openOutputFile(values.outputs);
@@ -81,18 +82,6 @@ function refuseBackwards(from: Moment | null, until: Moment | null): void {
       ('wallMs' in from && 'wallMs' in until && from.wallMs > until.wallMs));
   if (backwards) {
     throw new RivuletError('RIV_USAGE', { found: '--until before --from', expected: 'a moment behind it' });
-  }
-}
-
-export async function readConfig(path: string): Promise<Config> {
-  try {
-    return parseConfig(await readFile(path, 'utf8'), path);
-  } catch (cause) {
-    if (cause instanceof RivuletError) {
-      throw cause;
-    }
-    const found = `cannot read the configuration (${(cause as NodeJS.ErrnoException).code})`;
-    throw new RivuletError('RIV_CONFIG_UNREADABLE', { found, where: path, cause });
   }
 }
 

@@ -2,21 +2,19 @@
  * `rivulet run`: one gateway. For people a line now and then; with `--status-json` one JSON object per line. A signal stops
  * it cleanly: commit, last checkpoint, the event `stopped` with the digest, exit code 0.
  */
-import { readFile } from 'node:fs/promises';
 import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import {
   type AgentEvent,
   type AgentStatus,
-  type Config,
   loadCore,
-  parseConfig,
   parseDuration,
   RivuletError,
   systemClock,
   toRivuletError,
 } from '@rivulet/host';
 import { type Agent, startAgent } from '../agent.ts';
+import { readConfigFile } from '../config_file.ts';
 
 const HELP = `Usage: rivulet run --config FILE [options]
 
@@ -55,7 +53,7 @@ export async function run(argv: string[]): Promise<number> {
   }
   const json = values['status-json'] !== undefined;
   if (values.state === '') throw new RivuletError('RIV_USAGE', '--state wants the name of a directory');
-  const config = await readConfig(values.config, values.state);
+  const { config, announced } = await readConfigFile(values.config, { state: values.state, environment: process.env });
   const core = await loadCore({ build: coreBuild(values.core) });
   const emit = json ? (event: AgentEvent) => console.log(JSON.stringify(event)) : printForPeople;
 
@@ -68,6 +66,7 @@ export async function run(argv: string[]): Promise<number> {
   try {
     agent = await startAgent({
       config,
+      announced,
       core,
       clock: systemClock(),
       random: Math.random,
@@ -115,18 +114,6 @@ function fail(error: RivuletError, json: boolean, emit: (event: AgentEvent) => v
   }
   console.error(`${error.code}: ${error.message}`);
   return error.code === 'RIV_LOG_WRITE' ? EXIT_DISK : 1;
-}
-
-async function readConfig(path: string, state: string | undefined): Promise<Config> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    const found = `cannot read the configuration (${(cause as NodeJS.ErrnoException).code})`;
-    throw new RivuletError('RIV_CONFIG_UNREADABLE', { found, where: path, cause });
-  }
-  const config = parseConfig(text, path, process.env);
-  return state === undefined ? config : { ...config, state };
 }
 
 /** @throws RIV_USAGE */

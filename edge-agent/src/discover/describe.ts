@@ -1,6 +1,5 @@
 /** From what was heard to a configuration that `rivulet run` takes, with comments for people. */
-import { type Core, parseConfig, RivuletError } from '@rivulet/host';
-import { type Entity, entities, type NotRead } from './home_assistant.ts';
+import { type Core, type Entity, entities, type NotRead, parseConfig, RivuletError } from '@rivulet/host';
 import type { Heard, Listening } from './listen.ts';
 import { type Recognised, recognise } from './recognise.ts';
 import { type Guess, guess, type Unmapped } from './unknown.ts';

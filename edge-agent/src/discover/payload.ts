@@ -1,5 +1,7 @@
 /** What an unknown payload looks like: its format, and in JSON the numbers in it, the time and the counter. */
 
+import { lastName } from '@rivulet/host';
+
 /** How a topic's payloads are laid out. */
 export type Looks =
   | { format: 'number' }
@@ -36,11 +38,11 @@ function lookAtJson(values: readonly unknown[], nowMs: number): Looks {
   const leaves = new Map<string, unknown[]>();
   for (const value of values) collect(value, '', 0, leaves);
   const time = [...leaves].find(
-    ([path, found]) => TIME_NAMES.test(last(path)) && found.every((at) => isTime(at, nowMs)),
+    ([path, found]) => TIME_NAMES.test(lastName(path)) && found.every((at) => isTime(at, nowMs)),
   );
   const seq = [...leaves].find(
     ([path, found]) =>
-      COUNTER_NAMES.test(last(path)) &&
+      COUNTER_NAMES.test(lastName(path)) &&
       found.length > 2 &&
       found.every((n, i) => i === 0 || n === Number(found[i - 1]) + 1),
   );
@@ -65,11 +67,6 @@ function collect(value: unknown, path: string, depth: number, leaves: Map<string
 function step(name: string, first: boolean): string {
   if (/^[^.[\]{}'*\s][^.[\]{}'\s]*$/.test(name)) return first ? name : `.${name}`;
   return `['${name}']`;
-}
-
-/** The name that a path ends with. */
-export function last(path: string): string {
-  return /(?:^|\.|\[')([^.[\]']+)(?:'\])?$/.exec(path)?.[1] ?? path;
 }
 
 function parse(text: string): unknown {

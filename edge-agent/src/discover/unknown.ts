@@ -1,6 +1,7 @@
 /** Topics of no known publisher: those that look alike become one source, the levels in which they differ its captures. */
+import { lastName } from '@rivulet/host';
 import type { Heard } from './listen.ts';
-import { type Looks, last, look } from './payload.ts';
+import { type Looks, look } from './payload.ts';
 
 /** A source that was made from looks. */
 export interface Guess {
@@ -82,10 +83,10 @@ function reads(looks: Looks, byField: boolean, levels: string[]): Pick<Guess, 'f
 
 /** Fields by the last step of their path; where that is not one of a kind, by all of it. */
 function named(paths: readonly string[]): { fields: { name: string; path: string }[] } {
-  const count = (name: string): number => paths.filter((path) => last(path) === name).length;
+  const count = (name: string): number => paths.filter((path) => lastName(path) === name).length;
   return {
     fields: paths.map((path) => {
-      const short = last(path).replaceAll(/[{}]/g, '');
+      const short = lastName(path).replaceAll(/[{}]/g, '');
       const long = path.replaceAll(/[.[\]']+/g, '_').replaceAll(/[{}]|_$/g, '');
       return { name: (count(short) === 1 ? short : long) || 'value', path };
     }),

@@ -93,10 +93,11 @@ interface Connection {
 
 /**
  * Opens the door; it keeps connecting until it is closed.
- * @param filters MQTT topic filters to subscribe to
+ * @param asked MQTT topic filters to subscribe to
  * @throws RIV_FILE_UNREADABLE, RIV_MQTT_TLS when certificates or secrets cannot be used
  */
-export function openClientDoor(config: MqttDoor, filters: string[], context: DoorContext): FrontDoor {
+export function openClientDoor(config: MqttDoor, asked: string[], context: DoorContext): FrontDoor {
+  let filters = asked;
   const numbered = config.door === 1 ? '' : `-${config.door}`;
   const clientId = config.clientId ?? `rivulet-${context.gateway}${numbered}`;
   const session = `${clientId} ${config.url}`;
@@ -106,6 +107,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
   let connection: Connection | null = null;
   let gathered: Gathered | null = null;
   let subscribed = false;
+  let subscription: Promise<void> = Promise.resolve();
   let attempts = 0;
   let silentCloses = 0;
   let connections = 0;
@@ -291,17 +293,24 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
       client.publish(config.presence, payload, how, () => undefined);
     }
     if (!subscribed || !connack.sessionPresent) {
-      subscribe(connack.sessionPresent).catch((error: unknown) => context.notice(toRivuletError(error)));
+      resubscribe(connack.sessionPresent);
     }
   });
 
+  /** One after the other: each begins with what the one before left. */
+  function resubscribe(resumed: boolean): void {
+    const subscribing = subscription.then(() => subscribe(resumed));
+    subscription = subscribing.catch((error: unknown) => context.notice(toRivuletError(error)));
+  }
+
   /** Also into a resumed session of an earlier process: the configuration may have changed. */
   async function subscribe(resumed: boolean): Promise<void> {
+    const wanted = filters;
     const before = context.subscriptions.of(session);
-    const left = resumed ? before.filter((filter) => !filters.includes(filter)) : [];
-    await context.subscriptions.remember(session, [...filters, ...left]);
+    const left = resumed ? before.filter((filter) => !wanted.includes(filter)) : [];
+    await context.subscriptions.remember(session, [...wanted, ...left]);
     // `rh: 1` asks for retained messages only where the subscription is new (MQTT 5; 3.1.1 sends them again).
-    const granted = await client.subscribeAsync(filters, { qos: config.qos, rh: 1 }).catch((error: Error) => error);
+    const granted = await client.subscribeAsync(wanted, { qos: config.qos, rh: 1 }).catch((error: Error) => error);
     const refused = granted instanceof Error ? [] : granted.filter(({ qos }) => qos >= 0x80).map(({ topic }) => topic);
     if (granted instanceof Error || refused.length > 0) {
       if (!client.connected) {
@@ -314,7 +323,7 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     subscribed = !(granted instanceof Error);
     if (left.length > 0) {
       await client.unsubscribeAsync(left);
-      await context.subscriptions.remember(session, filters);
+      await context.subscriptions.remember(session, wanted);
     }
   }
 
@@ -365,6 +374,11 @@ export function openClientDoor(config: MqttDoor, filters: string[], context: Doo
     },
     connected: () => client.connected,
     publish: outbound.publish,
+    follow(next) {
+      filters = next;
+      subscribed = false;
+      if (client.connected) resubscribe(true);
+    },
     quiesce: () => {
       quiet = true;
     },

@@ -40,6 +40,8 @@ export interface FrontDoor {
     done: (error?: Error | null) => void,
     delivery?: DeliveryConfig,
   ): void;
+  /** Subscribes to these topic filters, and to no others any more; a door to which messages come by themselves has none. */
+  follow?(filters: string[]): void;
   /** Takes no further messages; what was taken is still acknowledged. */
   quiesce(): void;
   /** Ends all connections. */

@@ -96,6 +96,7 @@ export function createDocumenter(config: Config): Documenter {
       case 'late':
         return (lateRulesOf(subject)?.length ?? 0) > 0;
       case 'quarantine':
+      case 'announcement':
       case 'served':
       case 'outcome':
         return false;
@@ -142,6 +143,7 @@ export function createDocumenter(config: Config): Documenter {
       case 'rebirth':
         return [{ topic: output.topic, payload: rebirthCommand(output.at) }];
       case 'quarantine':
+      case 'announcement':
       case 'served':
       case 'outcome':
         return [];

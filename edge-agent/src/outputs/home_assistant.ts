@@ -4,7 +4,7 @@
  * The same announcement twice changes nothing there.
  */
 import { createHash } from 'node:crypto';
-import type { Config, ForwardConfig, TaskConfig } from '@rivulet/host';
+import { type Config, type ForwardConfig, OWN_ORIGIN, type TaskConfig } from '@rivulet/host';
 import type { OutboundMessage } from './document.ts';
 
 /** Sensors announced per start: more would be a flood of keys, and no dashboard. */
@@ -28,7 +28,7 @@ export function createDiscovery({ gateway, homeAssistant }: Config): Discovery {
     const document = {
       ...{ name, unique_id: id, object_id: id, state_topic: topic, json_attributes_topic: topic, ...more },
       device: { identifiers: [objectId(gateway, key)], name: key },
-      origin: { name: 'Rivulet' },
+      origin: { name: OWN_ORIGIN },
     };
     const payload = JSON.stringify(document);
     return [{ topic: `${homeAssistant.prefix}/sensor/${id}/config`, payload, qos: 1, retain: true }];

@@ -24,9 +24,13 @@ export interface Quarantine {
   settled(): Promise<void>;
 }
 
-export async function openQuarantine(directory: string, config: Config, nowMs: () => number): Promise<Quarantine> {
+/** @param config the configuration that is followed */
+export async function openQuarantine(
+  directory: string,
+  config: () => Config,
+  nowMs: () => number,
+): Promise<Quarantine> {
   await makeDirectory(directory);
-  const accounts = accountNames(config);
   const files: { name: string; bytes: number }[] = [];
   for (const name of await recordFiles(directory)) {
     files.push({ name, bytes: (await stat(join(directory, name))).size });
@@ -72,7 +76,7 @@ export async function openQuarantine(directory: string, config: Config, nowMs: (
       return;
     }
     const { code, message } = fromCore(output.code);
-    const source = accounts[output.source] ?? '(earlier plans)';
+    const source = accountNames(config())[output.source] ?? '(earlier plans)';
     const { offset, path } = output;
     put({ ...placed(block, output.at), offset, source, code, reason: message, path });
   }
@@ -87,7 +91,7 @@ export async function openQuarantine(directory: string, config: Config, nowMs: (
     },
     keepAside({ at, offset, topic, code, reason }, block) {
       aside.add(fileName({ offset, at }));
-      const source = topic === null ? '(no source)' : sourceOf(config, topic);
+      const source = topic === null ? '(no source)' : sourceOf(config(), topic);
       put({ ...placed(openBlock(block), at), offset, source, code, reason, path: '' });
     },
     settled: () => tail,

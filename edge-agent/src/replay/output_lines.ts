@@ -125,6 +125,8 @@ function line(output: Output, names: Names): object {
       return { kind, id, offset, window: names.windows[subject]?.name ?? null, ...fields };
     case 'rebirth':
       return { kind, id, offset, ...fields };
+    case 'announcement':
+      return { kind, id, offset, topic: output.topic, bytes: output.payload.length };
     case 'forward':
       return { kind, id, offset, rule: subject, ...fields };
     case 'served':

@@ -13,6 +13,7 @@ const LATE: u8 = 4;
 const QUARANTINE: u8 = 5;
 const FORWARD: u8 = 6;
 const REBIRTH: u8 = 7;
+const ANNOUNCEMENT: u8 = 9;
 const DRIFT: u8 = 8;
 /// Kinds of a trace have the highest bit.
 const SERVED: u8 = 128;
@@ -314,6 +315,14 @@ impl<'a> Outputs<'a> {
         self.record(REBIRTH, 0, |writer| {
             writer.str(topic);
             writer.f64(wall_ms);
+        });
+    }
+
+    /// Puts out a message that says what another topic holds.
+    pub fn announcement(&mut self, topic: &str, payload: &[u8]) {
+        self.record(ANNOUNCEMENT, 0, |writer| {
+            writer.str(topic);
+            writer.bytes(payload);
         });
     }
 

@@ -27,7 +27,7 @@ use source::DERIVED_MAX;
 use value::{member, unique, versioned};
 
 /// Sources of a gateway: each message is matched against all of them once per topic.
-const SOURCES_MAX: usize = 256;
+const SOURCES_MAX: usize = 1024;
 /// Windows: every reading is added to each that covers its field.
 const WINDOWS_MAX: usize = 64;
 /// Tasks: each has a panel of experts, some megabytes large.

@@ -41,6 +41,11 @@ impl State {
             (None, Some(label)) => self.ledger.of_labels(label.task),
             (None, None) => return (self.ledger.of_none(), Fate::Filtered),
         };
+        if let Some(source) = &source
+            && self.plan.sources[source.source].announces
+        {
+            return (account, self.announcement(publish, repeated, outputs));
+        }
         if publish.retain {
             if let Some(source) = source {
                 // What cannot be read sets nothing; it was no example either way.
@@ -84,6 +89,18 @@ impl State {
             fate = fate.or(Some(outcome));
         }
         (account, fate.expect("a message without source has a label"))
+    }
+
+    /// The fate of a message that says what other topics hold: it is no reading, whether the broker had kept it or not.
+    fn announcement(&self, publish: &Publish, repeated: bool, outputs: &mut Outputs) -> Fate {
+        if repeated {
+            return Fate::Duplicate;
+        }
+        if publish.payload.len() > self.plan.limits.payload_bytes {
+            return Fate::Quarantined(CoreError::Limit);
+        }
+        outputs.announcement(publish.topic, publish.payload);
+        if publish.retain { Fate::Retained } else { Fate::Filtered }
     }
 
     /// What a compressed payload holds; `None` when it stands for itself.

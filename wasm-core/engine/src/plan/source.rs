@@ -92,6 +92,8 @@ pub struct Source {
     pub seq_absent: Option<f64>,
     /// True when messages in which nothing is found to read are none of its business, not wrong.
     pub filters: bool,
+    /// True when its messages say what other topics hold: they are put out whole, for the host to make sources of.
+    pub announces: bool,
     /// How much later than the newest a reading may come where no window says otherwise.
     pub lateness_ms: f64,
     /// Where the lateness follows the delays of the readings; it begins with `lateness_ms`.
@@ -180,6 +182,11 @@ impl Source {
             Some(Some("filter")) => true,
             Some(_) => return Err(CoreError::BadPlan),
         };
+        let announces = match value.get("announces").map(Value::as_str) {
+            None => false,
+            Some(Some("home_assistant")) => true,
+            Some(_) => return Err(CoreError::BadPlan),
+        };
         let packing = value
             .get("compression")
             .map(|name| name.as_str().ok_or(CoreError::BadPlan));
@@ -194,6 +201,7 @@ impl Source {
             zone: Zone::parse(value)?,
             seq_absent: optional_number(value, "seq_absent")?,
             filters,
+            announces,
             door: if door.is_null() {
                 None
             } else {

@@ -1,11 +1,11 @@
-/**
- * What Home Assistant's discovery says of topics (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery): units, words and
- * paths, from the configurations that publishers keep at the broker, one entity each or all of a device in one. The newest of each
- * counts; an empty one takes its entity away.
- */
+// What Home Assistant's discovery says of topics (https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery): units, words and
+// paths, from the configurations that publishers keep at the broker, one entity each or all of a device in one. The newest of each
+// counts; an empty one takes its entity away.
 
-import type { Heard } from './listen.ts';
-import { last } from './payload.ts';
+import { createHash } from 'node:crypto';
+import { lastName } from './paths.ts';
+import type { PlainSource } from './presets.ts';
+import { conversion } from './units_convert.ts';
 
 /** Components whose state is a number, or one of two words. */
 const NUMBERS = ['sensor', 'number'];
@@ -17,6 +17,13 @@ const CONFIG_TOPIC = new RegExp(`^.+?/(${[...NUMBERS, ...SWITCHES].join('|')}|${
 const TEMPLATE =
   /^\{\{-?\s*value_json((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\]]+'|"[^"\]]+"|\d+)\s*\])+)\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\)\s*)?)*-?\}\}$/;
 const WHOLE = /^\{\{-?\s*value\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\)\s*)?)*-?\}\}$/;
+/** How gateways name themselves in what they announce (edge-agent/src/outputs/home_assistant.ts). */
+export const OWN_ORIGIN = 'Rivulet';
+/** One unit for each quantity, so that devices which count in others do not mix. */
+const UNITS_KEPT = ['°C', 'hPa', 'V', 'A', 'W', 'kWh', 'm/s', 'm', 'mm', 'L', 'kg', 's'];
+/** Fields that one source may have, and characters of its name (config_source.ts). */
+const FIELDS_MAX = 62;
+const NAME_CHARACTERS_MAX = 128;
 /** Abbreviations of what is looked at (https://www.home-assistant.io/integrations/mqtt/#supported-abbreviations-in-mqtt-discovery-messages). */
 const SHORT: Readonly<Record<string, string>> = {
   state_topic: 'stat_t',
@@ -49,18 +56,24 @@ export interface NotRead {
   why: string;
 }
 
-interface Announced {
+/** What came on a topic, the newest last. */
+export interface Announcing {
+  topic: string;
+  samples: readonly Buffer[];
+}
+
+interface Announced<T> {
   entities: Entity[];
   notRead: NotRead[];
   /** The topics that announced them. */
-  announcing: Heard[];
+  announcing: T[];
 }
 
 type Json = Record<string, unknown>;
 
 /** The entities that were announced. */
-export function entities(topics: readonly Heard[]): Announced {
-  const found: Announced = { entities: [], notRead: [], announcing: [] };
+export function entities<T extends Announcing>(topics: readonly T[]): Announced<T> {
+  const found: Announced<T> = { entities: [], notRead: [], announcing: [] };
   for (const heard of topics) {
     const component = CONFIG_TOPIC.exec(heard.topic)?.[1];
     const newest = heard.samples.at(-1);
@@ -71,6 +84,8 @@ export function entities(topics: readonly Heard[]): Announced {
       continue;
     }
     found.announcing.push(heard);
+    // What a gateway forwards and announces itself would come back as a reading of its own.
+    if (text(plain(config.origin ?? config.o).name) === OWN_ORIGIN) continue;
     const parts = component === 'device' ? componentsOf(config) : [{ component, config }];
     for (const part of parts) {
       const entity = entityOf(part.component, part.config);
@@ -81,6 +96,42 @@ export function entities(topics: readonly Heard[]): Announced {
   }
   for (const entity of found.entities) entity.field = ownField(entity, found.entities);
   return found;
+}
+
+/** A source for each topic whose numbers were announced, by topic. */
+export function announcedSources(all: readonly Entity[]): PlainSource[] {
+  const topics = [...new Set(all.map(({ topic }) => topic))].sort();
+  return topics.map((topic) => {
+    const own = all.filter((entity) => entity.topic === topic);
+    return {
+      name: nameOf(topic),
+      topic: literal(topic),
+      format: own.every(({ path }) => path === '') ? 'number' : 'json',
+      key: clean(own[0]?.device ?? topic),
+      fields: Object.fromEntries(own.slice(0, FIELDS_MAX).map((entity) => [entity.field, fieldOf(entity)])),
+      nothing: 'filter',
+    };
+  });
+}
+
+function fieldOf({ path, unit, values }: Entity): Record<string, unknown> {
+  const kept = UNITS_KEPT.find((other) => conversion(`${unit} → ${other}`) !== null);
+  return { path, ...(values === null ? {} : { values }), ...(kept === undefined ? {} : { unit: `${unit} → ${kept}` }) };
+}
+
+/** A topic as it is, or what is left of a long one with a hash that keeps two apart. */
+function nameOf(topic: string): string {
+  if (topic.length <= NAME_CHARACTERS_MAX) return topic;
+  const hash = createHash('sha256').update(topic).digest('hex').slice(0, 8);
+  return `${topic.slice(0, NAME_CHARACTERS_MAX - hash.length - 1)}-${hash}`;
+}
+
+/** Braces that are a topic's own capture nothing: `+` takes such a level. */
+function literal(topic: string): string {
+  return topic
+    .split('/')
+    .map((level) => (/[{}]/.test(level) ? '+' : level))
+    .join('/');
 }
 
 /** The entities of a device in one configuration: what stands around them holds for all. */
@@ -105,7 +156,7 @@ function entityOf(component: string, config: Json): Entity | { why: string } | n
   const ids = device.identifiers ?? device.ids;
   const id = text(get(config, 'object_id')) ?? text(config.name) ?? 'value';
   return {
-    ...{ topic, path, field: clean(path === '' ? id : last(path)) },
+    ...{ topic, path, field: clean(path === '' ? id : lastName(path)) },
     unit: text(get(config, 'unit_of_measurement')),
     device: text(device.name) ?? text(Array.isArray(ids) ? ids[0] : ids),
     values: isSwitch ? wordsOf(config) : null,
@@ -125,7 +176,9 @@ function wordsOf(config: Json): Record<string, number> {
 
 /** Two entities of a topic whose paths end alike (`in.temp`, `out.temp`) are told apart by all of the path. */
 function ownField({ topic, path, field }: Entity, all: readonly Entity[]): string {
-  const alike = all.some((other) => other.topic === topic && other.path !== path && last(other.path) === last(path));
+  const alike = all.some(
+    (other) => other.topic === topic && other.path !== path && lastName(other.path) === lastName(path),
+  );
   return alike ? clean(path.replaceAll(/[.[\]']+/g, '_').replaceAll(/^_|_$/g, '')) : field;
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { CORE_ERRORS, ERRORS, fromCore, RivuletError, toRivuletError } from './errors.ts';
+import { CORE_ERRORS, ERRORS, fromCore, fromCoreOfMessage, RivuletError, toRivuletError } from './errors.ts';
 
 describe('the registry of errors', () => {
   test('the_table_of_core_codes_is_the_one_in_the_engine', () => {
@@ -18,6 +18,12 @@ describe('the registry of errors', () => {
     for (const { value, code } of Object.values(CORE_ERRORS)) expect(fromCore(value, 'ingest').code).toBe(code);
     expect(fromCore(-1, 'ingest').message).toMatch(/^ingest: /);
     expect(fromCore(-999)).toMatchObject({ code: 'RIV_CORE_UNKNOWN', mend: 'developer' });
+  });
+
+  test('what_is_wrong_with_a_message_is_said_to_whoever_sends_it', () => {
+    for (const { value, code } of Object.values(CORE_ERRORS)) expect(fromCoreOfMessage(value).code).toBe(code);
+    expect(fromCoreOfMessage(-4).message).toMatch(/payload .* `format` of the source/);
+    expect(fromCoreOfMessage(-12).message).toBe(fromCore(-12).message);
   });
 
   test('every_advice_is_a_sentence_and_every_code_is_spelled_alike', () => {

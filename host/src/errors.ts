@@ -226,6 +226,25 @@ export function fromCore(value: number, where?: string): RivuletError {
   return new RivuletError(entry.code, { found: entry.found, ...place });
 }
 
+const WRONG_FORMAT = 'Look at what sends it, or correct `format` of the source.';
+/** What a code means of a message that came in: it is whoever sends it who can mend that, not a developer. */
+const OF_A_MESSAGE: Readonly<Record<number, { found: string; todo: string }>> = {
+  [CORE_ERRORS.Truncated.value]: { found: 'a payload that ends in the middle', todo: WRONG_FORMAT },
+  [CORE_ERRORS.Foreign.value]: { found: 'a payload of another format than its source has', todo: WRONG_FORMAT },
+  [CORE_ERRORS.Corrupt.value]: { found: 'a payload that its format does not allow', todo: WRONG_FORMAT },
+  [CORE_ERRORS.BadNumbers.value]: {
+    found: 'a number that is not finite, or larger than anything measures',
+    todo: 'Look at the sensor.',
+  },
+};
+
+/** The error for a message that the core could not take; the code is that of `fromCore`. */
+export function fromCoreOfMessage(value: number): RivuletError {
+  const error = fromCore(value);
+  const words = OF_A_MESSAGE[value];
+  return words === undefined ? error : new RivuletError(error.code, words);
+}
+
 /** Any thrown value as a coded error, for the places where a process reports what stopped it. */
 export function toRivuletError(thrown: unknown): RivuletError {
   if (thrown instanceof RivuletError) return thrown;

@@ -75,6 +75,7 @@ export {
   type ErrorCode,
   type ErrorDetail,
   fromCore,
+  fromCoreOfMessage,
   type Mend,
   RivuletError,
   toRivuletError,

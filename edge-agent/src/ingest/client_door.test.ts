@@ -166,7 +166,7 @@ describe.skipIf(mosquittoAbsent !== null)(`the client door ${mosquittoAbsent ?? 
 
   it.each([
     [7, 7],
-    [null, 20_000],
+    [null, 5_000],
   ])('announces the Receive Maximum of its configuration (%s)', async (receiveMaximum, said) => {
     // Read off the wire: mosquitto 2.0.11 keeps to it for the first messages only, and exceeds it after the first acknowledgements.
     const connects: Buffer[] = [];

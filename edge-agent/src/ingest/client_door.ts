@@ -37,11 +37,12 @@ const GATHERED_BYTES_MAX = 1024 * 1024;
 /** What a broker may send at all (MQTT 5); above it the log could not hold the packet in one block. */
 const BROKER_PACKET_BYTES_MAX = 8 * 1024 * 1024;
 /**
- * Messages that a broker may have unacknowledged on their way here, unless the configuration says otherwise: a second's worth
- * and more. Said also since mosquitto without a limit (`max_inflight_messages 0`) gives one packet id to several messages once
- * more than 65,535 are on their way, and what it then sends again cannot be told from what is new.
+ * Messages that a broker may have unacknowledged on their way here, unless the configuration says otherwise: many beats' worth at
+ * any rate that we can take, and no more, since after a reconnect all of them come again first, and mosquitto reads no
+ * acknowledgement before it has written the last. Said also since without a limit (`max_inflight_messages 0`) it gives one packet
+ * id to several messages once more than 65,535 are on their way, and what it then sends again cannot be told from what is new.
  */
-const RECEIVE_MAXIMUM = 20_000;
+const RECEIVE_MAXIMUM = 5_000;
 /** Topic, packet id, fixed header and some properties around the longest payload. */
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
 /** Full jitter: the first attempts within half a second, later ones spread over half a minute. */

@@ -5,7 +5,14 @@
  */
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Config, fromCore, makeDirectory, type Output, type Quarantined, topicFilter } from '@rivulet/host';
+import {
+  type Config,
+  fromCoreOfMessage,
+  makeDirectory,
+  type Output,
+  type Quarantined,
+  topicFilter,
+} from '@rivulet/host';
 import { messagesIn, type OpenedBlock, openBlock, topicOf } from '../packets.ts';
 import { type Aside, blocksOf } from '../set_aside.ts';
 import { decodeRecord, encodeRecord, type QuarantineRecord } from './record.ts';
@@ -75,7 +82,7 @@ export async function openQuarantine(
     if (block === null || output.at >= block.payload.length || aside.has(fileName(output))) {
       return;
     }
-    const { code, message } = fromCore(output.code);
+    const { code, message } = fromCoreOfMessage(output.code);
     const source = accountNames(config())[output.source] ?? '(earlier plans)';
     const { offset, path } = output;
     put({ ...placed(block, output.at), offset, source, code, reason: message, path });

@@ -10,7 +10,7 @@ import {
   type Engine,
   encodeBlockHeader,
   encodePlanPayload,
-  fromCore,
+  fromCoreOfMessage,
   type Ledger,
   type Output,
   toRivuletError,
@@ -59,7 +59,7 @@ export function retry(start: RetryStart, record: QuarantineRecord): RetryOutcome
     const outputs = ingest(engine, block);
     const after = engine.report();
     const refused = outputs.find((output) => output.kind === 'quarantine');
-    const error = refused === undefined ? null : fromCore(refused.code);
+    const error = refused === undefined ? null : fromCoreOfMessage(refused.code);
     for (const [index, account] of after.sources.entries()) {
       const fate = fateOf(before.sources[index], account);
       if (fate !== undefined) {

@@ -573,6 +573,8 @@ fn likeliest(served: &[f64]) -> usize {
 #[cfg(test)]
 mod input_laws;
 #[cfg(test)]
+mod label_laws;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod memory_laws;

@@ -22,6 +22,8 @@ pub const LABEL_INPUTS: usize = 4;
 const INPUT_ABS_MAX: f64 = 8.0;
 /// Features and labels are held to this magnitude, so that no square overflows.
 pub const VALUE_ABS_MAX: f64 = 1e100;
+/// A label this many mean errors from what was served is within reach, however far it lies from other labels.
+const LABEL_ERRORS_MAX: f64 = 20.0;
 /// Most inputs of the widest second-order expert while it still gets contexts: its cost per row is about 3.5 m² flops.
 const CONTEXT_INPUTS_MAX: usize = 64;
 /// Most inputs of a second-order expert: 128 take 66 KB and about 60,000 flops per row. Wider rows are left to the
@@ -320,6 +322,20 @@ impl Inputs {
             out[2] = held((last - short) * scale);
             out[3] = held((last - long) * scale);
         }
+    }
+
+    /// What a numeric label teaches: itself, or where it lies far outside all labels and far from what was `served`, with a
+    /// mean error of `error`, the nearest value that is believed. A broken reading then teaches little; the second such
+    /// label of a key in a row is believed, since levels do change.
+    #[must_use]
+    pub fn believed_label(&self, key: u32, label: f64, served: f64, error: f64) -> f64 {
+        let (low, high) = self.labels.believed();
+        let reach = LABEL_ERRORS_MAX * error;
+        let low = if served - reach < low { served - reach } else { low };
+        let high = if served + reach > high { served + reach } else { high };
+        let [n, last, ..] = self.keys.labels(key);
+        let again = n > 0.0 && ((label > high && last > high) || (label < low && last < low));
+        if again { label } else { hold(label, low, high) }
     }
 
     /// The label of a row has arrived: a number, or for classes +1 and -1.

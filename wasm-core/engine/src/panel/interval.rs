@@ -7,6 +7,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::linear::{load_numbers, save_numbers};
+use crate::panel::number::believed;
 use crate::parts::Tracked;
 
 const LEVELS: [f64; 2] = [0.05, 0.95];
@@ -16,8 +17,6 @@ const STEP: f64 = 0.05;
 const RATE: f64 = 0.02;
 /// Where the quantiles start: those of a normal error, in mean errors.
 const START: [f64; 2] = [-2.06, 2.06];
-/// A miss counts as at most this many mean errors when the mean error is updated.
-const MISS_MAX: f64 = 20.0;
 
 /// Quantiles of the relative error and mean errors per key; entry 0 is over all keys.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,12 +106,5 @@ fn follow(scale: &mut [f64; 2], error: f64) {
     let [n, mean] = scale;
     *n += 1.0;
     let rate = if RATE > 1.0 / *n { RATE } else { 1.0 / *n };
-    let miss = error.abs();
-    let most = MISS_MAX * *mean;
-    let miss = if *n > 8.0 && *mean > 0.0 && miss > most {
-        most
-    } else {
-        miss
-    };
-    *mean += rate * (miss - *mean);
+    *mean += rate * (believed(error.abs(), *mean, *n) - *mean);
 }

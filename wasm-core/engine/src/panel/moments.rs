@@ -49,6 +49,16 @@ impl Moments {
         }
     }
 
+    /// The values that are believed at once, from the least to the greatest; all while there are few.
+    #[must_use]
+    pub fn believed(&self) -> (f64, f64) {
+        if self.n <= WARM_ROWS || self.variance <= 0.0 {
+            return (f64::NEG_INFINITY, f64::INFINITY);
+        }
+        let reach = REACH * self.variance.sqrt();
+        (self.mean - reach, self.mean + reach)
+    }
+
     /// What a missing value probably is: the key's previous value, or the mean where values jump about it more than they
     /// stay (their step is larger than their deviation). NaN without a previous value.
     #[must_use]

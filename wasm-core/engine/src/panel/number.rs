@@ -51,6 +51,24 @@ pub fn ln(x: f64) -> f64 {
     k * LN2_HIGH + ((2.0 * s + 2.0 * s * tail) + k * LN2_LOW)
 }
 
+/// Errors that a mean is made of before single ones are limited.
+const ERRORS_FREE: f64 = 8.0;
+/// A single error counts in a mean of errors as at most this many times the mean: one broken reading says little about how
+/// well all others were predicted, and errors that stay large are in the mean within some ten rows.
+const ERROR_REACH: f64 = 20.0;
+
+/// What an error counts as in a running mean of `n` errors that stands at `mean`.
+#[inline]
+#[must_use]
+pub fn believed(error: f64, mean: f64, n: f64) -> f64 {
+    let most = ERROR_REACH * mean;
+    if n > ERRORS_FREE && mean > 0.0 && error > most {
+        most
+    } else {
+        error
+    }
+}
+
 /// The cosine of `turns` full turns, for up to a million turns; error below 1e-7, which a random feature does not notice.
 #[inline]
 #[must_use]

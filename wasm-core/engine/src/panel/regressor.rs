@@ -13,6 +13,7 @@ use crate::panel::budget::{Budget, Candidate};
 use crate::panel::experts::column::Columns;
 use crate::panel::experts::{NumberExpert, NumberRow, inputs_of};
 use crate::panel::inputs::Inputs;
+use crate::panel::number::hold;
 use crate::panel::roster::Roster;
 use crate::panel::row::PanelRow;
 use crate::release::ReleaseModel;
@@ -203,10 +204,10 @@ impl Regressor {
             .chain([mean])
             .find(|base| base.is_finite())
             .unwrap_or(0.0);
+        let (low, high) = self.held.range();
         for prediction in &mut predictions {
-            if !prediction.is_finite() {
-                *prediction = fallback;
-            }
+            let value = if prediction.is_finite() { *prediction } else { fallback };
+            *prediction = hold(value, low, high);
         }
         row.predictions = predictions;
         self.mixing.mix(row, &self.held);
@@ -217,6 +218,8 @@ impl Regressor {
     pub fn learn(&mut self, key: u32, row: &PanelRow, x: &[f64], y: f64, delay: f64, inputs: &Inputs) {
         self.held.n += 1.0;
         self.mixing.learn(row, y, delay, self.held.n);
+        // The weights judge by the label as it is; the experts learn as much of it as is believed.
+        let y = inputs.believed_label(key, y, row.served[0], self.mixing.error());
         let mut first = 0;
         for expert in &mut self.roster.experts {
             let places = first..first + expert.width();

@@ -106,6 +106,12 @@ impl Standings {
         &self.recent
     }
 
+    /// Labels of each expert.
+    #[must_use]
+    pub fn labels(&self) -> &[f64] {
+        &self.counts
+    }
+
     /// Labels and mean loss of an expert; NaN of what has no record, a stack.
     #[must_use]
     pub fn record(&self, expert: usize) -> (f64, f64) {

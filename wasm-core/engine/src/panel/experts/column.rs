@@ -4,6 +4,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::number::believed;
 
 /// Rate at which offsets and errors follow.
 const RATE: f64 = 0.02;
@@ -50,7 +51,8 @@ impl Columns {
             }
             let miss = label - x - self.offset[column];
             if self.n > 0.0 {
-                self.error[column] += rate * (miss.abs() - self.error[column]);
+                let error = self.error[column];
+                self.error[column] += rate * (believed(miss.abs(), error, self.n) - error);
                 if self.error[column] < least {
                     least = self.error[column];
                     self.best = Some(column as u32);

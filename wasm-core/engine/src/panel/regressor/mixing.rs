@@ -7,7 +7,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::experts::second_order::SecondOrder;
 use crate::panel::guard::Guard;
-use crate::panel::number::{exp_each, hold, tenth_power_each};
+use crate::panel::number::{believed, exp_each, hold, tenth_power_each};
 use crate::panel::row::PanelRow;
 use crate::panel::shares::Shares;
 use crate::panel::standing::Standings;
@@ -58,6 +58,7 @@ pub(super) struct Mixing {
 struct Scratch {
     features: Vec<f64>,
     misses: Vec<f64>,
+    judged: Vec<f64>,
     likelihood: Vec<f64>,
     /// Predictions with their places, sorted; nearly so for the next row.
     order: Vec<(f64, u32)>,
@@ -116,6 +117,11 @@ impl Mixing {
         &self.standings
     }
 
+    /// Recent mean error of what is served, before the guard.
+    pub(super) fn error(&self) -> f64 {
+        self.served_error
+    }
+
     /// From a row's predictions to its mixes and what is served; `held` is what labels have come so far.
     pub(super) fn mix(&mut self, row: &mut PanelRow, held: &Held) {
         row.mixes.clear();
@@ -161,7 +167,14 @@ impl Mixing {
         }
         row.served.clear();
         let value = dot(top, &row.mixes);
-        row.served.push(self.guard.value(row.bases[self.baseline], value));
+        let baseline = row.bases[self.baseline];
+        let (low, high) = held.range();
+        let reached = if baseline.is_finite() {
+            hold(baseline, low, high)
+        } else {
+            baseline
+        };
+        row.served.push(self.guard.value(reached, value));
         row.mixes.push(offset);
         row.mixes.push(value);
     }
@@ -174,7 +187,16 @@ impl Mixing {
         let misses = &mut self.scratch.misses;
         misses.clear();
         misses.extend(row.predictions.iter().map(|prediction| (y - prediction).abs()));
-        self.standings.learn(row.serial, misses, misses);
+        let judged = &mut self.scratch.judged;
+        judged.clear();
+        let known = self.standings.recent().iter().zip(self.standings.labels());
+        judged.extend(
+            misses
+                .iter()
+                .zip(known)
+                .map(|(&miss, (&mean, &n))| believed(miss, mean, n)),
+        );
+        self.standings.learn(row.serial, misses, judged);
         let mut least = f64::INFINITY;
         for (expert, &error) in self.standings.recent().iter().enumerate() {
             if error < least && self.shares.started(expert) && self.standings.record(expert).0 > 0.0 {
@@ -203,8 +225,9 @@ impl Mixing {
                 self.shares.update(lane, likelihood);
             }
         }
-        self.learn_stacks(row, y, recent);
-        self.served_error += ((y - row.mixes[self.mixes() + 1]).abs() - self.served_error) * recent;
+        self.learn_stacks(row, y, recent, n);
+        let miss = (y - row.mixes[self.mixes() + 1]).abs();
+        self.served_error += (believed(miss, self.served_error, n) - self.served_error) * recent;
         let unit = 1.0
             / (TOP_LOSS_MAX
                 * if self.served_error > ERROR_MIN {
@@ -220,7 +243,7 @@ impl Mixing {
         self.top.update(losses);
     }
 
-    fn learn_stacks(&mut self, row: &PanelRow, y: f64, recent: f64) {
+    fn learn_stacks(&mut self, row: &PanelRow, y: f64, recent: f64, n: f64) {
         let offset = row.mixes[self.mixes()];
         if !self.stacks.is_empty() && self.offset_error > ERROR_MIN {
             stack_features(row, offset, self.offset_error, &mut self.scratch.features);
@@ -236,7 +259,8 @@ impl Mixing {
                 );
             }
         }
-        self.offset_error += ((y - offset).abs() - self.offset_error) * recent;
+        let miss = (y - offset).abs();
+        self.offset_error += (believed(miss, self.offset_error, n) - self.offset_error) * recent;
     }
 
     /// Weight of every expert in what is served, then of every stack.

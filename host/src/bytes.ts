@@ -150,21 +150,35 @@ export type Field =
   | { str: string }
   | { ascii: string };
 
-/** Lays fields down one after the other. */
+/** Lays fields down one after the other, in one buffer. */
 export function writeBytes(fields: readonly Field[]): Buffer {
-  return Buffer.concat(fields.map(encodeField));
+  const sized = fields.map(sizedField);
+  const out = Buffer.allocUnsafe(sized.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const { length, write } of sized) {
+    write(out, at);
+    at += length;
+  }
+  return out;
 }
 
-function encodeField(field: Field): Uint8Array {
-  if ('raw' in field) return field.raw;
-  if ('ascii' in field) return Buffer.from(field.ascii, 'latin1');
-  if ('str' in field) return encodeField({ bytes: Buffer.from(field.str, 'utf8') });
-  if ('bytes' in field) return Buffer.concat([encodeField({ u32: field.bytes.length }), field.bytes]);
-  const out = Buffer.alloc(8);
-  if ('u8' in field) return out.subarray(0, out.writeUInt8(field.u8));
-  if ('u16' in field) return out.subarray(0, out.writeUInt16LE(field.u16));
-  if ('u32' in field) return out.subarray(0, out.writeUInt32LE(field.u32));
-  if ('u64' in field) return out.subarray(0, out.writeBigUInt64LE(BigInt(field.u64)));
-  if ('i64' in field) return out.subarray(0, out.writeBigInt64LE(BigInt(field.i64)));
-  return out.subarray(0, out.writeDoubleLE(field.f64));
+interface SizedField {
+  readonly length: number;
+  readonly write: (out: Buffer, at: number) => unknown;
+}
+
+function sizedField(field: Field): SizedField {
+  if ('raw' in field) return { length: field.raw.length, write: (out, at) => out.set(field.raw, at) };
+  if ('ascii' in field) return sizedField({ raw: Buffer.from(field.ascii, 'latin1') });
+  if ('str' in field) return sizedField({ bytes: Buffer.from(field.str, 'utf8') });
+  if ('bytes' in field) {
+    const { bytes } = field;
+    return { length: 4 + bytes.length, write: (out, at) => out.set(bytes, out.writeUInt32LE(bytes.length, at)) };
+  }
+  if ('u8' in field) return { length: 1, write: (out, at) => out.writeUInt8(field.u8, at) };
+  if ('u16' in field) return { length: 2, write: (out, at) => out.writeUInt16LE(field.u16, at) };
+  if ('u32' in field) return { length: 4, write: (out, at) => out.writeUInt32LE(field.u32, at) };
+  if ('u64' in field) return { length: 8, write: (out, at) => out.writeBigUInt64LE(BigInt(field.u64), at) };
+  if ('i64' in field) return { length: 8, write: (out, at) => out.writeBigInt64LE(BigInt(field.i64), at) };
+  return { length: 8, write: (out, at) => out.writeDoubleLE(field.f64, at) };
 }

@@ -161,6 +161,12 @@ describe.each(WAYS)('over $name', ({ protocol }) => {
       true,
       true,
     ]);
+    const packs = Buffer.alloc(3_000_000, 'weights');
+    const name = sha256(packs).toString('hex');
+    cloud.store.blobs.put(name, packs);
+    const before = over.traffic().inBytes;
+    expect((await over.fetchRelease(name)).equals(packs)).toBe(true);
+    expect(over.traffic().inBytes - before).toBeLessThan(10_000);
     await expect(over.fetchRelease('0'.repeat(64))).rejects.toMatchObject({ code: 'RIV_SYNC_REFUSED' });
   });
 

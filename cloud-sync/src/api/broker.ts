@@ -134,9 +134,10 @@ export function answerAtBroker(options: BrokerOptions): Broker {
     if (calls >= CALLS_MAX) return refusal(new RivuletError('RIV_OVERLOADED', `${calls} calls are under way`));
     calls += 1;
     try {
-      const kept = method === 'GET' && request.from > 0 ? bodies.get(path) : undefined;
+      const kept = method === 'GET' && request.from > 0 ? bodies.get(nameOf(request)) : undefined;
       const found = kept ?? (await server.call(request));
-      if (method === 'GET' && found.status === 200 && found.body.length > BROKER_PART_BYTES_MAX) keep(path, found);
+      if (method === 'GET' && found.status === 200 && found.body.length > BROKER_PART_BYTES_MAX)
+        keep(nameOf(request), found);
       return found;
     } catch (error) {
       return refusal(toRivuletError(error));
@@ -145,9 +146,9 @@ export function answerAtBroker(options: BrokerOptions): Broker {
     }
   }
 
-  function keep(path: string, body: Body): void {
-    bodies.delete(path);
-    bodies.set(path, body);
+  function keep(name: string, body: Body): void {
+    bodies.delete(name);
+    bodies.set(name, body);
     const [oldest] = bodies.keys();
     if (bodies.size > BODIES_MAX && oldest !== undefined) bodies.delete(oldest);
   }
@@ -160,6 +161,11 @@ export function answerAtBroker(options: BrokerOptions): Broker {
   return {
     stop: () => client.endAsync(true),
   };
+}
+
+/** Of a body that is read part by part. */
+function nameOf({ path, encoding }: BrokerRequest): string {
+  return `${path} ${encoding}`;
 }
 
 /** What is no request is dropped: nobody can be told, since nobody has asked. */

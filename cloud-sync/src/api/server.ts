@@ -3,6 +3,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { AddressInfo, Socket } from 'node:net';
+import { zstdCompressSync } from 'node:zlib';
 import {
   type BrokerRequest,
   encodingOf,
@@ -29,6 +30,8 @@ const BODIES_BYTES_MAX = 64 * 1024 * 1024;
 const REQUEST_MS = 30_000;
 /** Idle connections are kept this long, longer than gateways and pages come back. */
 const KEEP_ALIVE_MS = 65_000;
+/** Releases that are kept compressed. */
+const PACKED_MAX = 8;
 /** Longest path that is looked at: as long as the request line that Node reads. */
 const PATH_CHARACTERS_MAX = 16 * 1024;
 
@@ -65,7 +68,14 @@ export interface ServerOptions {
   readonly tls?: TlsMaterial | null;
 }
 
-/** A request that came another way than HTTP. */
+/** What all routes share. */
+interface Shared {
+  readonly join: (response: FastifyReply['raw']) => void;
+  readonly enter: Enter;
+  readonly packed: ReturnType<typeof packedBodies>;
+}
+
+/** A request that came another way than HTTP; the encoding of a GET is that in which it wants its body. */
 type ServerCall = Omit<BrokerRequest, 'id' | 'from' | 'signed'>;
 
 export interface Server {
@@ -118,7 +128,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     };
     response.once('close', done).once('finish', done);
   };
-  for (const route of routes) register(app, route, options, events.join, enter);
+  const packed = packedBodies();
+  for (const route of routes) register(app, route, options, { join: events.join, enter, packed });
   for (const [path, file] of readConsole(options.consoleDirectory)) {
     app.get(path, (request, reply) => sendFile(request, reply, file));
   }
@@ -134,7 +145,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     url: urlOf(app.server.address() as AddressInfo, options.tls ? 'https' : 'http'),
     async call({ method, path, media, encoding, authorization, signature, body }) {
       const post = { 'content-type': media, 'content-encoding': encoding };
-      const headers = { authorization, 'x-rivulet-signature': signature, ...(method === 'POST' ? post : {}) };
+      const form = method === 'POST' ? post : { 'accept-encoding': encoding };
+      const headers = { authorization, 'x-rivulet-signature': signature, ...form };
       const payload = method === 'POST' ? { payload: Buffer.from(body) } : {};
       const { statusCode, rawPayload } = await app.inject({ method, url: path, headers, ...payload });
       return { status: statusCode, body: rawPayload };
@@ -150,13 +162,7 @@ function certificates({ ca, cert, key }: TlsMaterial) {
   return { cert, key, minVersion: 'TLSv1.2' as const, ...(ca === undefined ? {} : { ca, requestCert: true }) };
 }
 
-function register(
-  app: FastifyInstance,
-  route: Route,
-  options: ServerOptions,
-  join: (response: FastifyReply['raw']) => void,
-  enter: Enter,
-): void {
+function register(app: FastifyInstance, route: Route, options: ServerOptions, { join, enter, packed }: Shared): void {
   const { body } = route;
   app.route({
     method: route.method,
@@ -186,9 +192,29 @@ function register(
         header: (name) => String(request.headers[name] ?? ''),
       });
       reply.header('cache-control', route.cache ?? 'no-store').type(route.answer.media);
-      return reply.send(answer instanceof Uint8Array ? Buffer.from(answer) : JSON.stringify(answer));
+      if (!(answer instanceof Uint8Array)) return reply.send(JSON.stringify(answer));
+      reply.header('vary', 'accept-encoding');
+      if (!acceptsZstd(request)) return reply.send(Buffer.from(answer));
+      return reply.header('content-encoding', 'zstd').send(packed(request.url, answer));
     },
   });
+}
+
+function acceptsZstd(request: FastifyRequest): boolean {
+  return /(^|,)\s*zstd\s*($|,)/i.test(String(request.headers['accept-encoding'] ?? ''));
+}
+
+/** Bodies of addresses whose content never changes, as they travel: a fleet asks for the same release within seconds. */
+function packedBodies(): (address: string, body: Uint8Array) => Buffer {
+  const kept = new Map<string, Buffer>();
+  return (address, body) => {
+    const bytes = kept.get(address) ?? zstdCompressSync(body);
+    kept.delete(address);
+    kept.set(address, bytes);
+    const [oldest] = kept.keys();
+    if (kept.size > PACKED_MAX && oldest !== undefined) kept.delete(oldest);
+    return bytes;
+  };
 }
 
 function startStream(reply: FastifyReply, join: (response: FastifyReply['raw']) => void): FastifyReply {

@@ -100,7 +100,8 @@ export function brokerTransport(url: string, { gateway, protocol, pinned }: AtBr
     const message = encodeBrokerRequest({
       ...{ id, method: request.method, path, from, body: request.body ?? Buffer.alloc(0) },
       media: headers['content-type'] ?? '',
-      encoding: encodingOf(headers['content-encoding'] ?? '') ?? 'identity',
+      // of a GET that in which its body is wanted
+      encoding: encodingOf(headers['content-encoding'] ?? headers['accept-encoding'] ?? '') ?? 'identity',
       authorization: headers.authorization ?? '',
       signature: headers['x-rivulet-signature'] ?? '',
     });
@@ -149,7 +150,10 @@ export function brokerTransport(url: string, { gateway, protocol, pinned }: AtBr
       parts.push(Buffer.from(answer.part));
       from += answer.part.length;
       failures = 0;
-      if (from >= answer.length) return { status: answer.status, headers: {}, body: Buffer.concat(parts) };
+      if (from < answer.length) continue;
+      const wanted = request.headers?.['accept-encoding'];
+      const packed = answer.status === 200 && wanted !== undefined ? { 'content-encoding': wanted } : {};
+      return { status: answer.status, headers: packed, body: Buffer.concat(parts) };
     }
   }
 

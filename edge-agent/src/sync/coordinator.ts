@@ -7,8 +7,10 @@ import {
   compressBody,
   type Encoding,
   encodePiece,
+  encodingOf,
   enrolmentProof,
   enrolmentText,
+  expandBody,
   type Identity,
   publicKeyFromBytes,
   RivuletError,
@@ -16,6 +18,7 @@ import {
   type TlsFailure,
   type TlsMaterial,
   tlsFailure,
+  toRivuletError,
 } from '@rivulet/host';
 import {
   CallFailed,
@@ -151,7 +154,7 @@ export function connectCoordinator(
         { resync: headsOf([refusalOf(body).resync])[0] ?? null, newest: refusalOf(body).newest_report },
       );
     }
-    return body;
+    return unpacked(answer, bytesMax, where);
   }
 
   function count(outBytes: number, inBytes: number): void {
@@ -236,11 +239,23 @@ export function connectCoordinator(
       const headers = { ...json, 'content-encoding': encoding, 'x-rivulet-signature': signature };
       return standing(parse(await post(path, body, headers), path));
     },
-    fetchRelease: (hash) => call(`/api/v1/releases/${hash}`, { method: 'GET' }, RELEASE_BYTES_MAX),
+    fetchRelease: (hash) =>
+      call(`/api/v1/releases/${hash}`, { method: 'GET', headers: { 'accept-encoding': 'zstd' } }, RELEASE_BYTES_MAX),
     retryWindow: () => window,
     traffic: () => ({ ...traffic }),
     close: transport.close,
   };
+}
+
+/** The body as it was before it was compressed, within the same limit. */
+function unpacked({ headers, body }: HttpAnswer, bytesMax: number, where: string): Buffer {
+  const encoding = encodingOf(headers['content-encoding'] ?? '');
+  try {
+    if (encoding !== null) return Buffer.from(expandBody(body, encoding, bytesMax));
+  } catch (error) {
+    throw new CallFailed('RIV_SYNC_ANSWER', toRivuletError(error).message, where);
+  }
+  throw new CallFailed('RIV_SYNC_ANSWER', 'an answer in an encoding that nobody asked for', where);
 }
 
 /** The address as it may be shown. */

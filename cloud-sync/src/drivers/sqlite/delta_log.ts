@@ -94,7 +94,10 @@ export function sqliteDeltaLog(
       if (outcome === 'accepted') {
         keepLastOfDay(delta);
         replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics);
-        known.drop(gateway);
+        const own = contributionsOf(gateway);
+        const at = own.findIndex((contribution) => contribution.schema === schema);
+        if (at < 0) known.drop(gateway);
+        else known.set(gateway, own.with(at, { schema, gateway, task, incarnation, seq, receivedMs }));
       }
       const offset = Number(written.lastInsertRowid);
       if (offset % PRUNE_SLACK === 0 && Number(rows.get(gateway)?.n) > ROWS_PER_GATEWAY_MAX) prune.run(gateway);

@@ -1,14 +1,16 @@
 //! What a panel may cost, and which experts go when it costs too much. Costs are nominal: what a row takes to serve and
-//! learn on one ordinary core, by the operations that an expert says it needs; a clock would decide differently on every
-//! machine and in every replay.
+//! learn in WebAssembly on one ordinary core, by the operations that an expert says it needs; a clock would decide differently
+//! on every machine and in every replay. `npm run bench -- learn` prints what panels say beside what they took.
 //!
 //! Paper: Jamieson & Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization" (2016), successive
 //! halving: twice what the budget allows is tried, then the worse half of what is left goes at every rung until it fits.
 
 /// Nanoseconds of a multiply-add in a dot product.
 pub const FLOP_NS: f64 = 0.16;
-/// Nanoseconds of the mixes per prediction: lanes, logarithms, likelihoods.
-pub const MIX_NS: f64 = 50.0;
+/// Nanoseconds of the mixes per prediction: lanes, likelihoods, medians; of classes logarithms too.
+pub const MIX_NUMBERS_NS: f64 = 60.0;
+/// The same for classes, two of which share one score.
+pub const MIX_CLASSES_NS: f64 = 85.0;
 /// Labels before the first rung; each next comes after twice as many.
 const FIRST_RUNG: u64 = 256;
 /// So many budgets may be tried at first, and after the first rungs; then one. What learns slowly, or from late labels, has to be

@@ -10,7 +10,7 @@ pub mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
-use crate::panel::budget::{Budget, Candidate};
+use crate::panel::budget::{Budget, Candidate, MIX_CLASSES_NS};
 use crate::panel::experts::anchors::{Anchors, Memory};
 use crate::panel::experts::prior::Prior;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Truth, inputs_of, outputs};
@@ -73,7 +73,7 @@ impl Classifier {
     fn candidates(&self, inputs: &Inputs) -> Vec<Candidate> {
         let losses = self.mixing.standings().recent();
         self.roster
-            .candidates(inputs, outputs(self.classes), losses, self.budget.small())
+            .candidates(inputs, outputs(self.classes), losses, MIX_CLASSES_NS)
     }
 
     /// The world has changed: weights move towards all experts, and those that can learn faster for a while.

@@ -9,7 +9,7 @@ pub mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
-use crate::panel::budget::{Budget, Candidate};
+use crate::panel::budget::{Budget, Candidate, MIX_NUMBERS_NS};
 use crate::panel::experts::column::Columns;
 use crate::panel::experts::{NumberExpert, NumberRow, inputs_of};
 use crate::panel::inputs::Inputs;
@@ -99,7 +99,7 @@ impl Regressor {
 
     fn candidates(&self, inputs: &Inputs) -> Vec<Candidate> {
         let losses = self.mixing.standings().recent();
-        self.roster.candidates(inputs, 1, losses, self.budget.small())
+        self.roster.candidates(inputs, 1, losses, MIX_NUMBERS_NS)
     }
 
     /// The world has changed: weights move towards all experts, and those that can learn faster for a while.

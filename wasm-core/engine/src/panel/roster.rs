@@ -2,7 +2,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
-use crate::panel::budget::{Candidate, Cost, MIX_NS};
+use crate::panel::budget::{Candidate, Cost};
 use crate::panel::experts::Expert;
 use crate::panel::inputs::Inputs;
 use crate::panel::standing::{Standings, retain};
@@ -12,7 +12,7 @@ const STACK_NS: [f64; 2] = [8.0, 0.55];
 /// Nanoseconds to make an input.
 const INPUT_NS: f64 = 8.0;
 /// Nanoseconds of a row beside its inputs and experts.
-const ROW_NS: f64 = 400.0;
+const ROW_NS: f64 = 700.0;
 /// Nanoseconds of the mixes of a small panel per prediction, and of its row.
 const SMALL_MIX_NS: f64 = 15.0;
 const SMALL_ROW_NS: f64 = 300.0;
@@ -96,14 +96,15 @@ impl<E: Expert + ?Sized> Roster<E> {
         }
     }
 
-    /// The experts as the budget sees them; `losses` per prediction, of so many classes or one number, in a `small` panel or
-    /// another.
+    /// The experts as the budget sees them; `losses` per prediction, of so many outputs, which take `mix_ns` each to mix unless
+    /// the panel is a small one.
     #[must_use]
-    pub fn candidates(&self, inputs: &Inputs, outputs: usize, losses: &[f64], small: bool) -> Vec<Candidate> {
+    pub fn candidates(&self, inputs: &Inputs, outputs: usize, losses: &[f64], mix_ns: f64) -> Vec<Candidate> {
+        let small = inputs.small();
         let mixing = if small {
             SMALL_MIX_NS * outputs as f64
         } else {
-            MIX_NS * (outputs as f64).sqrt() + STACK_NS[0] + STACK_NS[1] * self.names.len() as f64
+            mix_ns * (outputs as f64).sqrt() + STACK_NS[0] + STACK_NS[1] * self.names.len() as f64
         };
         let row = if small { SMALL_ROW_NS } else { ROW_NS };
         let mut first = 0;

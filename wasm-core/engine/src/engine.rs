@@ -74,8 +74,9 @@ struct State {
     messages: u64,
     used: u64,
     releases_refused: u64,
-    /// No state: working memory.
+    /// No state: working memory, and what unpacked payloads are read into.
     unpacker: Unpacker,
+    spare: Decoded<'static>,
     /// No state: by source, what its payloads look like.
     shapes: Vec<Shapes>,
     /// Rows of the message at hand and their readings, reused.
@@ -329,6 +330,7 @@ impl State {
             used: 0,
             releases_refused: 0,
             unpacker: Unpacker::default(),
+            spare: Decoded::default(),
             shapes: Self::no_shapes(&plan),
             rows: Vec::new(),
             readings: Vec::new(),

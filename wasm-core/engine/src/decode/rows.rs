@@ -225,6 +225,21 @@ pub struct Decoded<'a> {
 }
 
 impl<'a> Decoded<'a> {
+    /// Its memory without what is in it, for a payload that lives elsewhere.
+    #[must_use]
+    pub fn recycled<'b>(self) -> Decoded<'b> {
+        let rows = |rows: Rows<'a>| Rows {
+            instances: emptied(rows.instances),
+            values: emptied(rows.values),
+            current: rows.current,
+        };
+        Decoded {
+            rows: rows(self.rows),
+            probe: rows(self.probe),
+            metrics: emptied(self.metrics),
+        }
+    }
+
     /// Takes `found` for the whole payload.
     pub fn set_whole(&mut self, selection: &Selection, found: Found<'a>) {
         self.rows.begin(selection);
@@ -240,4 +255,10 @@ impl<'a> Decoded<'a> {
     pub fn whole(&self, selection: &Selection, path: usize) -> Found<'a> {
         *self.rows.value(selection, 0, path)
     }
+}
+
+/// A list without its items, for others that take as much room: such a list is collected where it stands.
+fn emptied<T, U>(mut list: Vec<T>) -> Vec<U> {
+    list.clear();
+    list.into_iter().map(|_| unreachable!("nothing is in it")).collect()
 }

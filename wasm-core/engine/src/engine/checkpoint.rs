@@ -6,7 +6,7 @@ use core::cell::Cell;
 use super::contract::{Broken, Watched};
 use super::idle::Idle;
 use super::skew::Skews;
-use super::{CLOCK_ORDINALS, State, Unpacker};
+use super::{CLOCK_ORDINALS, Decoded, State, Unpacker};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::forward::Sending;
@@ -156,6 +156,7 @@ impl State {
             used,
             releases_refused,
             unpacker: Unpacker::default(),
+            spare: Decoded::default(),
             shapes: Self::no_shapes(&plan),
             rows: Vec::new(),
             readings: Vec::new(),

@@ -49,8 +49,14 @@ impl State {
         if publish.retain {
             if let Some(source) = source {
                 // What cannot be read sets nothing; it was no example either way.
-                let _ = self.unpacked(source.source, publish).and_then(|bytes| match &bytes {
-                    Some(payload) => self.retained(source, block, &publish.with(payload), &mut Decoded::default()),
+                let _ = self.unpacked(source.source, publish).and_then(|bytes| match bytes {
+                    Some(bytes) => {
+                        let mut decoded = core::mem::take(&mut self.spare).recycled();
+                        let done = self.retained(source, block, &publish.with(&bytes), &mut decoded);
+                        let spare = decoded.recycled();
+                        self.keep(bytes, spare);
+                        done
+                    }
                     None => self.retained(source, block, publish, decoded),
                 });
                 self.broken.clear(); // nor are its violations those of the next message
@@ -66,10 +72,13 @@ impl State {
         let mut fate = None;
         if let Some(source) = source {
             let unpacked = self.unpacked(source.source, publish);
-            let outcome = unpacked.and_then(|bytes| match &bytes {
-                Some(payload) => {
-                    let mut decoded = Decoded::default();
-                    self.readings(source, block, &publish.with(payload), &mut decoded, outputs)
+            let outcome = unpacked.and_then(|bytes| match bytes {
+                Some(bytes) => {
+                    let mut decoded = core::mem::take(&mut self.spare).recycled();
+                    let done = self.readings(source, block, &publish.with(&bytes), &mut decoded, outputs);
+                    let spare = decoded.recycled();
+                    self.keep(bytes, spare);
+                    done
                 }
                 None => self.readings(source, block, publish, decoded, outputs),
             });
@@ -112,6 +121,12 @@ impl State {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Keeps the memory that a payload took which was unpacked, and what it was read into.
+    fn keep(&mut self, bytes: Vec<u8>, spare: Decoded<'static>) {
+        self.unpacker.keep(bytes);
+        self.spare = spare;
     }
 
     /// The fate of a message that a source could not use.

@@ -54,6 +54,7 @@ pub fn decode<'a>(
     selection: &Selection,
     decoded: &mut Decoded<'a>,
 ) -> Result<()> {
+    let payload = format.body(payload);
     match format {
         Format::Json => walk::read(json::Cursor::new(payload), selection, decoded),
         Format::Number => {
@@ -67,8 +68,7 @@ pub fn decode<'a>(
             .or_else(|error| raw(payload, selection, decoded).map_err(|_| error)),
         Format::Cbor => walk::read(cbor::Cursor::new(payload), selection, decoded),
         Format::Msgpack => walk::read(msgpack::Cursor::new(payload), selection, decoded),
-        // The list that a pack is begins with a bracket, or with a byte that no text begins with.
-        Format::Senml if payload.trim_ascii_start().first() == Some(&b'[') => records::read(
+        Format::Senml if senml::is_json(payload) => records::read(
             senml::Cursor::new(json::Cursor::new(payload), wall_ms),
             selection,
             decoded,

@@ -1,5 +1,5 @@
 //! CBOR (RFC 8949). Everything well-formed is read but maps whose keys are arrays or maps, which are refused as foreign. Text
-//! in several pieces is no value. Tags that say how to make a number are followed (bignums, decimal fractions); others are
+//! in several pieces is no value. Tags that say how to make a number are followed (bignums, decimal fractions, bigfloats); others are
 //! passed over, so that a tagged time is the number or text that it is.
 
 use core::fmt::Write;
@@ -25,6 +25,7 @@ const BREAK: u8 = 0xff;
 const TAG_BIGNUM: u64 = 2;
 const TAG_NEGATIVE_BIGNUM: u64 = 3;
 const TAG_DECIMAL_FRACTION: u64 = 4;
+const TAG_BIGFLOAT: u64 = 5;
 
 /// A place in CBOR.
 #[derive(Clone)]
@@ -75,7 +76,7 @@ impl<'a> Cursor<'a> {
                 (BYTES, _, Some(length)) => Ok(Some(bignum(tag, self.bytes.take(length)?))),
                 _ => Ok(None),
             },
-            TAG_DECIMAL_FRACTION => {
+            TAG_DECIMAL_FRACTION | TAG_BIGFLOAT => {
                 let (ARRAY, _, Some(2)) = self.head()? else {
                     return Ok(None);
                 };
@@ -87,7 +88,8 @@ impl<'a> Cursor<'a> {
                         _ => return Ok(None),
                     };
                 }
-                Ok(Some(Found::Number(decimal(parts[1], parts[0]))))
+                let made = if tag == TAG_BIGFLOAT { binary } else { decimal };
+                Ok(Some(Found::Number(made(parts[1], parts[0]))))
             }
             _ => Ok(None),
         }
@@ -241,6 +243,15 @@ fn decimal(mantissa: (bool, u128), exponent: (bool, u128)) -> f64 {
     written.expect("two integers of 64 bits fit");
     let text = core::str::from_utf8(&text.bytes[..text.length]).expect("digits");
     text.parse().expect("a number")
+}
+
+/// Sign and size of a mantissa and of an exponent of two, as the nearest binary64; near the smallest of them, where nothing
+/// measures, rounded once more.
+fn binary(mantissa: (bool, u128), exponent: (bool, u128)) -> f64 {
+    let power = i32::try_from(exponent.1.min(99_999)).expect("five digits");
+    #[expect(clippy::cast_precision_loss, reason = "rounds to the nearest")]
+    let size = libm::scalbn(mantissa.1 as f64, if exponent.0 { -power } else { power });
+    if mantissa.0 { -size } else { size }
 }
 
 /// Room for the text of two integers.

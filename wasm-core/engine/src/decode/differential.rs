@@ -275,6 +275,9 @@ fn cbor_of_the_standard_is_read() {
             number(-18_446_744_073_709_551_616.0),
         ),
         (&[0xc4, 0x82, 0x21, 0x19, 0x6a, 0xb3], number(273.15)),
+        // §3.4.4: 3 times 2 to the power of -1; and beyond what binary64 holds.
+        (&[0xc5, 0x82, 0x20, 0x03], number(1.5)),
+        (&[0xc5, 0x82, 0x19, 0xff, 0xff, 0x20], number(f64::NEG_INFINITY)),
         (&[0xc1, 0x1a, 0x51, 0x4b, 0x67, 0xb0], number(1_363_896_240.0)),
         (&[0xf6], Found::Other),
         (&[0xf7], Found::Other),

@@ -74,6 +74,16 @@ impl Format {
             .map(Self::Binary)
     }
 
+    /// A payload without the byte order mark that text may begin with (RFC 8259 §8.1 lets a reader pass it over).
+    #[must_use]
+    pub fn body<'p>(&self, payload: &'p [u8]) -> &'p [u8] {
+        let marked = match self {
+            Self::Auto | Self::Json | Self::Number | Self::Senml | Self::Influx(_) | Self::Csv(_) => payload,
+            Self::Cbor | Self::Msgpack | Self::Sparkplug | Self::Binary(_) => return payload,
+        };
+        marked.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload)
+    }
+
     /// True when a payload without time is as good as one with: it is taken for one of its arrival.
     #[must_use]
     pub fn time_is_optional(&self) -> bool {

@@ -118,6 +118,9 @@ impl Found<'_> {
             Self::Text(text) => text.equals(wanted),
             Self::Number(number) => number::whole(wanted.as_bytes()) == Some(number),
             Self::Bool(bool) => wanted == if bool { "true" } else { "false" },
+            Self::Joined(first, second) if let (Some(first), Some(second)) = (first.as_plain(), second.as_plain()) => {
+                wanted.as_bytes().strip_prefix(first) == Some(second)
+            }
             Self::Whole { .. } | Self::Joined(..) | Self::Time(_) => {
                 let mut text = String::new();
                 self.append_name(&mut text) == Ok(true) && text == wanted

@@ -128,6 +128,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Why a word, behind which this stands, is not what must be there.
+    fn not(&self, word: &[u8]) -> CoreError {
+        if word.is_empty() {
+            self.wrong()
+        } else {
+            CoreError::Corrupt
+        }
+    }
+
     /// A key and its equals sign.
     fn key(&mut self) -> Result<Child<'a>> {
         let name = self.name(b",= ")?;
@@ -195,11 +204,12 @@ impl<'a> Cursor<'a> {
             }
             _ => float(word),
         };
-        found.ok_or_else(|| self.wrong())
+        found.ok_or_else(|| self.not(word))
     }
 
     fn time(&mut self) -> Result<Found<'a>> {
-        let count = number::integer(self.word()).ok_or_else(|| self.wrong())?;
+        let word = self.word();
+        let count = number::integer(word).ok_or_else(|| self.not(word))?;
         let per_ms = match self.precision {
             Precision::Nanoseconds => 1_000_000,
             Precision::Microseconds => 1000,

@@ -3,10 +3,10 @@
 //! it has them; `vd` is passed over.
 
 use super::found::Found;
-use super::records::Records;
+use super::records::Members;
 use super::rows::Child;
 use super::text::Text;
-use super::walk;
+use super::walk::{self, bits};
 use crate::error::{CoreError, Result};
 
 /// Version of SenML that a pack may ask for.
@@ -69,66 +69,59 @@ pub(super) enum Frame<F> {
     Record(usize),
 }
 
-/// A place in a pack.
+/// What a pack has said up to the record at hand.
 #[derive(Clone)]
-pub(super) struct Cursor<'a, C> {
-    inner: C,
+pub(super) struct Pack<'a> {
     wall_ms: f64,
-    next: Next,
     /// The record at hand as it stands in the pack, and the base fields in force.
     raw: [Found<'a>; LABELS.len()],
+    /// Labels that the record at hand has, as bits.
+    present: u64,
 }
 
-impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
-    pub fn new(inner: C, wall_ms: f64) -> Self {
+/// Labels of values, of which a record has one at most.
+const VALUES: u64 = 1 << V | 1 << VS | 1 << VB | 1 << VD;
+
+impl<'a> Pack<'a> {
+    /// Nothing, of a pack that arrived at `wall_ms`.
+    pub fn new(wall_ms: f64) -> Self {
         Self {
-            inner,
             wall_ms,
-            next: Next::Pack,
             raw: [Found::Absent; LABELS.len()],
+            present: 0,
         }
     }
 
-    fn record(&mut self) -> Result<()> {
-        self.raw[BASES..].fill(Found::Absent);
-        let mut found = Found::Other;
-        let walk::Token::Map(mut frame) = self.inner.open(true, &mut found)? else {
-            return Err(CoreError::Corrupt);
-        };
-        while let Some(child) = self.inner.member(&mut frame)? {
-            let label = label(child);
-            if label.is_none() && must_be_understood(child) {
-                return Err(CoreError::Foreign);
-            }
-            let token = self.inner.open(label.is_some(), &mut found)?;
-            match (label, token) {
-                (Some(label), walk::Token::Scalar) => self.raw[label] = found,
-                (Some(_), _) => return Err(CoreError::Corrupt),
-                (None, token) => pass(&mut self.inner, token, 3)?,
-            }
-        }
-        self.check()
+    /// Begins the next record.
+    pub fn begin(&mut self) {
+        bits(self.present)
+            .filter(|&label| label >= BASES)
+            .for_each(|label| self.raw[label] = Found::Absent);
+        self.present = 0;
     }
 
-    /// Checks the record at hand.
-    fn check(&self) -> Result<()> {
-        let raw = &self.raw;
-        for label in [BN, BU, N, U, VS] {
-            if !matches!(raw[label], Found::Absent | Found::Text(_)) {
-                return Err(CoreError::Corrupt);
+    /// Notes what the record at hand says under a label; what it said there before is forgotten.
+    pub fn put(&mut self, label: usize, found: &Found<'a>) {
+        self.raw[label] = *found;
+        self.present |= 1 << label;
+    }
+
+    /// Checks the record at hand, all of which was put in.
+    ///
+    /// # Errors
+    /// `Corrupt` for a value that its label does not have, `BadNumbers`, `TooNew` for a later version of SenML.
+    pub fn check(&self) -> Result<()> {
+        for label in bits(self.present) {
+            let found = &self.raw[label];
+            match label {
+                BN | BU | N | U | VS if !matches!(found, Found::Text(_)) => return Err(CoreError::Corrupt),
+                VB if !matches!(found, Found::Bool(_)) => return Err(CoreError::Corrupt),
+                BVER if number(found)?.is_some_and(|version| version > VERSION_MAX) => return Err(CoreError::TooNew),
+                BT | T | BV | V | BS | S | UT => _ = number(found)?,
+                _ => {}
             }
         }
-        if !matches!(raw[VB], Found::Absent | Found::Bool(_)) {
-            return Err(CoreError::Corrupt);
-        }
-        if number(&raw[BVER])?.is_some_and(|version| version > VERSION_MAX) {
-            return Err(CoreError::TooNew);
-        }
-        for label in [BT, T, BV, V, BS, S, UT] {
-            number(&raw[label])?;
-        }
-        let values = [V, VS, VB, VD].map(|label| usize::from(!matches!(raw[label], Found::Absent)));
-        if values.iter().sum::<usize>() > 1 {
+        if (self.present & VALUES).count_ones() > 1 {
             return Err(CoreError::Corrupt);
         }
         Ok(())
@@ -157,6 +150,68 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
                 Found::Time(from_ms + seconds * 1000.0)
             }
         }
+    }
+}
+
+impl<'a> Members<'a> for Pack<'a> {
+    fn at(&self, member: usize) -> Found<'a> {
+        let raw = &self.raw;
+        match member {
+            0 => match (&raw[BN], &raw[N]) {
+                (Found::Text(base), Found::Text(own)) => Found::Joined(*base, *own),
+                (base, Found::Absent) => *base,
+                (_, own) => *own,
+            },
+            1 => raw[BN],
+            2 => raw[N],
+            3 if matches!(raw[U], Found::Absent) => raw[BU],
+            3 => raw[U],
+            4 => self.sum(BV, V),
+            5 => raw[VS],
+            6 => raw[VB],
+            7 => self.sum(BS, S),
+            8 => self.time(),
+            _ => self.number(UT).map_or(Found::Absent, Found::Number),
+        }
+    }
+}
+
+/// A place in a pack.
+#[derive(Clone)]
+pub(super) struct Cursor<'a, C> {
+    inner: C,
+    next: Next,
+    pack: Pack<'a>,
+}
+
+impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
+    pub fn new(inner: C, wall_ms: f64) -> Self {
+        Self {
+            inner,
+            next: Next::Pack,
+            pack: Pack::new(wall_ms),
+        }
+    }
+
+    fn record(&mut self) -> Result<()> {
+        self.pack.begin();
+        let mut found = Found::Other;
+        let walk::Token::Map(mut frame) = self.inner.open(true, &mut found)? else {
+            return Err(CoreError::Corrupt);
+        };
+        while let Some(child) = self.inner.member(&mut frame)? {
+            let label = label(child);
+            if label.is_none() && must_be_understood(child) {
+                return Err(CoreError::Foreign);
+            }
+            let token = self.inner.open(label.is_some(), &mut found)?;
+            match (label, token) {
+                (Some(label), walk::Token::Scalar) => self.pack.put(label, &found),
+                (Some(_), _) => return Err(CoreError::Corrupt),
+                (None, token) => pass(&mut self.inner, token, 3)?,
+            }
+        }
+        self.pack.check()
     }
 }
 
@@ -205,31 +260,19 @@ impl<'a, C: walk::Cursor<'a>> walk::Cursor<'a> for Cursor<'a, C> {
     }
 }
 
-impl<'a, C: walk::Cursor<'a>> Records<'a> for Cursor<'a, C> {
+impl<'a, C: walk::Cursor<'a>> Members<'a> for Cursor<'a, C> {
     fn at(&self, member: usize) -> Found<'a> {
-        let raw = &self.raw;
-        match member {
-            0 => match (&raw[BN], &raw[N]) {
-                (Found::Text(base), Found::Text(own)) => Found::Joined(*base, *own),
-                (base, Found::Absent) => *base,
-                (_, own) => *own,
-            },
-            1 => raw[BN],
-            2 => raw[N],
-            3 if matches!(raw[U], Found::Absent) => raw[BU],
-            3 => raw[U],
-            4 => self.sum(BV, V),
-            5 => raw[VS],
-            6 => raw[VB],
-            7 => self.sum(BS, S),
-            8 => self.time(),
-            _ => self.number(UT).map_or(Found::Absent, Found::Number),
-        }
+        self.pack.at(member)
     }
 }
 
+/// True for a pack in JSON: the list that a pack is begins with a bracket, or with a byte that no text begins with.
+pub(super) fn is_json(payload: &[u8]) -> bool {
+    payload.trim_ascii_start().first() == Some(&b'[')
+}
+
 /// The label that a member of a record has.
-fn label(child: Child) -> Option<usize> {
+pub(super) fn label(child: Child) -> Option<usize> {
     if let Child::Name(name) = child
         && let Some(plain) = name.as_plain()
         && plain.len() <= 2
@@ -297,100 +340,4 @@ fn number(found: &Found) -> Result<Option<f64>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::testing::find_rows;
-    use super::super::{cbor, json};
-    use super::*;
-
-    const WALL_MS: f64 = 1_760_000_000_000.0;
-
-    type Resolved<'a> = Vec<(String, Option<f64>, Option<f64>)>;
-
-    fn read<'a>(cursor: impl walk::Cursor<'a>) -> Result<Resolved<'a>> {
-        let rows = find_rows(Cursor::new(cursor, WALL_MS), &["*.name", "*.v", "*.t"])?;
-        Ok(rows
-            .into_iter()
-            .map(|(_, found)| {
-                let mut name = String::new();
-                found[0].append_name(&mut name).unwrap();
-                (name, found[1].number(), found[2].number())
-            })
-            .collect())
-    }
-
-    fn read_json(payload: &str) -> Result<Resolved<'_>> {
-        read(json::Cursor::new(payload.as_bytes()))
-    }
-
-    fn row(name: &str, value: f64, time_ms: f64) -> (String, Option<f64>, Option<f64>) {
-        (name.into(), Some(value), Some(time_ms))
-    }
-
-    /// RFC 8428 §5.1.3, shortened.
-    const MANY: &str = r#"[{"bn":"urn:dev:ow:10e2073a01080063:","bt":1.320067464e+09,"bu":"%RH","v":20},
-        {"u":"lon","v":24.30621},{"u":"lat","v":60.07965},{"t":60,"v":20.3}]"#;
-
-    #[test]
-    fn base_fields_count_from_their_record_on() {
-        let name = "urn:dev:ow:10e2073a01080063:";
-        let from = 1_320_067_464_000.0;
-        assert_eq!(
-            read_json(MANY).unwrap(),
-            [
-                row(name, 20.0, from),
-                row(name, 24.30621, from),
-                row(name, 60.07965, from),
-                row(name, 20.3, from + 60_000.0)
-            ]
-        );
-        // §5.1.2: a base name with names, times relative to now, the base behind its record's other members.
-        let pack = r#"[{"n":"voltage","v":120.1,"t":-5,"bn":"dev:"},{"n":"current","t":-4,"v":1.2},{"n":"x","bv":100,"v":0.5,"t":0},{"n":"y","v":1}]"#;
-        assert_eq!(
-            read_json(pack).unwrap(),
-            [
-                row("dev:voltage", 120.1, WALL_MS - 5000.0),
-                row("dev:current", 1.2, WALL_MS - 4000.0),
-                row("dev:x", 100.5, WALL_MS),
-                ("dev:y".into(), Some(101.0), None),
-            ]
-        );
-    }
-
-    #[test]
-    fn cbor_labels_are_numbers() {
-        // §6: [{-2: "urn:dev:ow:10e2073a01080063", 0: "temperature", -3: 1.276020076e9, -4: "Cel", 2: 23.5}], decimal fraction.
-        let mut pack = vec![0x81, 0xa4, 0x21, 0x64];
-        pack.extend(b"dev:");
-        pack.extend([
-            0x22, 0x1a, 0x4c, 0x0e, 0x85, 0x6c, 0x00, 0x61, b't', 0x02, 0xc4, 0x82, 0x20, 0x18, 0xeb,
-        ]);
-        assert_eq!(
-            read(cbor::Cursor::new(&pack)).unwrap(),
-            [row("dev:t", 23.5, 1_276_020_076_000.0)]
-        );
-        for end in 0..pack.len() {
-            assert!(read(cbor::Cursor::new(&pack[..end])).is_err());
-        }
-    }
-
-    #[test]
-    fn what_is_no_pack_is_refused_with_its_code() {
-        for (pack, error) in [
-            (r#"{"n":"a","v":1}"#, CoreError::Corrupt),
-            (r#"[{"n":"a","v":"1"}]"#, CoreError::Corrupt),
-            (r#"[{"n":1,"v":1}]"#, CoreError::Corrupt),
-            (r#"[{"n":"a","v":1,"vs":"x"}]"#, CoreError::Corrupt),
-            (r#"[{"n":"a","v":[1]}]"#, CoreError::Corrupt),
-            (r#"[{"n":"a","v":1e999}]"#, CoreError::BadNumbers),
-            (r#"[{"bver":11,"n":"a","v":1}]"#, CoreError::TooNew),
-            (r#"[{"n":"a","v":1,"new_":1}]"#, CoreError::Foreign),
-            (r#"[{"n":"a","v":1}"#, CoreError::Truncated),
-        ] {
-            assert_eq!(read_json(pack), Err(error), "{pack}");
-        }
-        assert_eq!(read_json(r#"[{"n":"a","v":1,"new":[{"x":[1]}]}]"#).unwrap().len(), 1);
-        for end in 0..MANY.len() {
-            assert!(read_json(&MANY[..end]).is_err(), "{end}");
-        }
-    }
-}
+mod tests;

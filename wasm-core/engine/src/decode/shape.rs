@@ -7,14 +7,18 @@
 //! the reader into the state that it was in when the shape was learned, scalars are read by the reader itself, and a payload
 //! that is of no known shape is read without them. They are no state of the fold.
 
+mod learn;
+
 use super::found::Found;
-use super::rows::{Child, Decoded};
+use super::records::MemberPaths;
+use super::rows::{Child, Decoded, Rows};
 use super::scan::same;
-use super::selection::{Move, Selection};
+use super::selection::Selection;
 use super::text::{Escapes, Text};
 use super::walk::{Cursor, Token, bits};
-use super::{Format, cbor, decode, influx, json, msgpack};
+use super::{Format, cbor, decode, influx, json, msgpack, senml};
 use crate::error::Result;
+use learn::Learner;
 
 /// Shapes of one source: device types behind one topic filter.
 const SHAPES_MAX: usize = 8;
@@ -52,7 +56,7 @@ struct Slot {
     start: usize,
     end: usize,
     state: u8,
-    /// Paths that end here.
+    /// Paths that end here; in a pack of SenML the label it has.
     paths: u64,
     value: Value,
 }
@@ -71,11 +75,54 @@ enum Value {
 /// What is met in a payload, from front to back.
 enum Step {
     Scalar(Slot),
-    /// An element that an instance of a scope begins with.
+    /// An element that an instance of a scope begins with; in a pack of SenML the end of a record.
     Open {
         scope: usize,
         place: usize,
     },
+}
+
+/// What takes what is met.
+trait Sink<'a> {
+    fn scalar(&mut self, paths: u64, found: &Found<'a>);
+    fn open(&mut self, scope: usize, place: usize) -> Result<()>;
+}
+
+/// Values go where the paths lead to.
+struct Along<'a, 'b> {
+    selection: &'b Selection,
+    rows: &'b mut Rows<'a>,
+}
+
+impl<'a> Sink<'a> for Along<'a, '_> {
+    fn scalar(&mut self, paths: u64, found: &Found<'a>) {
+        bits(paths).for_each(|path| self.rows.set(self.selection, path, found));
+    }
+
+    fn open(&mut self, scope: usize, place: usize) -> Result<()> {
+        self.rows.open(self.selection, scope, Child::Element(place))
+    }
+}
+
+/// Values go into the record at hand, which is resolved at its end.
+struct Resolved<'a, 'b> {
+    pack: senml::Pack<'a>,
+    members: &'b MemberPaths,
+    along: Along<'a, 'b>,
+}
+
+impl<'a> Sink<'a> for Resolved<'a, '_> {
+    fn scalar(&mut self, paths: u64, found: &Found<'a>) {
+        bits(paths).for_each(|label| self.pack.put(label, found));
+    }
+
+    fn open(&mut self, _: usize, place: usize) -> Result<()> {
+        self.pack.check()?;
+        let Along { selection, rows } = &mut self.along;
+        self.members.take(&self.pack, place, selection, rows)?;
+        self.pack.begin();
+        Ok(())
+    }
 }
 
 /// One payload and what is met in it.
@@ -87,19 +134,12 @@ struct Shape {
 
 impl Shape {
     /// Reads a payload of this shape with `cursor`; false when it is of another, or is not valid.
-    fn read<'a, C: Resume<'a>>(
-        &self,
-        mut cursor: C,
-        payload: &'a [u8],
-        selection: &Selection,
-        decoded: &mut Decoded<'a>,
-    ) -> bool {
+    #[inline]
+    fn read<'a, C: Resume<'a>>(&self, mut cursor: C, payload: &'a [u8], sink: &mut impl Sink<'a>) -> bool {
         // Nothing was learned.
         if self.text.is_empty() {
             return false;
         }
-        let rows = &mut decoded.rows;
-        rows.begin(selection);
         let (mut from, mut known) = (0, 0);
         let mut steps = self.steps.iter();
         let mut found = Found::Other;
@@ -111,7 +151,7 @@ impl Shape {
                 match steps.next() {
                     None => return whole,
                     Some(Step::Open { scope, place }) => {
-                        if rows.open(selection, *scope, Child::Element(*place)).is_err() {
+                        if sink.open(*scope, *place).is_err() {
                             return false;
                         }
                     }
@@ -119,7 +159,7 @@ impl Shape {
                     Some(Step::Scalar(slot)) if slot.end >= until && !whole => break slot,
                     Some(Step::Scalar(slot)) if slot.paths != 0 => {
                         found = slot.value.of(&payload[at - (until - slot.start)..]);
-                        bits(slot.paths).for_each(|path| rows.set(selection, path, &found));
+                        sink.scalar(slot.paths, &found);
                     }
                     Some(Step::Scalar(_)) => {}
                 }
@@ -130,23 +170,23 @@ impl Shape {
             let start = at - (until - changed.start);
             let taken = cursor.scalar(&payload[start..], changed.state, changed.paths != 0, &mut found);
             let Some(taken) = taken else { return false };
-            bits(changed.paths).for_each(|path| rows.set(selection, path, &found));
+            sink.scalar(changed.paths, &found);
             (from, known) = (start + taken, changed.end);
         }
     }
 
     /// Learns a payload, which `cursor` stands before and which was read without error; false when it cannot be.
-    fn learn<'a, C: Resume<'a>>(&mut self, mut cursor: C, payload: &'a [u8], selection: &Selection) -> bool {
+    fn learn<'a, C: Resume<'a>>(&mut self, mut cursor: C, payload: &'a [u8], wanted: &Wanted) -> bool {
         self.text.clear();
         self.steps.clear();
-        let mut learner = Learner {
-            payload,
-            selection,
-            steps: &mut self.steps,
-            found: Found::Other,
-        };
+        let selection = wanted.selection;
+        let mut learner = Learner::new(payload, selection, &mut self.steps);
         let learned = payload.len() <= TEXT_MAX
-            && learner.value(&mut cursor, 0, selection.all()).unwrap_or(false)
+            && match wanted.members {
+                None => learner.value(&mut cursor, 0, selection.all()),
+                Some(_) => learner.pack(&mut cursor),
+            }
+            .unwrap_or(false)
             && cursor.finish().is_ok();
         if learned {
             self.text.extend_from_slice(payload);
@@ -155,95 +195,27 @@ impl Shape {
     }
 }
 
-struct Learner<'a, 's> {
-    payload: &'a [u8],
+/// What is wanted of a payload that arrived at `wall_ms`.
+struct Wanted<'s> {
     selection: &'s Selection,
-    steps: &'s mut Vec<Step>,
-    found: Found<'a>,
+    wall_ms: f64,
+    /// The same of each record, where the payload is a pack of SenML.
+    members: Option<&'s MemberPaths>,
 }
 
-impl<'a> Learner<'a, '_> {
-    /// Learns the value that `cursor` stands before, to which the first `depth` steps of the paths `active` lead.
-    fn value<C: Resume<'a>>(&mut self, cursor: &mut C, depth: usize, active: u64) -> Result<bool> {
-        let routes = &self.selection.routes;
-        let ending = |path: &usize| routes[*path].moves.len() == depth;
-        let paths = bits(active).filter(ending).fold(0, |mask, path| mask | 1 << path);
-        let going = active & !paths;
-        let (state, start) = (cursor.state(), self.payload.len() - cursor.left());
-        match cursor.open(paths != 0, &mut self.found)? {
-            Token::Scalar => {
-                let end = self.payload.len() - cursor.left();
-                return Ok(self.scalar(start, end, state, paths));
-            }
-            // A field that is an object: there is nothing to be gained.
-            Token::Map(_) | Token::List(_) if paths != 0 => return Ok(false),
-            Token::Map(mut frame) => {
-                while let Some(child) = cursor.member(&mut frame)? {
-                    let Some(next) = self.enter(depth, going, child) else {
-                        return Ok(false);
-                    };
-                    if !self.value(cursor, depth + 1, next)? {
-                        return Ok(false);
-                    }
-                }
-            }
-            Token::List(mut frame) => {
-                let mut place = 0;
-                while cursor.element(&mut frame)? {
-                    let Some(next) = self.enter(depth, going, Child::Element(place)) else {
-                        return Ok(false);
-                    };
-                    if !self.value(cursor, depth + 1, next)? {
-                        return Ok(false);
-                    }
-                    place += 1;
-                }
+impl Wanted<'_> {
+    /// Reads a payload of a known shape; false when it is of another, or is not valid.
+    fn read<'a, C: Resume<'a>>(&self, shape: &Shape, cursor: C, payload: &'a [u8], decoded: &mut Decoded<'a>) -> bool {
+        let (selection, rows) = (self.selection, &mut decoded.rows);
+        rows.begin(selection);
+        let mut along = Along { selection, rows };
+        match self.members {
+            None => shape.read(cursor, payload, &mut along),
+            Some(members) => {
+                let pack = senml::Pack::new(self.wall_ms);
+                shape.read(cursor, payload, &mut Resolved { pack, members, along })
             }
         }
-        Ok(true)
-    }
-
-    fn scalar(&mut self, start: usize, end: usize, state: u8, paths: u64) -> bool {
-        if start == end {
-            // Something that the reader says of what stands further on.
-            return paths == 0;
-        }
-        let value = if paths == 0 {
-            Some(Value::Other(Found::Other))
-        } else {
-            Value::learned(&self.found, &self.payload[start..end])
-        };
-        let Some(value) = value else { return false };
-        self.steps.push(Step::Scalar(Slot {
-            start,
-            end,
-            state,
-            paths,
-            value,
-        }));
-        self.steps.len() <= SLOTS_MAX
-    }
-
-    /// The paths among `going` that lead into `child`, for which the scopes that begin there are opened; `None` where that depends
-    /// on more than places.
-    fn enter(&mut self, depth: usize, going: u64, child: Child) -> Option<u64> {
-        let routes = &self.selection.routes;
-        let leads = |path: &usize| match &routes[*path].moves[depth] {
-            Move::Name(wanted) => child.is_named(wanted),
-            Move::Index(wanted) => child.is_at(*wanted),
-            Move::Each | Move::EachIf(_) | Move::Where(_) => true,
-        };
-        let next = bits(going).filter(leads).fold(0, |mask, path| mask | 1 << path);
-        let wild = self.selection.wild.get(depth).map_or(0, |wild| wild & next);
-        if wild != 0 {
-            let Child::Element(place) = child else { return None };
-            for (scope, of) in self.selection.scopes.iter().enumerate().skip(1) {
-                if of.depth == depth && of.through & wild != 0 {
-                    self.steps.push(Step::Open { scope, place });
-                }
-            }
-        }
-        Some(next)
     }
 }
 
@@ -310,26 +282,33 @@ impl Shapes {
         selection: &Selection,
         decoded: &mut Decoded<'a>,
     ) -> Result<()> {
+        let payload = format.body(payload);
         let plainly = |decoded: &mut Decoded<'a>| decode(format, payload, wall_ms, selection, decoded);
-        if payload.len() < TEXT_MIN || selection.conditions.is_some() {
+        let mut wanted = Wanted {
+            selection,
+            wall_ms,
+            members: None,
+        };
+        if payload.len() < TEXT_MIN || (selection.conditions.is_some() && selection.members.is_none()) {
             return plainly(decoded);
         }
         match format {
             Format::Json | Format::Auto => {
-                self.follow(last, json::Cursor::new(payload), payload, selection, decoded, plainly)
+                self.follow(last, json::Cursor::new(payload), payload, &wanted, decoded, plainly)
             }
-            Format::Cbor => self.follow(last, cbor::Cursor::new(payload), payload, selection, decoded, plainly),
-            Format::Msgpack => self.follow(
-                last,
-                msgpack::Cursor::new(payload),
-                payload,
-                selection,
-                decoded,
-                plainly,
-            ),
+            Format::Cbor => self.follow(last, cbor::Cursor::new(payload), payload, &wanted, decoded, plainly),
+            Format::Msgpack => self.follow(last, msgpack::Cursor::new(payload), payload, &wanted, decoded, plainly),
             Format::Influx(precision) => {
                 let cursor = influx::Cursor::new(payload, *precision);
-                self.follow(last, cursor, payload, selection, decoded, plainly)
+                self.follow(last, cursor, payload, &wanted, decoded, plainly)
+            }
+            Format::Senml if selection.members.is_some() => {
+                wanted.members = selection.members.as_ref();
+                if senml::is_json(payload) {
+                    self.follow(last, json::Cursor::new(payload), payload, &wanted, decoded, plainly)
+                } else {
+                    self.follow(last, cbor::Cursor::new(payload), payload, &wanted, decoded, plainly)
+                }
             }
             _ => plainly(decoded),
         }
@@ -340,7 +319,7 @@ impl Shapes {
         last: &mut u8,
         cursor: C,
         payload: &'a [u8],
-        selection: &Selection,
+        wanted: &Wanted,
         decoded: &mut Decoded<'a>,
         plainly: impl FnOnce(&mut Decoded<'a>) -> Result<()>,
     ) -> Result<()> {
@@ -348,7 +327,7 @@ impl Shapes {
         let others = (0..self.shapes.len()).filter(|&other| other != first);
         for at in core::iter::once(first).chain(others) {
             let shape = self.shapes.get(at);
-            if shape.is_some_and(|shape| shape.read(cursor.clone(), payload, selection, decoded)) {
+            if shape.is_some_and(|shape| wanted.read(shape, cursor.clone(), payload, decoded)) {
                 *last = index(at);
                 self.credit = CREDIT_MAX.min(self.credit + 1);
                 return Ok(());
@@ -359,12 +338,12 @@ impl Shapes {
         if self.credit >= LEARN_COST || self.unknown >= ATTEMPT_AFTER {
             self.credit = self.credit.saturating_sub(LEARN_COST);
             self.unknown = 0;
-            *last = self.learn(cursor, payload, selection);
+            *last = self.learn(cursor, payload, wanted);
         }
         Ok(())
     }
 
-    fn learn<'a, C: Resume<'a>>(&mut self, cursor: C, payload: &'a [u8], selection: &Selection) -> u8 {
+    fn learn<'a, C: Resume<'a>>(&mut self, cursor: C, payload: &'a [u8], wanted: &Wanted) -> u8 {
         let at = if self.shapes.len() < SHAPES_MAX {
             self.shapes.push(Shape::default());
             self.shapes.len() - 1
@@ -373,7 +352,7 @@ impl Shapes {
             self.oldest = (oldest + 1) % SHAPES_MAX;
             oldest
         };
-        if !self.shapes[at].learn(cursor, payload, selection) {
+        if !self.shapes[at].learn(cursor, payload, wanted) {
             self.shapes[at] = Shape::default();
         }
         index(at)

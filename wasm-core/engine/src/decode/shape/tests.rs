@@ -28,7 +28,14 @@ fn says(read: Result<()>, selection: &Selection, decoded: &Decoded) -> String {
 
 /// Reads `payloads` one after the other with shapes and without; true for those that were of a known shape.
 fn compare_as(format: &Format, payloads: &[Vec<u8>], paths: &[&str]) -> Vec<bool> {
-    let selection = selection(paths);
+    let mut selection = selection(paths);
+    if *format == Format::Senml {
+        let placed = paths
+            .iter()
+            .map(|path| format.place(Path::parse(path).unwrap()).unwrap());
+        selection = Selection::new(&placed.collect::<Vec<_>>()).unwrap();
+        selection.in_records(format.members());
+    }
     let (mut shapes, mut last) = (Shapes::default(), 0);
     let known = payloads.iter().map(|payload| {
         let (mut with, mut without) = (Decoded::default(), Decoded::default());
@@ -77,6 +84,39 @@ fn a_payload_with_other_values_is_of_the_same_shape() {
     let format = Format::Influx(Precision::Nanoseconds);
     let paths = ["*.fields.value", "*.fields.on", "*.tags.a", "*.time"];
     assert_eq!(compare_as(&format, &payloads, &paths), [false, true, true]);
+}
+
+/// Of every record of a pack, and of those of one name.
+const OF_PACKS: [&str; 6] = ["[?n=a].v", "[?name=dev:b].v", "[?n=a].t", "[?n=b].t", "vs", "u"];
+
+#[test]
+fn a_pack_of_the_same_shape_is_resolved_anew() {
+    let payloads = texts(&[
+        r#"[{"bn":"dev:","bt":1e9,"bv":5,"n":"a","v":1},{"n":"b","v":2,"t":3},{"n":"c","vs":"x","u":"%","own":1}]"#,
+        r#"[{"bn":"dev:","bt":-2,"bv":5.5,"n":"a","v":1},{"n":"b","v":20,"t":0.5},{"n":"c","vs":"yz","u":"K","own":2}]"#,
+        r#"[{"bn":"x:","bt":1e9,"bv":0,"n":"b","v":1},{"n":"a","v":2,"t":3},{"n":"","vs":"","u":"","own":null}]"#,
+    ]);
+    assert_eq!(compare_as(&Format::Senml, &payloads, &OF_PACKS), [false, true, true]);
+    // What a label does not have, two values, a later version, what is further in: as without a shape.
+    let payloads = texts(&[
+        r#"[{"n":"a","v":1},{"n":"b","v":2,"bver":5}]"#,
+        r#"[{"n":"a","v":"1"},{"n":"b","v":2,"bver":5}]"#,
+        r#"[{"n":"a","v":null},{"n":"b","v":2,"bver":5}]"#,
+        r#"[{"n":1,"v":1},{"n":"b","v":2,"bver":5}]"#,
+        r#"[{"n":"a","v":1},{"n":"b","v":1e999,"bver":5}]"#,
+        r#"[{"n":"a","v":1},{"n":"b","v":2,"bver":11}]"#,
+        r#"[{"n":"a","v":[1]},{"n":"b","v":2,"bver":5}]"#,
+        r#"[{"n":"a","v":1},{"n":"b","v":2,"bver":5},{"n":"c","v":1}]"#,
+        r#"[{"n":"a","v":9},{"n":"b","v":8,"bver":10}]"#,
+    ]);
+    let known = compare_as(&Format::Senml, &payloads, &OF_PACKS);
+    assert_eq!(known.iter().filter(|known| **known).count(), 1);
+    assert!(known[8]);
+    let payloads = texts(&[
+        r#"[{"n":"a","v":1,"v":2,"new":{"x":1}}]"#,
+        r#"[{"n":"a","v":1,"v":3,"new":{"x":1}}]"#,
+    ]);
+    assert_eq!(compare_as(&Format::Senml, &payloads, &OF_PACKS), [false, false]);
 }
 
 #[test]
@@ -233,7 +273,74 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     (text, damage()).prop_map(|(text, damage)| damaged(text.into_bytes(), damage))
 }
 
+fn pack() -> impl Strategy<Value = Vec<u8>> {
+    let value = prop_oneof![
+        6 => "-?[0-9]{1,10}(\\.[0-9]{1,3})?(e[0-9])?",
+        2 => prop::sample::select(vec!["\"a\"", "\"b\"", "\"\"", "true", "null", "1e999", "\"v\\u0061\"", "[1]"]).prop_map(String::from),
+    ];
+    let templates = prop::sample::select(vec![
+        r#"[{"bn":"dev:","bt":V,"n":"a","v":V},{"n":"b","v":V,"t":V},{"n":"c","vs":"x","t":V}]"#,
+        r#"[{"n":"a","v":V,"bv":V},{"n":V,"s":V,"bs":V},{"n":"b","vb":true,"own":V,"v":2}]"#,
+        r#" [ {"bver":V, "n":"b", "u":V, "v":1}, {"n":"a", "V":V, "v":V} ]"#,
+    ]);
+    let text = (templates, prop::collection::vec(value, 6)).prop_map(|(template, values)| {
+        let mut text = String::from(template);
+        for value in values {
+            text = text.replacen("V", &value, 1);
+        }
+        text.into_bytes()
+    });
+    (text, damage()).prop_map(|(text, damage)| damaged(text, damage))
+}
+
+/// A pack in CBOR: numbers for labels.
+fn packed_pack() -> impl Strategy<Value = Vec<u8>> {
+    let values = (any::<f64>(), -70_000_i128..70_000, "[ab]{1,2}", any::<bool>(), damage());
+    values.prop_map(|(float, integer, name, flag, damage)| {
+        let record = |members: Vec<(i128, Tree)>| {
+            let label = |label: i128| ciborium::Value::Integer(label.try_into().unwrap());
+            let of = |tree| match tree {
+                Tree::Integer(whole) => ciborium::Value::Integer(whole.try_into().unwrap()),
+                Tree::Float(float) => ciborium::Value::Float(float),
+                Tree::Text(text) => ciborium::Value::Text(text),
+                _ => ciborium::Value::Bool(flag),
+            };
+            ciborium::Value::Map(
+                members
+                    .into_iter()
+                    .map(|(name, tree)| (label(name), of(tree)))
+                    .collect(),
+            )
+        };
+        let pack = ciborium::Value::Array(vec![
+            record(vec![
+                (-2, Tree::Text("dev:".into())),
+                (-3, Tree::Integer(integer)),
+                (0, Tree::Text(name)),
+                (2, Tree::Float(float)),
+            ]),
+            record(vec![
+                (0, Tree::Text("b".into())),
+                (6, Tree::Integer(integer)),
+                (2, Tree::Integer(integer)),
+            ]),
+            record(vec![(0, Tree::Text("a".into())), (4, Tree::Null)]),
+        ]);
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&pack, &mut bytes).unwrap();
+        damaged(bytes, damage)
+    })
+}
+
 proptest! {
+    #[test]
+    fn packs_with_shapes_are_packs_without(json in prop::collection::vec(pack(), 1..24), cbor in prop::collection::vec(packed_pack(), 1..24)) {
+        compare_as(&Format::Senml, &json, &OF_PACKS);
+        compare_as(&Format::Senml, &cbor, &OF_PACKS);
+        let both: Vec<Vec<u8>> = json.into_iter().zip(cbor).flat_map(|(one, other)| [one, other]).collect();
+        compare_as(&Format::Senml, &both, &["name", "v", "t"]);
+    }
+
     #[test]
     fn every_payload_says_the_same_with_shapes_and_without(payloads in prop::collection::vec(payload(), 1..24)) {
         compare(&payloads, &PATHS);

@@ -83,6 +83,53 @@ fn a_flood_of_new_keys_is_refused_with_its_code_and_the_known_go_on() {
     assert_eq!(latest(&engine), ["0/v=1", "1/v=1", "2/v=5", "3/v=1"]);
 }
 
+#[test]
+fn a_key_with_many_fields_finds_each_in_whatever_order_they_come() {
+    let plan =
+        source_plan(r#""format":"json","key":"k","fields":[{"name":"{f}","path":"{f}"}],"time":null,"seq":null"#)
+            .replace(r#""fields":20"#, r#""fields":200"#);
+    let mut log = Log::new();
+    let message = |order: &mut dyn Iterator<Item = u32>, add: u32| {
+        let members: Vec<String> = order.map(|field| format!(r#""f{field}":{}"#, field + add)).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    log.message("t/x", &message(&mut (0..150), 0));
+    log.message("t/x", &message(&mut (0..150).rev(), 1000));
+    log.message("t/y", &message(&mut (0..150).step_by(7), 2000));
+    let (engine, _) = run(&plan, &log);
+    let expected = (0..150).map(|field| format!("k/f{field}={}", field + if field % 7 == 0 { 2000 } else { 1000 }));
+    assert_eq!(latest(&engine), expected.collect::<Vec<_>>());
+    // And behind a checkpoint, which does not hold how they are found.
+    let mut state = Writer::new();
+    engine.checkpoint(&mut state);
+    let restored = Engine::restore(state.as_slice()).unwrap();
+    let table = &restored.state.table;
+    let found = (0..150).map(|field| table.find(0, table.field_names.find(&format!("f{field}")).unwrap()));
+    assert_eq!(found.collect::<Vec<_>>(), (0..150).map(Some).collect::<Vec<_>>());
+}
+
+#[test]
+fn text_may_begin_with_a_byte_order_mark() {
+    for (format, payload) in [
+        (r#""json""#, "\u{feff}{\"v\":1.5}"),
+        (r#""auto""#, "\u{feff}{\"v\":1.5}"),
+        (
+            r#"{"csv":{"separator":",","columns":[],"header":true}}"#,
+            "\u{feff}v,w\r\n1.5,2\r\n",
+        ),
+    ] {
+        let plan = source_plan(&format!(
+            r#""format":{format},"key":"k","fields":[{{"name":"v","path":"v"}}],"time":null,"seq":null"#
+        ));
+        let mut log = Log::new();
+        log.message("t/x", payload);
+        log.message("t/x", payload.trim_start_matches('\u{feff}'));
+        let (engine, _) = run(&plan, &log);
+        assert_eq!(fates(&engine, 0), [2, 0, 0, 0, 0, 0], "{format}");
+        assert_eq!(latest(&engine), ["k/v=1.5"], "{format}");
+    }
+}
+
 /// Sources of every format, a payload each, and the series it leaves.
 const FORMATS: [(&str, &[u8], &[&str]); 8] = [
     (

@@ -12,7 +12,7 @@ import { type Figures, GOAL, measure } from './measure.ts';
 const HELP = `Usage: npm run bench -- decode [options]
 
   --json          one JSON document on standard output (the table goes to standard error)
-  --rounds N      rounds of 10,000 messages per case (default 9)
+  --rounds N      rounds of 10,000 messages per case (default 21)
   --case PATTERN  only cases whose name holds this text
   --core WHICH    scalar or simd (default simd)`;
 
@@ -21,7 +21,7 @@ export async function run(argv: string[]): Promise<number> {
     args: argv,
     options: {
       json: { type: 'boolean' },
-      rounds: { type: 'string', default: '9' },
+      rounds: { type: 'string', default: '21' },
       case: { type: 'string', default: '' },
       core: { type: 'string', default: 'simd' },
       help: { type: 'boolean', short: 'h' },
@@ -50,7 +50,7 @@ export async function run(argv: string[]): Promise<number> {
   return 0;
 }
 
-const COLUMNS = ['bytes', 'decode', 'library', 'cheaper', 'whole fold', 'unread', 'JSON.parse'];
+const COLUMNS = ['bytes', 'decode', 'quartiles', 'library', 'cheaper', 'whole fold', 'unread', 'JSON.parse'];
 
 function header(): string {
   return `${'format'.padEnd(22)}${COLUMNS.map((name) => name.padStart(11)).join('')}`;
@@ -59,8 +59,8 @@ function header(): string {
 function line(found: Figures): string {
   const { ns_per_message, library_ns, fold_ns, unread_ns, json_parse_ns } = found;
   const ns = (count: number): string => Math.round(count).toString();
-  const ratio = found.ratio === null ? '-' : `${found.ratio.toFixed(1)} ×`;
-  const cells = [ns(found.payload_bytes), ns(ns_per_message), ns(library_ns), ratio];
+  const quartiles = found.ns_quartiles.map(ns).join('–');
+  const cells = [ns(found.payload_bytes), ns(ns_per_message), quartiles, ns(library_ns), `${found.ratio.toFixed(1)} ×`];
   const more = [ns(fold_ns), ns(unread_ns), ns(json_parse_ns)];
   const verdict = found.met ? 'met' : `missed (goal ${GOAL})`;
   const shown = [...cells, ...more].map((cell) => cell.padStart(11)).join('');

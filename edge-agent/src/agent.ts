@@ -151,9 +151,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     });
     let sync: Sync | null = null;
     const publish = (outputs: readonly Output[]): void => {
-      if (outputs.some((output) => output.kind === 'drift' && output.sync)) sync?.ask();
-      for (const message of outputs.flatMap(documenter.messages)) {
-        publisher.send(message);
+      for (const output of outputs) {
+        if (output.kind === 'drift' && output.sync) sync?.ask();
+        documenter.messages(output).forEach(publisher.send);
       }
     };
 

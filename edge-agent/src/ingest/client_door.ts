@@ -21,11 +21,16 @@ import {
   toRivuletError,
 } from '@rivulet/host';
 import { type IClientOptions, MqttClient } from 'mqtt';
+import mqttPacket from 'mqtt-packet';
 import { createDiverter, type Diverted, type Diverter } from './diverter.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
 import { createFreshness } from './freshness.ts';
 import { createOutbound, lowerPacketIds } from './outbound.ts';
 import { type Credentials, connectionError, openSocket, readAtOnce, readCredentials } from './transport.ts';
+
+// MQTT.js would make a buffer for each of 65,536 packet ids before its first packet and keep them: a third of the heap, for a
+// few control packets a minute.
+mqttPacket.writeToStream.cacheNumbers = false;
 
 /** Bytes taken in one read: as many as an in-flight window of 1,000 messages, or several beats at 10,000/s. */
 const READ_BYTES = 262_144;

@@ -53,7 +53,7 @@ export function createDocumenter(config: Config): Documenter {
   const lateOfNone = config.outputs.filter((rule) => rule.what === 'late' && rule.of === '*');
   const lateRulesOf = (subject: number) => (subject === NO_WINDOW ? lateOfNone : lateRules[subject]);
 
-  const discovery = createDiscovery(config);
+  const discovery = config.homeAssistant === null ? null : createDiscovery(config, config.homeAssistant);
 
   function publish(
     rules: readonly (DeliveryConfig & { topic: string })[] | undefined,
@@ -111,7 +111,7 @@ export function createDocumenter(config: Config): Documenter {
         if (task === undefined || (task.kind === 'classification' && output.class === '')) return [];
         const document = predictionDocument(task.name, output);
         const sent = publish(predictionRules[output.subject], { task: task.name, key: output.key }, document);
-        return announced(sent, (topic) => discovery.prediction(task, output.key, topic));
+        return discovery === null ? sent : announced(sent, (topic) => discovery.prediction(task, output.key, topic));
       }
       case 'alarm': {
         const task = config.tasks[output.subject]?.name ?? '';
@@ -132,7 +132,7 @@ export function createDocumenter(config: Config): Documenter {
         if (rule === undefined) return [];
         const { key, field } = output;
         const sent = publish([rule], { key, field }, forwardDocument(rule.unit, output));
-        return announced(sent, (topic) => discovery.reading(rule, key, field, topic));
+        return discovery === null ? sent : announced(sent, (topic) => discovery.reading(rule, key, field, topic));
       }
       case 'late': {
         const { key, field, time, value, watermark, id } = output;

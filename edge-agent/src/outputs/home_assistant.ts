@@ -11,16 +11,16 @@ import type { OutboundMessage } from './document.ts';
 const SENSORS_MAX = 10_000;
 
 export interface Discovery {
-  /** The announcement of a forwarded series, unless it was made; none when it is not configured. */
+  /** The announcement of a forwarded series, unless it was made. */
   reading(rule: ForwardConfig, key: string, field: string, topic: string): OutboundMessage[];
   prediction(task: TaskConfig, key: string, topic: string): OutboundMessage[];
 }
 
-export function createDiscovery({ gateway, homeAssistant }: Config): Discovery {
+export function createDiscovery({ gateway }: Config, { prefix }: NonNullable<Config['homeAssistant']>): Discovery {
   const announced = new Set<string>();
 
   function announce(topic: string, key: string, name: string, more: object): OutboundMessage[] {
-    if (homeAssistant === null || announced.has(topic) || announced.size >= SENSORS_MAX) {
+    if (announced.has(topic) || announced.size >= SENSORS_MAX) {
       return [];
     }
     announced.add(topic);
@@ -31,7 +31,7 @@ export function createDiscovery({ gateway, homeAssistant }: Config): Discovery {
       origin: { name: OWN_ORIGIN },
     };
     const payload = JSON.stringify(document);
-    return [{ topic: `${homeAssistant.prefix}/sensor/${id}/config`, payload, qos: 1, retain: true }];
+    return [{ topic: `${prefix}/sensor/${id}/config`, payload, qos: 1, retain: true }];
   }
 
   return {

@@ -64,7 +64,11 @@ export function createPublisher(door: OutboundDoor, queueMessagesMax = QUEUE_MES
   function take(): OutboundMessage {
     const message = queue[head] as OutboundMessage;
     head += 1;
-    if (head >= 1024 && head * 2 > queue.length) {
+    if (head === queue.length) {
+      // What has left is let go of at once: a thousand messages held until the queue is cut would be copied by collections.
+      queue = [];
+      head = 0;
+    } else if (head >= 1024 && head * 2 > queue.length) {
       queue = queue.slice(head);
       head = 0;
     }

@@ -133,6 +133,27 @@ def heavy_tails():
         yield {"a": a, "b": b}, 4 * a - b + 0.3 * noise
 
 
+def broken_readings():
+    """One label in a thousand is the -9999 of a sensor that had nothing to say."""
+    rng = random.Random(SEED)
+    for at in range(ROWS):
+        a, b, c = (rng.uniform(-1, 1) for _ in range(3))
+        y = math.sin(3 * a) * b + (5 * a if at > ROWS / 2 else 0) + rng.gauss(0, 0.1)
+        yield {"a": a, "b": b, "c": c}, -9999 if rng.random() < 0.001 else y
+
+
+def machines():
+    """Three hundred machines by name, each with a level of its own."""
+    rng = random.Random(SEED)
+    levels = [rng.gauss(0, 3) for _ in range(300)]
+    for _ in range(ROWS):
+        machine, load = rng.randrange(300), rng.gauss(0, 1)
+        yield {
+            "machine": f"m{machine}",
+            "load": load,
+        }, levels[machine] + 2 * load + rng.gauss(0, 0.3)
+
+
 def rare_alarm():
     """One row in 200 is positive: an alarm when two of eight readings are high together."""
     rng = random.Random(SEED)
@@ -301,6 +322,8 @@ TASKS = {
     "devices": (NUMBERS, devices),
     "weekly": (NUMBERS, weekly),
     "rare_alarm": (CLASSES, rare_alarm),
+    "broken_readings": (NUMBERS, broken_readings),
+    "machines": (NUMBERS, machines),
 }
 
 

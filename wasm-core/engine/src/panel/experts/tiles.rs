@@ -5,7 +5,7 @@
 //! Papers: Albus, "A new approach to manipulator control: the CMAC" (1975); Lou et al., "Accurate intelligible models with
 //! pairwise interactions" (2013); Crammer et al., "Adaptive regularization of weight vectors" (2009) for the variances.
 //! Cost: 20 flops per cell that a row touches, c + c (c - 1) / 2 of them for c columns. Memory: 8 (outputs + 1) bytes per
-//! cell, 16 per column and 64 per pair.
+//! cell, 16 per column, 64 per pair, and 4,096 for categories.
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
@@ -27,11 +27,21 @@ const BORDERS: [f64; 15] = [
 const RANGES: usize = BORDERS.len() + 1;
 const COARSE: usize = RANGES / 2;
 
+/// Categories of a column with a cell of their own, over all such columns together; those beyond share the last one.
+const CATEGORIES_MAX: usize = 4096;
+
+/// Variance of a category's cell before its first label: most of what is seen first of a category is its own.
+const CATEGORY_PRIOR: f64 = 1.0;
+
 /// Weights and variances of the cells.
 #[derive(Debug)]
 struct Table {
     columns: usize,
     categorical: Vec<bool>,
+    /// Categories per column that have a cell of their own, behind the cells of ranges and pairs.
+    categories: usize,
+    /// Cells of ranges and pairs.
+    ranged: usize,
     outputs: usize,
     prior: f64,
     forgetting: f64,
@@ -47,17 +57,24 @@ struct Table {
 impl Table {
     fn new(inputs: &Inputs, prior: f64, forgetting: f64) -> Self {
         let columns = inputs.categorical().len() + 1;
-        let cells = columns * RANGES + columns * (columns - 1) / 2 * COARSE * COARSE;
+        let categorical = inputs.categorical().iter().filter(|&&categorical| categorical).count();
+        let categories = CATEGORIES_MAX.checked_div(categorical).unwrap_or(0);
+        let ranged = columns * RANGES + columns * (columns - 1) / 2 * COARSE * COARSE;
+        let cells = ranged + categorical * categories;
         let touched = (columns + columns * (columns - 1) / 2) as f64;
         let prior = prior / touched.sqrt();
         Self {
             columns,
             categorical: inputs.categorical().to_vec(),
+            categories,
+            ranged,
             outputs: 1,
             prior,
             forgetting,
             weights: vec![0.0; cells],
-            variances: vec![prior; cells],
+            variances: (0..cells)
+                .map(|cell| if cell < ranged { prior } else { CATEGORY_PRIOR })
+                .collect(),
             cells: Vec::new(),
             total: 0.0,
             looked_at: 0,
@@ -107,6 +124,15 @@ impl Table {
                 first += (COARSE * COARSE) as u32;
             }
         }
+        for (column, _) in self
+            .categorical
+            .iter()
+            .enumerate()
+            .filter(|&(_, &categorical)| categorical)
+        {
+            self.cells[column + 1] = first + place(x[column], self.categories) as u32;
+            first += self.categories as u32;
+        }
         self.total = self.cells.iter().map(|&cell| self.variances[cell as usize]).sum();
     }
 
@@ -131,10 +157,15 @@ impl Table {
             }
         }
         let gain = curvature * share;
-        let (keep, back) = (1.0 - self.forgetting, self.forgetting * self.prior);
+        let keep = 1.0 - self.forgetting;
         for &cell in &self.cells {
+            let prior = if (cell as usize) < self.ranged {
+                self.prior
+            } else {
+                CATEGORY_PRIOR
+            };
             let variance = &mut self.variances[cell as usize];
-            *variance = keep * (*variance - *variance * *variance * gain) + back;
+            *variance = keep * (*variance - *variance * *variance * gain) + self.forgetting * prior;
         }
     }
 
@@ -172,7 +203,7 @@ fn range_of(value: f64) -> u32 {
     range as u32
 }
 
-/// The range of a category by its index; the last one is for missing values and for what shares it.
+/// The range of a category by its index, for pairs.
 fn category(index: f64) -> u32 {
     let place = if index.is_nan() {
         COARSE - 1
@@ -180,6 +211,16 @@ fn category(index: f64) -> u32 {
         hold(index, 0.0, 1e9) as usize % COARSE
     };
     2 * place as u32
+}
+
+/// The place of a category among `places`, by its index; the last one is for missing values and for what is beyond.
+fn place(index: f64, places: usize) -> usize {
+    let last = places - 1;
+    if index.is_nan() {
+        last
+    } else {
+        hold(index, 0.0, last as f64) as usize
+    }
 }
 
 /// True when the rows are narrow enough for tables.

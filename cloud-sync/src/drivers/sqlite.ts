@@ -1,5 +1,5 @@
 /**
- * The embedded store: one SQLite file (`node:sqlite`), WAL, synced on every commit, held by one process at a time.
+ * The embedded store: one SQLite file (`node:sqlite`), WAL, synced on every commit unless told otherwise, held by one process at a time.
  *
  * The file is opened here, brought to the newest layout, and handed to the small drivers in `sqlite/`.
  */
@@ -34,13 +34,16 @@ const SQLITE_NOTADB = 26;
 export interface StoreLimits {
   /** How far the file may grow, in pages of 4 KiB; default: as far as the disk goes. */
   readonly pagesMax?: number;
+  /** Commits are not synced: for a file that need not outlive a power cut, as in a simulation. */
+  readonly unsynced?: boolean;
 }
 
 /** Opens (or makes) the store in `file`. Throws a coded error when it is not ours, too new, or held by another process. */
-export function openSqlite(file: string, { pagesMax }: StoreLimits = {}): Store {
+export function openSqlite(file: string, { pagesMax, unsynced = false }: StoreLimits = {}): Store {
   const db = openFile(file);
   try {
     configure(db);
+    if (unsynced) db.exec('PRAGMA synchronous = OFF');
     if (pagesMax !== undefined) db.exec(`PRAGMA max_page_count = ${pagesMax}`);
     checkOwner(db, file);
     migrate(db, file);

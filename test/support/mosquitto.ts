@@ -43,7 +43,7 @@ export async function startMosquitto({ saves = true, more = '' } = {}): Promise<
   // `autosave_on_changes` with 1: sessions survive a kill.
   await writeFile(
     config,
-    `listener ${port} 127.0.0.1\n${more === '' ? 'allow_anonymous true\n' : more}max_inflight_messages 0\nuser root\n${
+    `listener ${port} 127.0.0.1\n${more === '' ? 'allow_anonymous true\n' : more}max_inflight_messages 5000\nuser root\n${
       saves
         ? `max_queued_messages 100000\npersistence true\npersistence_location ${directory}/\nautosave_interval 1\nautosave_on_changes true\n`
         : 'max_queued_messages 0\nset_tcp_nodelay true\n'

@@ -81,9 +81,21 @@ impl<T> Tracked<T> {
         }
     }
 
-    /// Counts every group as changed: for a list that takes the place of another one.
-    pub fn mark_all(&mut self) {
+    fn mark_all(&mut self) {
         self.changed.get_mut().fill(true);
+    }
+
+    /// Groups that were written for it, those that are no more among them.
+    pub fn groups_written(&self) -> usize {
+        self.changed.borrow().len()
+    }
+
+    /// Counts every group as changed, for a list that changes places with others: as many of them as any of those has had written,
+    /// so that none of another list is left where it stands now.
+    pub fn mark_moved(&mut self, groups_written: usize) {
+        let changed = self.changed.get_mut();
+        changed.fill(true);
+        changed.resize(groups_written.max(changed.len()), true);
     }
 
     /// Appends an item.

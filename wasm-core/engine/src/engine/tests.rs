@@ -79,12 +79,16 @@ impl Log {
     }
 
     fn session(&mut self, present: bool) -> &mut Self {
+        self.session_of("s", present)
+    }
+
+    fn session_of(&mut self, id: &str, present: bool) -> &mut Self {
         self.epoch += 1;
         let mut payload = Writer::new();
         payload.u8(1);
         payload.bool(present);
         payload.u8(4);
-        payload.str("s");
+        payload.str(id);
         self.block(4, 0, payload.as_slice())
     }
 

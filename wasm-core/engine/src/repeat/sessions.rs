@@ -57,16 +57,13 @@ struct Door {
 impl Door {
     /// Takes note of a connection and makes its session the newest; `keep` when what it remembers still means something.
     fn connect(&mut self, id: u64, epoch: u32, keep: bool) {
+        let lists = self.sessions.iter().map(|session| session.pages.groups_written());
+        let groups_written = lists.max().unwrap_or(0);
         let known = self.sessions.iter().position(|session| session.id == id);
         let mut session = known.map_or_else(Memory::default, |at| self.sessions.remove(at));
         if !keep {
             self.pages -= session.pages.len();
             session.pages.clear();
-        }
-        // Sessions change places, and with them the sections of a checkpoint.
-        session.pages.mark_all();
-        for other in &mut self.sessions {
-            other.pages.mark_all();
         }
         if self.sessions.len() == SESSIONS_MAX {
             let oldest = self.sessions.iter().position(|session| !session.connected).unwrap_or(0);
@@ -75,6 +72,10 @@ impl Door {
         (session.id, session.epoch, session.connected) = (id, epoch, true);
         let at = self.sessions.partition_point(|other| other.epoch <= epoch);
         self.sessions.insert(at, session);
+        // Sessions change places, and with them the sections of a checkpoint.
+        for session in &mut self.sessions {
+            session.pages.mark_moved(groups_written);
+        }
     }
 
     /// Index of the session with this connection; one without an id when there is none.

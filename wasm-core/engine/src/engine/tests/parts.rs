@@ -74,6 +74,33 @@ fn parts_are_the_canonical_bytes_behind_every_block() {
 }
 
 #[test]
+fn parts_are_the_canonical_bytes_when_sessions_of_different_size_change_places() {
+    let mut log = Log::new();
+    let say = |log: &mut Log, pages: u16| {
+        for page in 0..pages {
+            let body = format!("{{\"value\":400,\"ts\":{DAY},\"seq\":{page}}}");
+            log.packets(&[publish(0b0010, page * 256 + 1, "building/a/co2", body.as_bytes(), None)]);
+        }
+    };
+    // The large one first, then a small one behind it, then the large one again, and the small one forgets all it had.
+    for (id, present, pages) in [
+        ("a", false, 40),
+        ("b", false, 1),
+        ("a", true, 1),
+        ("b", true, 20),
+        ("a", false, 1),
+        ("b", true, 1),
+    ] {
+        log.session_of(id, present);
+        say(&mut log, pages);
+    }
+    let mut engine = Engine::open(rich_plan().as_bytes()).unwrap();
+    compare_at(&mut engine, &log, |_| true);
+    let mut engine = Engine::open(rich_plan().as_bytes()).unwrap();
+    compare_at(&mut engine, &log, |at| at % 7 == 0);
+}
+
+#[test]
 fn a_message_about_one_key_of_many_is_a_small_part() {
     let log = many_rooms();
     let mut engine = run(&rich_plan(), &log).0;

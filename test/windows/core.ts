@@ -37,15 +37,18 @@ export interface Folded {
   state: Buffer;
 }
 
-/** @param restoreAt number of the batch before which the state is saved and another instance goes on with it */
-export function fold(config: Config, batches: readonly Batch[], restoreAt = -1): Folded {
+/**
+ * @param restoreAt number of the batch before which the state is saved and another instance goes on with it
+ * @param older a state that another core had written there, to go on with instead
+ */
+export function fold(config: Config, batches: readonly Batch[], restoreAt = -1, older: Buffer | null = null): Folded {
   const outputs: Output[] = [];
   let engine: Engine = core.newEngine();
   engine.open(compilePlan(config));
   let firstOffset = 0;
   for (const [sequence, { afterMs, messages }] of batches.entries()) {
     if (sequence === restoreAt) {
-      const state = Buffer.from(engine.checkpoint());
+      const state = older ?? Buffer.from(engine.checkpoint());
       engine = core.newEngine();
       engine.restore(state);
     }

@@ -47,6 +47,35 @@ describe('silence', () => {
     expect(windows(config, [...batches, tick(31_500), tick(50_000)], 'b')).toEqual([[0, 1, 0, true]]);
   });
 
+  test('a_source_whose_clocks_are_hours_off_closes_its_last_windows_too_once_they_have_kept_their_distance', () => {
+    for (const offMs of [-7_200_000, 7_200_000]) {
+      const batches = Array.from({ length: 70 }, (_, second) =>
+        at(second * 1000, sent('a', offMs + second * 1000 + (second % 3) * 200)),
+      );
+      const counts = (messages: readonly Batch[]) => windows(config, messages, 'a').map(([, count]) => count);
+      expect(counts([...batches, tick(90_000)])).toHaveLength(6);
+      expect(counts([...batches, tick(99_500), tick(120_000)])).toEqual(Array(7).fill(10));
+      // Too short to know.
+      expect(counts([...batches.slice(0, 45), tick(80_000), tick(120_000)])).toHaveLength(4);
+    }
+  });
+
+  test('what_a_device_had_buffered_and_sends_at_once_closes_nothing_by_silence', () => {
+    // Each quarter of an hour what was measured since: between two bulks an hour behind, and the time stands.
+    const bulk = (number: number): Batch =>
+      at(
+        number * 900_000,
+        ...Array.from({ length: 90 }, (_, n) => sent('a', number * 900_000 - 3_600_000 + n * 10_000)),
+      );
+    const batches = Array.from({ length: 8 }, (_, number) => [
+      bulk(number),
+      tick(number * 900_000 + 40_000),
+      tick(number * 900_000 + 600_000),
+    ]).flat();
+    const { report } = fold(config, batches);
+    expect(report.sources[0]).toMatchObject({ used: 720, late: 0 });
+  });
+
   test('a_key_that_falls_silent_holds_no_group_up', () => {
     const group = configOf('idle: 30s', 'every: 10s, lateness: 0s, over: "#"');
     const batches = [at(1000, sent('a', 1000), sent('b', 1000))];

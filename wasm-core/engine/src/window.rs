@@ -162,22 +162,19 @@ impl Span {
         }
     }
 
-    /// Takes what `save` wrote; `is_v3` when a core wrote it whose states had version 3 or less (tumbling windows alone).
+    /// Takes what a core with this version of the state wrote (up to version 3 tumbling windows alone).
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(window: usize, definition: &Window, is_v3: bool, reader: &mut Reader) -> Result<Self> {
-        let aggregate = |reader: &mut Reader| {
-            if is_v3 {
-                Aggregate::load_v3(definition, reader)
-            } else {
-                Aggregate::load(definition, reader)
-            }
-        };
+    pub fn load(window: usize, definition: &Window, version: u16, reader: &mut Reader) -> Result<Self> {
+        let aggregate =
+            |reader: &mut Reader| Aggregate::load(definition, version, reader).map(|(aggregate, _)| aggregate);
         let state = match definition.shape {
             Shape::Tumbling { .. } | Shape::Global => State::Opens(Opens::load(reader, aggregate)?),
-            Shape::Session { .. } => State::Sessions(Box::new(Sessions::load(definition, reader)?)),
-            Shape::Sliding { .. } | Shape::Count { .. } => State::Sliding(Box::new(Sliding::load(definition, reader)?)),
+            Shape::Session { .. } => State::Sessions(Box::new(Sessions::load(reader, aggregate)?)),
+            Shape::Sliding { .. } | Shape::Count { .. } => {
+                State::Sliding(Box::new(Sliding::load(definition, version, reader)?))
+            }
         };
         let closed = if reader.bool()? { Some(aggregate(reader)?) } else { None };
         Ok(Self { window, state, closed })

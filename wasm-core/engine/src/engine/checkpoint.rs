@@ -24,8 +24,9 @@ const MAGIC: &[u8; 4] = b"RVES";
 /// what was served had no hash; up to version 6 there were no groups of keys, no adaptive lateness and no corrected clocks; up to
 /// version 7 tasks did not watch for drift; up to version 8 neither reasons nor violations were counted; up to
 /// version 9 arrival went back with the wall clock; up to version 10 panels kept no labelled rows; up to version 11 nothing was
-/// known of second labels; up to version 12 neither the times of device numbers nor how often an example was corrected.
-const VERSION: u16 = 13;
+/// known of second labels; up to version 12 neither the times of device numbers nor how often an example was corrected; up to
+/// version 13 count and global windows always kept their first reading, and how steadily a source runs was not known.
+const VERSION: u16 = 14;
 
 impl State {
     pub(super) fn save(&self, writer: &mut Writer) {
@@ -93,7 +94,7 @@ impl State {
         }
         let plan = Plan::parse(reader.bytes()?)?;
         let clock = Clock::load(version < 10, &mut reader)?;
-        let idle = Idle::load(&plan.sources, version < 7, &mut reader)?;
+        let idle = Idle::load(&plan.sources, version, &mut reader)?;
         let skews = if version < 7 {
             Skews::default()
         } else {

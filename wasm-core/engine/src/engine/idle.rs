@@ -9,7 +9,8 @@ use crate::output::Outputs;
 use crate::plan::Source;
 use crate::time::Clock;
 
-/// Event times this near the wall clock run with it.
+/// Event times this near the wall clock run with it; those further off do when their distance stays within as much for as long
+/// as their source may be silent.
 const NEAR_WALL_MS: f64 = 60_000.0;
 /// A silent key whose windows could not be closed yet is looked at again after a quarter of its idle time, but not sooner.
 const AGAIN_US_MIN: u64 = 1_000_000;
@@ -26,6 +27,10 @@ pub(super) struct SourceTime {
     heard_us: u64,
     /// Wall clock of its last message; where that had no time of its own, when it counts as arrived.
     heard_wall_ms: i64,
+    /// How far its event times were off the wall clock when that was taken for its distance; -infinity before.
+    off_ms: f64,
+    /// Arrival clock since when it has kept that distance.
+    steady_us: u64,
     /// How late its readings come, where the lateness is to follow that.
     delays: Option<Delays>,
 }
@@ -36,6 +41,8 @@ impl SourceTime {
             newest_ms: f64::NEG_INFINITY,
             heard_us: 0,
             heard_wall_ms: 0,
+            off_ms: f64::NEG_INFINITY,
+            steady_us: 0,
             delays: source.adaptive.as_ref().map(|_| Delays::new(source.lateness_ms)),
         }
     }
@@ -59,10 +66,28 @@ impl SourceTime {
         }
     }
 
-    fn runs_with_the_wall_clock(&self) -> bool {
+    /// How far its event times are off the wall clock.
+    fn ahead_ms(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "epoch milliseconds")]
-        let ahead_ms = self.newest_ms - self.heard_wall_ms as f64;
-        ahead_ms.abs() <= NEAR_WALL_MS
+        let heard_wall_ms = self.heard_wall_ms as f64;
+        self.newest_ms - heard_wall_ms
+    }
+
+    /// Takes note of how far it is off. Old readings in bulk run faster than the wall clock and between bulks not at all, so
+    /// that their distance is never the same for long; that of clocks which are wrong is.
+    fn look_at_distance(&mut self, now_us: u64) {
+        let ahead_ms = self.ahead_ms();
+        let keeps = (ahead_ms - self.off_ms).abs() <= NEAR_WALL_MS;
+        if !keeps {
+            (self.off_ms, self.steady_us) = (ahead_ms, now_us);
+        }
+    }
+
+    /// True when its event times run as the wall clock does: beside it, or at a distance that has been the same for `idle_ms`.
+    fn runs_with_the_wall_clock(&self, idle_ms: f64) -> bool {
+        let steady_us = self.heard_us.saturating_sub(self.steady_us);
+        let steady = self.off_ms.is_finite() && steady_us >= microseconds(idle_ms.max(NEAR_WALL_MS));
+        steady || self.ahead_ms().abs() <= NEAR_WALL_MS
     }
 }
 
@@ -95,6 +120,7 @@ impl Idle {
         if time_ms > source.newest_ms {
             source.newest_ms = time_ms;
         }
+        source.look_at_distance(clock.now_us);
     }
 
     /// Takes note of a reading `delay_ms` older than the newest of its key; returns how far the time of the source's keys
@@ -142,6 +168,8 @@ impl Idle {
             writer.f64(source.newest_ms);
             writer.u64(source.heard_us);
             writer.i64(source.heard_wall_ms);
+            writer.f64(source.off_ms);
+            writer.u64(source.steady_us);
             if let Some(delays) = &source.delays {
                 delays.save(writer);
             }
@@ -150,8 +178,8 @@ impl Idle {
         writer.u64(self.due_us);
     }
 
-    /// `is_v6`: as a core wrote it that knew no adaptive lateness.
-    pub(super) fn load(sources: &[Source], is_v6: bool, reader: &mut Reader) -> Result<Self> {
+    /// Takes what a core with this version of the state wrote.
+    pub(super) fn load(sources: &[Source], version: u16, reader: &mut Reader) -> Result<Self> {
         let sources = sources.iter().map(|plan| {
             let mut source = SourceTime {
                 newest_ms: reader.f64()?,
@@ -159,10 +187,13 @@ impl Idle {
                 heard_wall_ms: reader.i64()?,
                 ..SourceTime::of(plan)
             };
-            if source.delays.is_some() && !is_v6 {
+            if version > 13 {
+                (source.off_ms, source.steady_us) = (reader.f64()?, reader.u64()?);
+            }
+            if source.delays.is_some() && version > 6 {
                 source.delays = Some(Delays::load(reader)?);
             }
-            if source.newest_ms.is_nan() {
+            if source.newest_ms.is_nan() || source.off_ms.is_nan() {
                 Err(CoreError::Corrupt)
             } else {
                 Ok(source)
@@ -207,7 +238,7 @@ impl State {
             let time = &self.idle.sources[key.source as usize];
             let source_silent_us = time.heard_us.saturating_add(idle_us);
             let source_silent = source_silent_us <= now_us;
-            let with_wall_clock = time.runs_with_the_wall_clock();
+            let with_wall_clock = time.runs_with_the_wall_clock(source.idle_ms);
             let mut complete_ms = time.newest_ms - time.behind_ms();
             if source_silent && with_wall_clock {
                 complete_ms += time.passed_ms(&self.clock);

@@ -217,19 +217,19 @@ impl Groups {
         });
     }
 
-    /// Takes what `save` wrote, once all series have joined.
+    /// Takes what a core with this version of the state wrote, once all series have joined.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub(super) fn load(
         &mut self,
-        windows: &[Window],
+        (windows, version): (&[Window], u16),
         keys: &[Key],
         series: &[Series],
         reader: &mut Reader,
     ) -> Result<()> {
         for group in &mut self.list {
-            group.span = Span::load(group.window, &windows[group.window], false, reader)?;
+            group.span = Span::load(group.window, &windows[group.window], version, reader)?;
             (group.complete_ms, group.closes_ms) = (reader.f64()?, reader.f64()?);
             group.newest_ms = reader.f64()?;
             if group.complete_ms.is_nan() || group.closes_ms.is_nan() || group.newest_ms.is_nan() {

@@ -85,7 +85,7 @@ impl Table {
             table.enlist(key, field, index);
             let mut spans = table.spans(index, &plan.windows);
             for span in spans.iter_mut().filter(|span| span.group().is_none()) {
-                *span = Span::load(span.window, &plan.windows[span.window], version < 4, reader)?;
+                *span = Span::load(span.window, &plan.windows[span.window], version, reader)?;
             }
             table.series[index as usize].spans = spans;
         }
@@ -97,7 +97,7 @@ impl Table {
                 counts,
                 ..
             } = &mut table;
-            groups.load(&plan.windows, keys, series, reader)?;
+            groups.load((&plan.windows, version), keys, series, reader)?;
             for counts in counts {
                 (counts.results, counts.late) = (reader.counter()?, reader.counter()?);
             }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::definition::Window;
-use super::parts::PartState;
+use super::parts::{First, PartState};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
@@ -247,11 +247,15 @@ impl Aggregate {
         }
     }
 
-    /// Takes what `save` wrote under the same definition.
+    /// Takes what a core with this version of the state wrote under the same definition; with it the event time of the first
+    /// reading, where older cores always kept that.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(definition: &Window, reader: &mut Reader) -> Result<Self> {
+    pub fn load(definition: &Window, version: u16, reader: &mut Reader) -> Result<(Self, Option<f64>)> {
+        if version < 4 {
+            return Ok((Self::load_v3(definition, reader)?, None));
+        }
         let count = reader.counter()?;
         if count == 0 {
             return Err(CoreError::Corrupt);
@@ -266,6 +270,11 @@ impl Aggregate {
             last: reader.f64()?,
             last_time: reader.f64()?,
             extra: None,
+        };
+        let first_ms = if definition.led_by_first(version) {
+            Some(First::load(reader)?.time_ms)
+        } else {
+            None
         };
         if definition.has_extra() {
             let mut extra = Extra {
@@ -292,14 +301,14 @@ impl Aggregate {
             }
             aggregate.extra = Some(Box::new(extra));
         }
-        Ok(aggregate)
+        Ok((aggregate, first_ms))
     }
 
     /// Takes an aggregate of a state of version 3 or less: its sum had no compensation and it kept a mean.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load_v3(definition: &Window, reader: &mut Reader) -> Result<Self> {
+    fn load_v3(definition: &Window, reader: &mut Reader) -> Result<Self> {
         let (count, sum, mean) = (reader.counter()?, reader.f64()?, reader.f64()?);
         if count == 0 || mean.is_nan() {
             return Err(CoreError::Corrupt);

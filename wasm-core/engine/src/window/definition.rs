@@ -1,7 +1,7 @@
 //! What a window is, read from the plan (FORMATS.md §3): its shape, what it covers, what it keeps and when it is put out.
 
 use super::aggregate::Aggregate;
-use super::parts::{First, PartKind, PartState};
+use super::parts::{PartKind, PartState};
 use super::statistic::Statistic;
 use crate::error::{CoreError, Result};
 use crate::json::Value;
@@ -145,9 +145,6 @@ impl Window {
             parts: Vec::new(),
             ordered: false,
         };
-        if matches!(window.shape, Shape::Count { .. } | Shape::Global) {
-            window.keep(PartKind::First); // where it begins
-        }
         let needed: Vec<PartKind> = window.statistics.iter().filter_map(|asked| asked.part).collect();
         needed.into_iter().for_each(|part| window.keep(part));
         if window.is_possible() {
@@ -198,7 +195,11 @@ impl Window {
     /// Makes it keep a part.
     fn keep(&mut self, part: PartKind) {
         if !self.parts.contains(&part) {
-            self.parts.push(part);
+            if part == PartKind::First && matches!(self.shape, Shape::Count { .. } | Shape::Global) {
+                self.parts.insert(0, part); // where it stood when they always kept it
+            } else {
+                self.parts.push(part);
+            }
             self.ordered |= part.is_ordered() && !matches!(self.shape, Shape::Count { .. });
         }
     }
@@ -273,13 +274,12 @@ impl Window {
         aggregate.part(self.place(statistic)?)
     }
 
-    /// Event time of the earliest reading of an aggregate that keeps it.
-    pub(super) fn first_ms(&self, aggregate: &Aggregate) -> f64 {
-        let place = self.parts.iter().position(|&kept| kept == PartKind::First);
-        match place.and_then(|place| aggregate.part(place)) {
-            Some(PartState::First(First { time_ms, .. })) => *time_ms,
-            _ => aggregate.last_time,
-        }
+    /// True when a core whose states had version 13 or less kept the first reading in the aggregates of this window, asked for
+    /// or not, and this one does not.
+    pub(super) fn led_by_first(&self, version: u16) -> bool {
+        version <= 13
+            && matches!(self.shape, Shape::Count { .. } | Shape::Global)
+            && !self.parts.contains(&PartKind::First)
     }
 }
 

@@ -377,8 +377,8 @@ impl Sessions {
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(definition: &Window, reader: &mut Reader) -> Result<Self> {
-        let opens = Opens::load(reader, |reader| Aggregate::load(definition, reader))?;
+    pub fn load(reader: &mut Reader, aggregate: impl Fn(&mut Reader) -> Result<Aggregate>) -> Result<Self> {
+        let opens = Opens::load(reader, aggregate)?;
         let withdrawn = (0..reader.count(20)?).map(|_| {
             Ok(Withdrawn {
                 start: reader.f64()?,

@@ -13,6 +13,27 @@ use super::aggregate::Aggregate;
 use super::definition::{Shape, Window};
 use super::{Frame, floor_to, update_closed};
 
+/// Readings that lie next to each other.
+#[derive(Clone, Debug, PartialEq)]
+struct Piece {
+    aggregate: Aggregate,
+    /// Event time of the earliest of them in count windows, which begin there; 0 in others.
+    first_ms: f64,
+}
+
+impl Piece {
+    fn merge(&mut self, definition: &Window, later: &Self) {
+        self.aggregate.merge(definition, &later.aggregate);
+        if later.first_ms < self.first_ms {
+            self.first_ms = later.first_ms;
+        }
+    }
+
+    fn seal(&mut self, definition: &Window) {
+        self.aggregate.seal(definition);
+    }
+}
+
 /// A window that is out and may still be corrected.
 #[derive(Clone, Debug, PartialEq)]
 struct Fired {
@@ -24,11 +45,11 @@ struct Fired {
 /// The slices of one series. Positions are event times, or ordinals of readings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sliding {
-    slices: VecDeque<(f64, Aggregate)>,
+    slices: VecDeque<(f64, Piece)>,
     /// Merges of the first slices: of all `front.len()`, of all but the first, … of the last alone; the first of these last.
-    front: Vec<Aggregate>,
+    front: Vec<Piece>,
     /// Merge of the slices from `front.len()` to `folded`.
-    back: Option<Aggregate>,
+    back: Option<Piece>,
     folded: usize,
     /// No window that starts before it will be put out for the first time.
     next: f64,
@@ -106,26 +127,30 @@ impl Sliding {
     pub fn add(&mut self, definition: &Window, time: f64, value: f64, complete_ms: f64) -> f64 {
         let lengths = Lengths::of(definition.shape);
         let by_count = matches!(definition.shape, Shape::Count { .. });
-        let (position, settled_ms) = if by_count {
+        let (position, settled_ms, first_ms) = if by_count {
             self.seen += 1.0;
-            (self.seen - 1.0, f64::INFINITY)
+            (self.seen - 1.0, f64::INFINITY, time)
         } else {
             let first_open = lengths.first_beyond(complete_ms - definition.hold_ms());
             if first_open > self.next {
                 self.next = first_open;
             }
-            (time, complete_ms - definition.hold_ms())
+            (time, complete_ms - definition.hold_ms(), 0.0)
         };
         let start = lengths.slice_of(position);
         let at = match self.slices.iter().rposition(|slice| slice.0 <= start) {
             Some(at) if self.slices[at].0 == start => {
-                self.slices[at].1.add(definition, time, value, settled_ms);
+                let piece = &mut self.slices[at].1;
+                piece.aggregate.add(definition, time, value, settled_ms);
+                if first_ms < piece.first_ms {
+                    piece.first_ms = first_ms;
+                }
                 at
             }
             at => {
                 let at = at.map_or(0, |at| at + 1);
                 let aggregate = Aggregate::of(definition, time, value, settled_ms);
-                self.slices.insert(at, (start, aggregate));
+                self.slices.insert(at, (start, Piece { aggregate, first_ms }));
                 at
             }
         };
@@ -215,19 +240,17 @@ impl Sliding {
             && start + lengths.size + definition.lateness_ms <= complete
         {
             let is_final = start + lengths.size + definition.hold_ms() <= complete;
-            let aggregate = if definition.is_revised() {
+            let piece = if definition.is_revised() {
                 self.merged(definition, start, lengths)
             } else {
                 self.slide(definition, start, lengths)
             };
             self.next = start + lengths.every;
-            let Some(aggregate) = aggregate else { continue };
+            let Some(Piece { aggregate, first_ms }) = piece else {
+                continue;
+            };
             put_out(&Frame {
-                start: if by_count {
-                    definition.first_ms(&aggregate)
-                } else {
-                    start
-                },
+                start: if by_count { first_ms } else { start },
                 end: if by_count {
                     aggregate.last_time
                 } else {
@@ -273,7 +296,7 @@ impl Sliding {
             let end = fired.start + lengths.size;
             let is_final = end + definition.hold_ms() <= complete;
             if (is_final || fired.changed)
-                && let Some(aggregate) = self.merged(definition, fired.start, lengths)
+                && let Some(Piece { aggregate, .. }) = self.merged(definition, fired.start, lengths)
             {
                 put_out(&Frame {
                     start: fired.start,
@@ -292,12 +315,12 @@ impl Sliding {
     }
 
     /// The merge of a window's slices, one by one.
-    fn merged(&self, definition: &Window, start: f64, lengths: Lengths) -> Option<Aggregate> {
+    fn merged(&self, definition: &Window, start: f64, lengths: Lengths) -> Option<Piece> {
         let within = self
             .slices
             .iter()
             .filter(|slice| slice.0 >= start && slice.0 < start + lengths.size);
-        let mut whole: Option<Aggregate> = None;
+        let mut whole: Option<Piece> = None;
         for (_, slice) in within {
             let mut sealed = slice.clone();
             sealed.seal(definition);
@@ -310,7 +333,7 @@ impl Sliding {
     }
 
     /// The same by way of the stacks; slices before `start` are dropped.
-    fn slide(&mut self, definition: &Window, start: f64, lengths: Lengths) -> Option<Aggregate> {
+    fn slide(&mut self, definition: &Window, start: f64, lengths: Lengths) -> Option<Piece> {
         while self.slices.front().is_some_and(|slice| slice.0 < start) {
             if self.folded > 0 {
                 if self.front.is_empty() {

@@ -176,6 +176,7 @@ fn a_span_is_loaded_as_it_was_saved() {
         r#""every_ms":60000"#,
         r#""size_ms":60000,"every_ms":7000"#,
         r#""size_ms":60000,"every_ms":7000,"allowed_lateness_ms":9000"#,
+        r#""count":7,"step":2"#,
         r#""gap_ms":9000,"allowed_lateness_ms":9000,"trigger":{"count":2,"every_ms":1000,"field":null,"reset":false}"#,
         r#""trigger":{"count":0,"every_ms":1000,"field":"x","value":1,"reset":true}"#,
     ] {
@@ -191,7 +192,7 @@ fn a_span_is_loaded_as_it_was_saved() {
             span.save(&definition, &mut writer);
             let mut reader = Reader::new(writer.as_slice());
             assert_eq!(
-                Span::load(3, &definition, false, &mut reader),
+                Span::load(3, &definition, u16::MAX, &mut reader),
                 Ok(span.clone()),
                 "{rest}"
             );

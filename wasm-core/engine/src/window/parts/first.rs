@@ -21,7 +21,7 @@ impl First {
         }
     }
 
-    pub(super) fn load(reader: &mut Reader) -> Result<Self> {
+    pub(in crate::window) fn load(reader: &mut Reader) -> Result<Self> {
         Ok(Self {
             value: reader.f64()?,
             time_ms: reader.f64()?,

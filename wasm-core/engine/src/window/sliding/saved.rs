@@ -1,8 +1,9 @@
 //! Slices as a checkpoint holds them.
 
 use super::super::aggregate::Aggregate;
-use super::super::definition::Window;
-use super::{Fired, Sliding};
+use super::super::definition::{Shape, Window};
+use super::super::parts::{PartKind, PartState};
+use super::{Fired, Piece, Sliding};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
@@ -11,9 +12,12 @@ impl Sliding {
     pub fn save(&self, definition: &Window, writer: &mut Writer) {
         let length = |length: usize| u32::try_from(length).expect("bounded by STEPS_MAX");
         writer.u32(length(self.slices.len()));
-        for (start, aggregate) in &self.slices {
+        for (start, piece) in &self.slices {
             writer.f64(*start);
-            aggregate.save(definition, writer);
+            piece.aggregate.save(definition, writer);
+            if is_counted(definition) {
+                writer.f64(piece.first_ms);
+            }
         }
         writer.u32(length(self.front.len()));
         writer.u32(length(self.folded));
@@ -27,11 +31,11 @@ impl Sliding {
         }
     }
 
-    /// Takes what `save` wrote.
+    /// Takes what a core with this version of the state wrote.
     ///
     /// # Errors
     /// `Truncated` or `Corrupt`.
-    pub fn load(definition: &Window, reader: &mut Reader) -> Result<Self> {
+    pub fn load(definition: &Window, version: u16, reader: &mut Reader) -> Result<Self> {
         let mut sliding = Self::default();
         for _ in 0..reader.count(8 + 64)? {
             let start = reader.f64()?;
@@ -39,7 +43,8 @@ impl Sliding {
             if !start.is_finite() || !follows {
                 return Err(CoreError::Corrupt);
             }
-            sliding.slices.push_back((start, Aggregate::load(definition, reader)?));
+            let piece = Piece::load(definition, version, reader)?;
+            sliding.slices.push_back((start, piece));
         }
         let (front, folded) = (reader.u32()? as usize, reader.u32()? as usize);
         if front > folded || folded > sliding.slices.len() {
@@ -65,5 +70,34 @@ impl Sliding {
             return Err(CoreError::Corrupt);
         }
         Ok(sliding)
+    }
+}
+
+impl Piece {
+    fn load(definition: &Window, version: u16, reader: &mut Reader) -> Result<Self> {
+        let (aggregate, led_by) = Aggregate::load(definition, version, reader)?;
+        let first_ms = match led_by {
+            _ if !is_counted(definition) => 0.0,
+            Some(first_ms) => first_ms,
+            None if version <= 13 => first_ms(definition, &aggregate),
+            None => reader.f64()?,
+        };
+        if first_ms.is_nan() {
+            return Err(CoreError::Corrupt);
+        }
+        Ok(Self { aggregate, first_ms })
+    }
+}
+
+fn is_counted(definition: &Window) -> bool {
+    matches!(definition.shape, Shape::Count { .. })
+}
+
+/// Event time of the earliest reading of an aggregate that keeps it.
+fn first_ms(definition: &Window, aggregate: &Aggregate) -> f64 {
+    let place = definition.parts.iter().position(|&kept| kept == PartKind::First);
+    match place.and_then(|place| aggregate.part(place)) {
+        Some(PartState::First(first)) => first.time_ms,
+        _ => aggregate.last_time,
     }
 }

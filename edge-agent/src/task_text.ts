@@ -1,9 +1,14 @@
 /** What a task has noticed, for people: drift that was found, and labels that were not believed. Pure. */
 import type { TaskReport } from '@rivulet/host';
 
-/** What was wrong with labels; nothing where nothing was. */
-export function labelLines({ conflicting, corrected, breaker }: TaskReport): string[] {
-  const conflicts = conflicting > 0 ? [`labels: ${conflicting} contradicted, ${corrected} corrected`] : [];
+/** What became of labels that were not simply learned; nothing where there were none. */
+export function labelLines({ expired, unmatched, conflicting, corrected, breaker }: TaskReport): string[] {
+  const fates = [
+    expired > 0 ? `${expired} did not come in time` : '',
+    unmatched > 0 ? `${unmatched} found no prediction` : '',
+    conflicting > 0 ? `${conflicting} contradicted, ${corrected} corrected` : '',
+  ].filter((fate) => fate !== '');
+  const conflicts = fates.length > 0 ? [`labels: ${fates.join(', ')}`] : [];
   if (!breaker?.opened) return conflicts;
   const { open, opened, held, dropped } = breaker;
   const now = open === 1 ? 'open' : 'closed';

@@ -57,14 +57,14 @@ test('what_the_watch_has_found_stands_below_the_newest_first', () => {
   ]);
 });
 
-test('labels_that_contradict_and_a_source_that_is_not_believed_are_said', () => {
+test('labels_that_did_not_come_fit_or_agree_and_a_source_that_is_not_believed_are_said', () => {
   const breaker = { open: 1, opened: 2, held: 7, dropped: 64 };
   expect(
-    panelText({ ...TASK, conflicting: 3, corrected: 1, breaker }, 0)
+    panelText({ ...TASK, expired: 4, unmatched: 2, conflicting: 3, corrected: 1, breaker }, 0)
       .split('\n')
       .slice(-2),
   ).toEqual([
-    '  labels: 3 contradicted, 1 corrected',
+    '  labels: 4 did not come in time, 2 found no prediction, 3 contradicted, 1 corrected',
     '  label source: breaker open, opened 2 times, 7 held, 64 not learned',
   ]);
 });

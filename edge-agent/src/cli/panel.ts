@@ -75,8 +75,11 @@ async function tasksOf(directory: string, name: string | undefined, build: strin
   return tasks;
 }
 
-function panelOf({ name, kind, matured, leader, panel, drift, breaker, conflicting, corrected }: TaskReport) {
-  return { task: name, kind, matured, leader, panel, drift, breaker, conflicting, corrected };
+function panelOf(task: TaskReport) {
+  const { name, kind, leader, panel, drift, breaker, matured, pending, expired, unmatched, conflicting, corrected } =
+    task;
+  const labels = { matured, pending, expired, unmatched, conflicting, corrected };
+  return { task: name, kind, ...labels, leader, panel, drift, breaker };
 }
 
 /** Findings of drift that are shown. */

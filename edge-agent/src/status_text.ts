@@ -47,7 +47,9 @@ export function statusText(seen: Seen, disk: Disk): string {
 }
 
 function doorLine({ name, connected, stale, silent_s, broker }: DoorStatus): string {
-  const silent = silent_s === null ? '' : `, silent for ${span(silent_s * 1000)}${stale ? ' (too long)' : ''}`;
+  // Silent since the connection, where that was made anew for the silence.
+  const silence = silent_s === null ? '' : `, silent for ${span(silent_s * 1000)}`;
+  const silent = stale ? `${silence}, no message for longer than usual` : silence;
   const clients = broker === undefined ? '' : `, ${broker.clients} clients`;
   return `${name}: ${connected ? 'connected' : 'not connected'}${clients}${silent}`;
 }

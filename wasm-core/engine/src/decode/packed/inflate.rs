@@ -94,44 +94,44 @@ impl<const FAST: usize, const ENTRIES: usize, const SYMBOLS: usize> Code<FAST, E
         }
     }
 
-    /// Makes the code whose symbols have codes of these lengths, 0 for none. One that leaves bits without a meaning is taken when
-    /// it has one code at most, which is a bit long, and `may_be_one` says so: as zlib does.
-    fn make(&mut self, lengths: &[u8], may_be_one: bool) -> Result<()> {
+    /// Makes the code of these symbols, each with the length of its own, in their order. One that leaves bits without a meaning is
+    /// taken when it has one symbol at most, whose code is a bit long, and `may_be_one` says so: as zlib does.
+    fn make(&mut self, of: &[(u16, u8)], may_be_one: bool) -> Result<()> {
         self.counts = [0; CODE_BITS + 1];
-        for &length in lengths {
+        for &(_, length) in of {
             self.counts[usize::from(length)] += 1;
         }
-        self.counts[0] = 0;
         let mut left = 1_i32;
-        let mut next = [0_u16; CODE_BITS + 1];
         let mut places = [0_u16; CODE_BITS + 1];
         for length in 1..=CODE_BITS {
             left = 2 * left - i32::from(self.counts[length]);
             if left < 0 {
                 return Err(CoreError::Corrupt);
             }
-            next[length] = (next[length - 1] + self.counts[length - 1]) << 1;
             places[length] = places[length - 1] + self.counts[length - 1];
         }
         let single = self.counts[2..].iter().all(|&count| count == 0);
         if left > 0 && !(may_be_one && single) {
             return Err(CoreError::Corrupt);
         }
-        self.fast.fill(0);
-        for (symbol, &length) in (0_u16..).zip(lengths).filter(|(_, length)| **length != 0) {
-            let at = usize::from(length);
-            self.symbols[usize::from(places[at])] = symbol;
-            places[at] += 1;
-            if at <= FAST {
+        for &(symbol, length) in of {
+            let place = &mut places[usize::from(length)];
+            self.symbols[usize::from(*place)] = symbol;
+            *place += 1;
+        }
+        // From the shortest on: what a bit more may be stands twice then, until a code says what it is.
+        self.fast[0] = 0;
+        let (mut code, mut place) = (0_u16, 0);
+        for length in 1..=FAST {
+            let half = 1 << (length - 1);
+            self.fast.copy_within(..half, half);
+            for _ in 0..self.counts[length] {
                 // Codes stand with their first bit lowest.
-                let first = usize::from(next[at].reverse_bits() >> (16 - at));
-                let entry = symbol << 4 | u16::from(length);
-                self.fast[first..]
-                    .iter_mut()
-                    .step_by(1 << at)
-                    .for_each(|place| *place = entry);
+                self.fast[usize::from(code.reverse_bits() >> (16 - length))] = self.symbols[place] << 4 | length as u16;
+                code += 1;
+                place += 1;
             }
-            next[at] += 1;
+            code <<= 1;
         }
         Ok(())
     }
@@ -230,11 +230,15 @@ impl Inflater {
 
     /// The codes of a block that describes none (§3.2.6).
     fn fixed(&mut self) -> Result<()> {
-        let mut lengths = [8; LITERALS];
-        lengths[144..256].fill(9);
-        lengths[256..280].fill(7);
-        self.literals.make(&lengths, false)?;
-        self.distances.make(&[5; DISTANCES], false)
+        let length = |symbol: usize| match symbol {
+            144..256 => 9,
+            256..280 => 7,
+            _ => 8,
+        };
+        let literals: [(u16, u8); LITERALS] = core::array::from_fn(|symbol| (symbol as u16, length(symbol)));
+        let distances: [(u16, u8); DISTANCES] = core::array::from_fn(|symbol| (symbol as u16, 5));
+        self.literals.make(&literals, false)?;
+        self.distances.make(&distances, false)
     }
 
     /// The codes that a block describes (§3.2.7).
@@ -244,31 +248,48 @@ impl Inflater {
         if literals > LITERALS_MAX || distances > DISTANCES_MAX {
             return Err(CoreError::Corrupt);
         }
-        let mut lengths = [0_u8; 19];
+        let mut lengths = [0_u8; ORDER.len()];
         for &place in &ORDER[..count] {
             lengths[place] = bits.take(3)? as u8;
         }
-        self.lengths.make(&lengths, false)?;
-        let mut lengths = [0_u8; LITERALS_MAX + DISTANCES_MAX];
-        let all = literals + distances;
-        let mut at = 0;
-        while at < all {
+        let mut used = [(0, 0); LITERALS_MAX + DISTANCES_MAX];
+        let mut count = 0;
+        for (symbol, &length) in (0..).zip(&lengths).filter(|(_, length)| **length != 0) {
+            used[count] = (symbol, length);
+            count += 1;
+        }
+        self.lengths.make(&used[..count], false)?;
+        // Only what is used is noted: most bytes never stand in a payload.
+        let (mut count, mut of_literals, mut ends) = (0, 0, false);
+        let (mut at, mut last) = (0, 0);
+        while at < literals + distances {
             let (length, times) = match self.lengths.symbol(bits)? {
-                16 if at > 0 => (lengths[at - 1], bits.take(2)? + 3),
+                16 if at > 0 => (last, bits.take(2)? + 3),
                 16 => return Err(CoreError::Corrupt),
                 17 => (0, bits.take(3)? + 3),
                 18 => (0, bits.take(7)? + 11),
                 length => (length as u8, 1),
             };
-            let run = lengths[..all].get_mut(at..at + times).ok_or(CoreError::Corrupt)?;
-            run.fill(length);
-            at += times;
+            let end = at + times;
+            if end > literals + distances {
+                return Err(CoreError::Corrupt);
+            }
+            if length != 0 {
+                for place in at..end {
+                    let symbol = if place < literals { place } else { place - literals };
+                    used[count] = (symbol as u16, length);
+                    count += 1;
+                    of_literals += usize::from(place < literals);
+                }
+                ends |= (at..end).contains(&usize::from(END_OF_BLOCK));
+            }
+            (at, last) = (end, length);
         }
-        if lengths[usize::from(END_OF_BLOCK)] == 0 {
+        if !ends {
             return Err(CoreError::Corrupt);
         }
-        self.literals.make(&lengths[..literals], true)?;
-        self.distances.make(&lengths[literals..all], true)
+        self.literals.make(&used[..of_literals], true)?;
+        self.distances.make(&used[of_literals..count], true)
     }
 
     /// Appends a block, up to its end.

@@ -132,7 +132,7 @@ describe('a gateway', () => {
     expect((rooms?.used ?? 0) + (rooms?.late ?? 0)).toBe(sent);
     expectLedgerAddsUp(stopped);
     await expectReplayEqual(stopped.digest, stopped.messages);
-  }, 60_000);
+  }, 180_000);
 
   it.skipIf(mosquittoAbsent !== null)(
     `killed in the middle behind a broker, takes QoS 1 and 2 exactly once ${mosquittoAbsent ?? ''}`,
@@ -165,7 +165,7 @@ describe('a gateway', () => {
       expectLedgerAddsUp(stopped);
       await expectReplayEqual(stopped.digest, stopped.messages);
     },
-    60_000,
+    180_000,
   );
 
   it('publishes predictions with interval, error so far, model version and id, and window results', async () => {

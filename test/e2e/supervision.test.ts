@@ -107,7 +107,7 @@ describe('a gateway whose core traps', () => {
     expect(JSON.parse(retried.out)).toMatchObject({ offset: 21, outcome: 'used', source: 'rooms', code: null });
     const shown = await runRivulet('quarantine', 'show', state, '21');
     expect(shown.out).toMatch(/^000000 {2}32 .* 2.*b\/r1\/temp/m);
-  }, 60_000);
+  }, 180_000);
 });
 
 describe('the quarantine', () => {
@@ -134,5 +134,5 @@ describe('the quarantine', () => {
     expect(better.out).toMatch(/it would be used by rooms/);
     expect(await runRivulet('quarantine', 'show', state, '99')).toMatchObject({ code: 1 });
     expect(await runRivulet('quarantine', 'drop', state)).toMatchObject({ code: 2 });
-  }, 60_000);
+  }, 180_000);
 });

@@ -1,7 +1,7 @@
 //! The information form of a one-pass second-order logistic regression: per class the rows as weighted co-moments of the
-//! features and the working response `t = z + (y - p) / h`, each with weight `h = p (1 - p)`. That is the quadratic around
-//! the score z that the row was predicted with (McCullagh & Nelder 1989, 2.5), centred and merged by Chan's formula: a
-//! release is then one weighted ridge per class.
+//! features and the working response `t = z + (y - p) / h`, each with weight `h = p (1 - p)`, less where the score was
+//! uncertain (FORMATS.md section 6). That is the quadratic around the score z that the row was predicted with (McCullagh &
+//! Nelder 1989, 2.5), centred and merged by Chan's formula: a release is then one weighted ridge per class.
 //!
 //! A class that a gateway has never met was "no" in all of its rows, and that is knowledge too. So one more set stands
 //! for any class not known here; in a merge it speaks for the classes that only others know.

@@ -4,6 +4,7 @@
 use crate::cholesky::{dot, packed_length};
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::panel::experts::second_order::SecondOrder;
 use crate::panel::linear::{add_scaled, load_numbers, save_numbers};
 use crate::panel::number::soften;
 use crate::panel::symmetric::{Lane, Symmetric, fill_lanes, lanes};
@@ -20,10 +21,24 @@ struct Filter {
     covariance: Symmetric,
 }
 
+impl Filter {
+    /// Fills `gain` with the covariance times the inputs; the variance of the score.
+    fn gain(&mut self, prior: f64, inputs: &[Lane], gain: &mut [Lane]) -> f64 {
+        self.covariance.times(inputs, gain);
+        let mut variance = dot(gain.as_flattened(), inputs.as_flattened());
+        if variance.is_nan() || variance < VARIANCE_MIN {
+            self.covariance.set_identity(prior);
+            self.covariance.times(inputs, gain);
+            variance = dot(gain.as_flattened(), inputs.as_flattened());
+        }
+        if variance > 0.0 { variance } else { 0.0 }
+    }
+}
+
 /// What a row says about one output: how much it counts and the response it would have liked.
 #[derive(Clone, Copy, Debug)]
 pub struct Working {
-    /// h = p (1 - p).
+    /// h = p (1 - p), less where the score was uncertain.
     pub weight: f64,
     /// z + (y - p) / h.
     pub response: f64,
@@ -34,9 +49,11 @@ pub struct Working {
 pub struct Filters {
     prior: f64,
     filters: Vec<Filter>,
-    /// Working memory, never state: the inputs in lanes and their products with a covariance.
+    /// Working memory, never state: the inputs in lanes, and per filter their product with its covariance and what that
+    /// gives as the variance of its score.
     inputs: Vec<Lane>,
-    gain: Vec<Lane>,
+    gains: Vec<Vec<Lane>>,
+    variances: Vec<f64>,
     scores: Vec<f64>,
     shares: Vec<f64>,
 }
@@ -57,7 +74,8 @@ impl Filters {
             prior,
             filters,
             inputs: vec![Lane::default(); lanes(m)],
-            gain: vec![Lane::default(); lanes(m)],
+            gains: Vec::new(),
+            variances: Vec::new(),
             scores: Vec::new(),
             shares: Vec::new(),
         }
@@ -95,36 +113,46 @@ impl Filters {
         &self.scores
     }
 
-    /// Learns that the row `x` is of `class`; tells `each` output (by place) what the row said about it.
-    pub fn learn(&mut self, x: &[f64], class: usize, mut each: impl FnMut(usize, Working)) {
-        self.scores.clear();
-        self.scores
-            .extend(self.filters.iter().map(|filter| dot(&filter.weights, x)));
-        self.shares.clone_from(&self.scores);
-        soften(&mut self.shares);
+    /// Learns that the row `x` is of `class`; tells `each` output (by place) what the row said about it. Where the filter
+    /// `moderates`, an uncertain score is held back before it is compared with the class: one that begins from nothing would
+    /// else learn from its first guesses as if they were known. What is told is the quadratic around a score, and where that
+    /// was uncertain the likelihood may turn out to be curved elsewhere: such a row counts for less, by the square of what
+    /// moderation takes off. (Synthetic IID, with `Frame::any_settled`: 93.2 % right together for 91.0.)
+    pub fn learn(&mut self, x: &[f64], class: usize, moderates: bool, mut each: impl FnMut(usize, Working)) {
+        self.scores(x);
         fill_lanes(&mut self.inputs, x);
+        self.gains
+            .resize_with(self.filters.len(), || vec![Lane::default(); self.inputs.len()]);
+        self.variances.clear();
+        self.shares.clear();
+        for ((filter, gain), score) in self.filters.iter_mut().zip(&mut self.gains).zip(&self.scores) {
+            let variance = filter.gain(self.prior, &self.inputs, gain);
+            self.variances.push(variance);
+            let certainty = if moderates {
+                SecondOrder::moderation(variance)
+            } else {
+                1.0
+            };
+            self.shares.push(score * certainty);
+        }
+        soften(&mut self.shares);
         for (place, filter) in self.filters.iter_mut().enumerate() {
-            let p = self.shares[place];
+            let (p, variance) = (self.shares[place], self.variances[place]);
             let h = p * (1.0 - p);
             let h = if h > CURVATURE_MIN { h } else { CURVATURE_MIN };
             let residual = f64::from(u8::from(place == class)) - p;
+            let trust = SecondOrder::moderation(variance);
             each(
                 place,
                 Working {
-                    weight: h,
+                    weight: h * trust * trust,
                     response: self.scores[place] + residual / h,
                 },
             );
-            filter.covariance.times(&self.inputs, &mut self.gain);
-            let mut variance = dot(self.gain.as_flattened(), self.inputs.as_flattened());
-            if variance.is_nan() || variance < VARIANCE_MIN {
-                filter.covariance.set_identity(self.prior);
-                filter.covariance.times(&self.inputs, &mut self.gain);
-                variance = dot(self.gain.as_flattened(), self.inputs.as_flattened());
-            }
             let share = 1.0 / (1.0 + h * variance);
-            add_scaled(&mut filter.weights, residual * share, self.gain.as_flattened());
-            filter.covariance.update(&self.gain, h * share, 0.0);
+            let gain = &self.gains[place];
+            add_scaled(&mut filter.weights, residual * share, gain.as_flattened());
+            filter.covariance.update(gain, h * share, 0.0);
         }
     }
 

@@ -114,7 +114,7 @@ impl ClassExpert for Fork {
             }
             learning.reference.standardise(row.x, &mut self.x);
             let information = &mut learning.information;
-            learning.filters.learn(&self.x, truth.class, |place, working| {
+            learning.filters.learn(&self.x, truth.class, false, |place, working| {
                 information.push(place, row.x, working)
             });
         }

@@ -12,7 +12,7 @@ use super::{Filters, Frame, Information, NUMBERS_MAX, WIDTH, cost, fill, names};
 
 /// Prior variance of a row's score, spread over the features: a wide row must not be certain of everything before it has
 /// learned anything, since certain rows say nothing to the fleet.
-const SCORE_VARIANCE: f64 = 6.0;
+const SCORE_VARIANCE: f64 = 18.0;
 
 fn prior(d: usize) -> f64 {
     let share = SCORE_VARIANCE / d as f64;
@@ -110,8 +110,11 @@ impl ClassExpert for Own {
         if let Some((filters, information)) = &mut self.learning {
             self.frame.settle(row.inputs);
             self.frame.inputs(row, &mut self.z);
-            filters.learn(&self.z, truth.class, |place, working| {
-                information.push(place, row.x, working)
+            let tells = self.frame.any_settled();
+            filters.learn(&self.z, truth.class, true, |place, working| {
+                if tells {
+                    information.push(place, row.x, working);
+                }
             });
         }
     }

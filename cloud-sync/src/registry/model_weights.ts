@@ -9,7 +9,7 @@ const LABEL_BYTES_MAX = 65_536;
 /** Weights by name, in the order of the features: `co2`, `(intercept)`; of classes `occupied: co2`. */
 export function modelWeights(model: Uint8Array, features: readonly string[]): Map<string, number> {
   const reader = byteReader(model, 'a model');
-  readMagic(reader, 'RVRM', 2, 'a model');
+  readMagic(reader, 'RVRM', 3, 'a model');
   const form = reader.u8();
   reader.u8();
   const d = reader.u32();

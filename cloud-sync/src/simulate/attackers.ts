@@ -19,6 +19,9 @@ const SCALE = -4;
 const FORM_CLASSES = 2;
 const OWN = 1;
 const FORKED = 2;
+/** From this version on a logistic says how its correlations travel: in so many bits, or as floats. */
+const VERSION_BITS = 3;
+const FLOAT = 32;
 
 /** `labels`: all that there are. */
 export function lieOf(attack: Attack, labels: readonly string[]): Lie {
@@ -39,7 +42,8 @@ export function lieOf(attack: Attack, labels: readonly string[]): Lie {
 function scaled(statistics: Buffer): Buffer {
   const lied = Buffer.from(statistics);
   const reader = byteReader(statistics, 'statistics');
-  reader.skip(6);
+  reader.skip(4);
+  const version = reader.u16();
   const form = reader.u8();
   reader.u8();
   const d = reader.u32();
@@ -53,18 +57,31 @@ function scaled(statistics: Buffer): Buffer {
   }
   reader.skip(4 * d * (d + 1));
   const parts = reader.u8();
-  const sets = (classes + 1) * (Number((parts & OWN) !== 0) + Number((parts & FORKED) !== 0));
-  for (let left = sets; left > 0; left--) {
-    multiply(reader.at + 8 + 8 * d, SCALE);
-    const rootsAt = reader.at + 8 * (d + 2);
-    multiply(rootsAt + 8 * d, Math.abs(SCALE));
-    const correlationsAt = rootsAt + 8 * (d + 1) + 4 * ((d * (d - 1)) / 2);
-    for (let j = 0; j < d; j++) {
-      const at = correlationsAt + 4 * j;
-      lied.writeFloatLE(-statistics.readFloatLE(at), at);
-    }
-    reader.skip(8 * (2 * d + 3) + 2 * d * (d + 1));
+  for (const part of [OWN, FORKED]) {
+    if ((parts & part) === 0) continue;
+    const bits = version < VERSION_BITS ? FLOAT : reader.u8();
+    for (let left = classes + 1; left > 0; left--) turnRound(bits);
   }
   reader.finish();
   return lied;
+
+  /** One set: its response is `SCALE` times what it was. */
+  function turnRound(bits: number): void {
+    multiply(reader.at + 8 + 8 * d, SCALE);
+    multiply(reader.at + 8 * (d + 2) + 8 * d, Math.abs(SCALE));
+    reader.skip(8 * (2 * d + 3));
+    const [count, first] = [(d * (d + 1)) / 2, (d * (d - 1)) / 2];
+    for (let at = reader.at + first; at < reader.at + count; at++) {
+      if (bits === FLOAT) {
+        const place = reader.at + 4 * (at - reader.at);
+        lied.writeFloatLE(-statistics.readFloatLE(place), place);
+      } else if (bits <= 8) lied.writeInt8(-statistics.readInt8(at), at);
+      else {
+        const code = -((statistics.readInt8(at) << 8) | statistics.readUInt8(at + count));
+        lied.writeInt8(code >> 8, at);
+        lied.writeUInt8(code & 0xff, at + count);
+      }
+    }
+    reader.skip(count * (bits === FLOAT ? 4 : bits <= 8 ? 1 : 2));
+  }
 }

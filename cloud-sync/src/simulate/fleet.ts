@@ -7,7 +7,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Core, publicKeyBytes, toRivuletError } from '@rivulet/host';
+import { type Core, compressBody, publicKeyBytes, toRivuletError } from '@rivulet/host';
 import type { DeltaAnswerView, HeadView } from '../api/views.ts';
 import { type Coordinator, openCoordinator } from '../coordinator.ts';
 import { openSqlite } from '../drivers/sqlite.ts';
@@ -64,8 +64,10 @@ export interface FleetResult {
   readonly deltas: number;
   readonly duplicates: number;
   readonly quarantined: readonly string[];
-  /** Mean bytes of an envelope. */
+  /** Mean bytes of an envelope as it travels. */
   readonly bytesPerDelta: number;
+  /** The same of a release that a gateway fetched. */
+  readonly bytesPerRelease: number;
   readonly restarts: { readonly coordinator: number; readonly gateways: number };
 }
 
@@ -105,6 +107,8 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
   let faults: Faults = options.faults;
   const restarts = { coordinator: 0, gateways: 0 };
   const sent = { envelopes: 0, bytes: 0 };
+  /** Bytes of the releases that gateways fetched, as they travel, by hash. */
+  const fetched = new Map<string, number>();
 
   function start(): { store: Store; coordinator: Coordinator } {
     // Processes die here, machines do not: with a sync for each of 2,000 enrolments a fleet took minutes to start.
@@ -171,6 +175,7 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
       call(
         () => cloud.coordinator.release(hash),
         (bytes) => {
+          if (!fetched.has(hash)) fetched.set(hash, compressBody(bytes).body.length);
           if (gateway.wanted(heads).includes(hash)) gateway.install(Buffer.from(bytes), wallOf(gateway));
         },
       );
@@ -181,7 +186,7 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
     gateway.collect(wallOf(gateway));
     for (const envelope of gateway.outbox()) {
       sent.envelopes += 1;
-      sent.bytes += envelope.length;
+      sent.bytes += compressBody(envelope).body.length;
       call(
         () => cloud.coordinator.receiveDelta(envelope),
         (answer: DeltaAnswerView) => void gateway.answered(answer, key),
@@ -265,6 +270,7 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
     duplicates: cloud.store.counter('duplicates'),
     quarantined: [...suspects].sort(),
     bytesPerDelta: sent.envelopes === 0 ? 0 : sent.bytes / sent.envelopes,
+    bytesPerRelease: fetched.size === 0 ? 0 : [...fetched.values()].reduce((a, b) => a + b, 0) / fetched.size,
     restarts,
   };
   stop();

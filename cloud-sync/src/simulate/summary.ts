@@ -18,6 +18,7 @@ export interface Summary {
   readonly duplicates: number;
   readonly quarantined: readonly string[];
   readonly bytes_per_delta: number;
+  readonly bytes_per_release: number;
   readonly restarts: FleetResult['restarts'];
 }
 
@@ -40,6 +41,7 @@ export function summaryOf(result: FleetResult, { task }: Scenario): Summary {
     duplicates: result.duplicates,
     quarantined: result.quarantined,
     bytes_per_delta: Math.round(result.bytesPerDelta),
+    bytes_per_release: Math.round(result.bytesPerRelease),
     restarts: result.restarts,
   };
 }

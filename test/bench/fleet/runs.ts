@@ -25,6 +25,7 @@ export interface RunFigures {
   readonly accuracy_mean_of_gateways: number;
   readonly accuracy_row_by_row: number;
   readonly bytes_per_delta: number;
+  readonly bytes_per_release: number;
   readonly releases: number;
   readonly quarantined_honest: number;
   readonly quarantined_attackers: number;
@@ -57,6 +58,7 @@ function figuresOf({ gateways, ...result }: FleetResult, honest: ReadonlySet<str
     accuracy_mean_of_gateways: sum(tested.map(({ frozen }) => frozen.sum / frozen.rows)) / tested.length,
     accuracy_row_by_row: rate(({ prequential }) => prequential),
     bytes_per_delta: result.bytesPerDelta,
+    bytes_per_release: result.bytesPerRelease,
     releases: result.releases,
     quarantined_honest: result.quarantined.filter((id) => !liars.has(id)).length,
     quarantined_attackers: result.quarantined.filter((id) => liars.has(id)).length,
@@ -71,6 +73,7 @@ export function meanOf(runs: readonly RunFigures[]): RunFigures {
     accuracy_mean_of_gateways: mean('accuracy_mean_of_gateways'),
     accuracy_row_by_row: mean('accuracy_row_by_row'),
     bytes_per_delta: mean('bytes_per_delta'),
+    bytes_per_release: mean('bytes_per_release'),
     releases: mean('releases'),
     quarantined_honest: mean('quarantined_honest'),
     quarantined_attackers: mean('quarantined_attackers'),

@@ -20,6 +20,7 @@ use crate::decode::{Decoded, Shapes, Unpacker};
 use crate::error::{CoreError, Result};
 use crate::forward::Sending;
 use crate::ledger::{Fate, Ledger};
+use crate::merge;
 use crate::output::Outputs;
 use crate::plan::{Plan, TaskPlan};
 use crate::release::Release;
@@ -416,7 +417,7 @@ impl State {
                 out.bytes(schema);
                 let length_at = out.len();
                 out.u32(0);
-                learner.contribution().encode(out);
+                merge::encode_sent(&learner.contribution(), out);
                 out.patch_u32(
                     length_at,
                     u32::try_from(out.len() - length_at - 4).expect("statistics fit the memory"),

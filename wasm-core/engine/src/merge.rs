@@ -4,11 +4,13 @@
 
 mod consistent;
 mod judge;
+mod sent;
 mod solve;
 mod solve_logistic;
 mod tree;
 
 pub use judge::{Judgement, Suspect, judge};
+pub use sent::encode_sent;
 pub use solve::{solve_lda, solve_ridge};
 pub use tree::{GatewayHash, Tree};
 

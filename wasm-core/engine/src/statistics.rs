@@ -4,20 +4,24 @@
 
 mod class_statistics;
 mod co_moments;
+mod factor;
 mod logistic;
 pub(crate) mod scatter;
 
+pub(crate) use class_statistics::Precisions;
 pub use class_statistics::{Class, ClassStatistics};
 pub use co_moments::CoMoments;
 pub use logistic::Logistic;
-pub(crate) use scatter::SQUARES_MIN;
+pub(crate) use scatter::{Precision, SQUARES_MIN};
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
 const MAGIC: &[u8; 4] = b"RVST";
-/// Version 1 of class statistics had no squares and no logistic; co-moments are still of version 1.
-const VERSION: u16 = 2;
+/// Version 1 of class statistics had no squares and no logistic, version 2 has its correlations as f32: it is what digests
+/// are of. Co-moments are still of version 1.
+const VERSION: u16 = 3;
+const VERSION_FLOAT: u16 = 2;
 
 /// Form byte of co-moments (and of the ridge made from them).
 pub const FORM_CO_MOMENTS: u8 = 1;
@@ -194,9 +198,9 @@ impl Statistics {
 }
 
 /// Appends magic, version, form and the number of features.
-fn encode_header(writer: &mut Writer, form: u8, d: usize) {
+fn encode_header(writer: &mut Writer, version: u16, form: u8, d: usize) {
     writer.raw(MAGIC);
-    writer.u16(if form == FORM_CLASSES { VERSION } else { 1 });
+    writer.u16(version);
     writer.u8(form);
     writer.u8(0);
     writer.u32(u32::try_from(d).expect("d is at most FEATURES_MAX"));

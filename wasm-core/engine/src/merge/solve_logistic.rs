@@ -5,10 +5,12 @@ use crate::cholesky::{Cholesky, packed_length, row_start};
 use crate::error::{CoreError, Result};
 use crate::release::{ForkStart, Reference};
 use crate::spread::spreads;
-use crate::statistics::{ClassStatistics, CoMoments, Logistic, SQUARES_MIN};
+use crate::statistics::{ClassStatistics, CoMoments, Logistic, Precision, SQUARES_MIN};
 
 /// Prior variance of a standardised coefficient, in the mean over the features.
 const PRIOR: f64 = 1.0;
+/// How the precisions that a fork begins with travel: they say how far to trust the weights, not what these are.
+const CARRIED: Precision = Precision::Bits(12);
 /// Smallest pivot, relative to the diagonal.
 const PIVOT_MIN: f64 = 1e-13;
 
@@ -43,12 +45,12 @@ pub(super) fn reference(statistics: &ClassStatistics) -> Reference {
 /// # Errors
 /// `Singular`, or `BadNumbers` for a model that is not finite.
 pub(super) fn solve_logistic(logistic: &Logistic, reference: Reference) -> Result<ForkStart> {
-    let sets = logistic.classes().iter().chain(core::iter::once(logistic.other()));
+    let (sets, order) = (logistic.classes().len() + 1, reference.centre.len() + 1);
     let (mut weights, mut precisions) = (Vec::new(), Vec::new());
     let deviation = |&inverse: &f64| if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
     let spread = spreads(reference.inverse_deviations.iter().map(deviation));
     let prior: Vec<f64> = spread.iter().map(|spread| 1.0 / (PRIOR * spread * spread)).collect();
-    for set in sets {
+    for set in logistic.sets() {
         let (precision, target) = information(set, &reference, &prior);
         weights.extend(solved(&precision, target)?);
         precisions.push(precision);
@@ -60,7 +62,36 @@ pub(super) fn solve_logistic(logistic: &Logistic, reference: Reference) -> Resul
         reference,
         weights,
         precisions,
+        carried: CARRIED.within(sets, order),
     })
+}
+
+/// What a model of `sent` in place of `exact` loses on the rows that both are of, in nats a row: the quadratic around the
+/// optimum, ½ (ŵ − w)ᵀ Λ (ŵ − w), summed over the classes. None when one of the two cannot be solved.
+pub(super) fn loss_of(exact: &Logistic, sent: &Logistic, statistics: &ClassStatistics) -> Option<f64> {
+    let reference = reference(statistics);
+    let deviation = |&inverse: &f64| if inverse > 0.0 { 1.0 / inverse } else { 0.0 };
+    let spread = spreads(reference.inverse_deviations.iter().map(deviation));
+    let prior: Vec<f64> = spread.iter().map(|spread| 1.0 / (PRIOR * spread * spread)).collect();
+    let mut loss = 0.0;
+    for (exact, sent) in exact.sets().zip(sent.sets()) {
+        let (precision, target) = information(exact, &reference, &prior);
+        let wanted = solved(&precision, target).ok()?;
+        let (theirs, target) = information(sent, &reference, &prior);
+        let difference: Vec<f64> = solved(&theirs, target)
+            .ok()?
+            .iter()
+            .zip(&wanted)
+            .map(|(sent, wanted)| sent - wanted)
+            .collect();
+        for (i, left) in difference.iter().enumerate() {
+            for (j, right) in difference[..=i].iter().enumerate() {
+                let twice = if i == j { 0.5 } else { 1.0 };
+                loss += twice * precision[row_start(i) + j] * left * right;
+            }
+        }
+    }
+    Some(loss / statistics.n())
 }
 
 /// Λ and η of one set: features first, each with its prior precision, the bias last.

@@ -4,14 +4,14 @@
 use crate::cholesky::{Cholesky, packed_length, row_start};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
-use crate::statistics::scatter;
+use crate::statistics::{Precision, scatter};
 
 /// Bits of the heads that are there.
 const BAYES: u8 = 1;
 const OWN: u8 = 2;
 const FORK: u8 = 4;
 
-/// Correlations travel as f32: this much on their diagonal keeps the rounded ones invertible.
+/// Correlations are rounded on their way: this much on their diagonal keeps them invertible.
 const ROUNDING: f64 = 1e-5;
 
 /// Standardised coordinates: `x' = (x - centre) · inverse deviation`; 0 for a feature that never varies.
@@ -33,6 +33,8 @@ pub struct ForkStart {
     pub weights: Vec<f64>,
     /// Per set the inverse of the weights' covariance, packed by rows.
     pub precisions: Vec<Vec<f64>>,
+    /// How they travel; kept, so that what was read is written as it was.
+    pub(crate) carried: Precision,
 }
 
 /// The heads beside the discriminants; each may be missing.
@@ -139,13 +141,22 @@ impl ClassHeads {
             for &number in reference.chain(&fork.weights) {
                 writer.f64(number);
             }
+            if fork.carried != Precision::Float {
+                writer.u8(fork.carried.code());
+            }
             for precision in &fork.precisions {
-                scatter::encode_compact(m, precision, writer);
+                scatter::encode_compact(m, precision, fork.carried, writer);
             }
         }
     }
 
-    pub(super) fn decode(d: usize, classes: usize, reader: &mut Reader) -> Result<Self> {
+    /// True when the fork does not travel as version 2 of a model has it.
+    pub(super) fn is_coded(&self) -> bool {
+        self.fork.as_ref().is_some_and(|fork| fork.carried != Precision::Float)
+    }
+
+    /// Reads what `encode` wrote; `coded`: a fork says how its precisions travel.
+    pub(super) fn decode(d: usize, classes: usize, coded: bool, reader: &mut Reader) -> Result<Self> {
         let parts = reader.u8()?;
         if parts & !(BAYES | OWN | FORK) != 0 {
             return Err(CoreError::Foreign);
@@ -161,15 +172,23 @@ impl ClassHeads {
         let fork = if parts & FORK == 0 {
             None
         } else {
+            let reference = Reference {
+                centre: read(reader, d)?,
+                inverse_deviations: read(reader, d)?,
+            };
+            let weights = read(reader, (classes + 1) * (d + 1))?;
+            let carried = if coded {
+                Precision::read(classes + 1, d + 1, reader)?
+            } else {
+                Precision::Float
+            };
             Some(ForkStart {
-                reference: Reference {
-                    centre: read(reader, d)?,
-                    inverse_deviations: read(reader, d)?,
-                },
-                weights: read(reader, (classes + 1) * (d + 1))?,
+                reference,
+                weights,
                 precisions: (0..=classes)
-                    .map(|_| scatter::decode_compact(d + 1, reader))
+                    .map(|_| scatter::decode_compact(d + 1, carried, reader))
                     .collect::<Result<_>>()?,
+                carried,
             })
         };
         Ok(Self { bayes, own, fork })

@@ -8,8 +8,10 @@ use crate::error::{CoreError, Result};
 use crate::statistics::{CLASSES_MAX, FEATURES_MAX, FORM_CLASSES, FORM_CO_MOMENTS};
 
 const MAGIC: &[u8; 4] = b"RVRM";
-/// Version 1 of models for classes had no heads beside the discriminants; a ridge is still of version 1.
-const VERSION: u16 = 2;
+/// Version 1 of models for classes had no heads beside the discriminants, version 2 has the precisions of a fork as f32. A
+/// ridge is still of version 1.
+const VERSION: u16 = 3;
+const VERSION_FLOAT: u16 = 2;
 
 /// A model that the fleet's statistics gave. All its numbers are finite.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +106,11 @@ impl ReleaseModel {
     /// Appends the byte form of FORMATS.md section 7.
     pub fn encode(&self, writer: &mut Writer) {
         writer.raw(MAGIC);
-        writer.u16(if matches!(self, Self::Lda { .. }) { VERSION } else { 1 });
+        writer.u16(match self {
+            Self::Ridge { .. } => 1,
+            Self::Lda { heads, .. } if heads.is_coded() => VERSION,
+            Self::Lda { .. } => VERSION_FLOAT,
+        });
         writer.u8(match self {
             Self::Ridge { .. } => FORM_CO_MOMENTS,
             Self::Lda { .. } => FORM_CLASSES,
@@ -228,7 +234,7 @@ impl ReleaseModel {
         let heads = if version == 1 {
             ClassHeads::default()
         } else {
-            ClassHeads::decode(d, labels.len(), reader)?
+            ClassHeads::decode(d, labels.len(), version > VERSION_FLOAT, reader)?
         };
         Ok(Self::Lda {
             d,

@@ -6,13 +6,27 @@ use crate::cholesky::{packed_length, row_start};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
-use super::{CLASSES_MAX, FORM_CLASSES, Logistic, encode_header, is_count, is_value, numbers, scatter};
+use super::scatter::Precision;
+use super::{
+    CLASSES_MAX, FORM_CLASSES, Logistic, VERSION, VERSION_FLOAT, encode_header, is_count, is_value, numbers, scatter,
+};
 
 /// Bits of the parts behind the scatter.
 const OWN: u8 = 1;
 const FORKED: u8 = 2;
+/// The forked part is the own one, and is sent once (version 3).
+const FORKED_IS_OWN: u8 = 4;
 /// How much more than the pooled scatter a class's own squares may be by rounding.
 const SQUARES_SLACK: f64 = 1e-9;
+
+/// How the correlations of the two logistics travel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Precisions {
+    /// Of the one that was made without any release.
+    pub own: Precision,
+    /// Of the one that was made on top of releases.
+    pub forked: Precision,
+}
 
 /// One class: how often it came and the means of its features.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,9 +212,35 @@ impl ClassStatistics {
         })
     }
 
-    /// Appends the byte form of FORMATS.md section 6.
+    /// Appends the byte form of FORMATS.md section 6, version 2.
     pub fn encode(&self, writer: &mut Writer) {
-        encode_header(writer, FORM_CLASSES, self.d);
+        encode_header(writer, VERSION_FLOAT, FORM_CLASSES, self.d);
+        self.encode_classes(writer);
+        writer.u8(u8::from(self.own.is_some()) * OWN + u8::from(self.forked.is_some()) * FORKED);
+        for logistic in self.own.iter().chain(&self.forked) {
+            logistic.encode(Precision::Float, writer);
+        }
+    }
+
+    /// Appends version 3, which is for the way to the coordinator: logistics in fewer bits, and one that is there twice once.
+    pub(crate) fn encode_sent(&self, precisions: &Precisions, writer: &mut Writer) {
+        encode_header(writer, VERSION, FORM_CLASSES, self.d);
+        self.encode_classes(writer);
+        let same = self.forked.is_some() && self.own == self.forked;
+        let forked = if same { None } else { self.forked.as_ref() };
+        writer.u8(u8::from(self.own.is_some()) * OWN
+            + u8::from(forked.is_some()) * FORKED
+            + u8::from(same) * FORKED_IS_OWN);
+        let parts = [(self.own.as_ref(), precisions.own), (forked, precisions.forked)];
+        for (logistic, precision) in parts {
+            let Some(logistic) = logistic else { continue };
+            writer.u8(precision.code());
+            logistic.encode(precision, writer);
+        }
+    }
+
+    /// All that stands before the logistics.
+    fn encode_classes(&self, writer: &mut Writer) {
         writer.u32(u32::try_from(self.classes.len()).expect("there are at most CLASSES_MAX classes"));
         for class in &self.classes {
             writer.str(&class.label);
@@ -211,10 +251,6 @@ impl ClassStatistics {
         }
         for &number in &self.scatter {
             writer.f64(number);
-        }
-        writer.u8(u8::from(self.own.is_some()) * OWN + u8::from(self.forked.is_some()) * FORKED);
-        for logistic in self.own.iter().chain(&self.forked) {
-            logistic.encode(writer);
         }
     }
 
@@ -246,15 +282,32 @@ impl ClassStatistics {
         }
         let scatter = numbers(reader, packed_length(d))?;
         let parts = if version == 1 { 0 } else { reader.u8()? };
-        if parts & !(OWN | FORKED) != 0 {
+        let floats = version <= VERSION_FLOAT;
+        let known = if floats {
+            OWN | FORKED
+        } else {
+            OWN | FORKED | FORKED_IS_OWN
+        };
+        if parts & !known != 0 || (parts & FORKED_IS_OWN != 0 && parts & (OWN | FORKED) != OWN) {
             return Err(CoreError::Foreign);
         }
         let mut part = |bit: u8| -> Result<Option<Logistic>> {
-            (parts & bit != 0)
-                .then(|| Logistic::decode(d, classes.len(), reader))
-                .transpose()
+            if parts & bit == 0 {
+                return Ok(None);
+            }
+            let precision = if floats {
+                Precision::Float
+            } else {
+                Precision::read(classes.len() + 1, d + 1, reader)?
+            };
+            Logistic::decode(d, classes.len(), precision, reader).map(Some)
         };
         let (own, forked) = (part(OWN)?, part(FORKED)?);
+        let forked = if parts & FORKED_IS_OWN == 0 {
+            forked
+        } else {
+            own.clone()
+        };
         Ok(Self {
             d,
             classes,

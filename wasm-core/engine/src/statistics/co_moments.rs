@@ -5,6 +5,7 @@ use crate::cholesky::packed_length;
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
+use super::scatter::Precision;
 use super::{FORM_CO_MOMENTS, encode_header, is_count, is_value, numbers, scatter};
 
 /// Count, means and centred co-moments of `d` features and the target, which comes last.
@@ -149,7 +150,7 @@ impl CoMoments {
 
     /// Appends the byte form of FORMATS.md section 6.
     pub fn encode(&self, writer: &mut Writer) {
-        encode_header(writer, FORM_CO_MOMENTS, self.d);
+        encode_header(writer, 1, FORM_CO_MOMENTS, self.d);
         writer.f64(self.n);
         for &number in self.means.iter().chain(&self.scatter) {
             writer.f64(number);
@@ -167,20 +168,20 @@ impl CoMoments {
         scatter::check_within(self.d + 1, &self.scatter, self.n, scatter::COMPACT_TOLERANCE)
     }
 
-    /// Appends weight, means and the scatter as deviations (f64) and correlations (f32).
-    pub(super) fn encode_compact(&self, writer: &mut Writer) {
+    /// Appends weight, means and the scatter as deviations (f64) and correlations.
+    pub(super) fn encode_compact(&self, precision: Precision, writer: &mut Writer) {
         writer.f64(self.n);
         for &mean in &self.means {
             writer.f64(mean);
         }
-        scatter::encode_compact(self.d + 1, &self.scatter, writer);
+        scatter::encode_compact(self.d + 1, &self.scatter, precision, writer);
     }
 
     /// Reads what `encode_compact` wrote.
-    pub(super) fn decode_compact(d: usize, reader: &mut Reader) -> Result<Self> {
+    pub(super) fn decode_compact(d: usize, precision: Precision, reader: &mut Reader) -> Result<Self> {
         let n = reader.f64()?;
         let means = numbers(reader, d + 1)?;
-        let scatter = scatter::decode_compact(d + 1, reader)?;
+        let scatter = scatter::decode_compact(d + 1, precision, reader)?;
         Ok(Self { d, n, means, scatter })
     }
 

@@ -10,6 +10,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::Result;
 
 use super::CoMoments;
+use super::scatter::Precision;
 
 /// One set per class, in the order of the class statistics beside it, and one for any other class.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,25 +68,27 @@ impl Logistic {
 
     /// Checks each set.
     pub(super) fn check(&self) -> Result<()> {
-        self.classes
-            .iter()
-            .chain(core::iter::once(&self.other))
-            .try_for_each(CoMoments::check_compact)
+        self.sets().try_for_each(CoMoments::check_compact)
     }
 
-    pub(super) fn encode(&self, writer: &mut Writer) {
-        for set in self.classes.iter().chain(core::iter::once(&self.other)) {
-            set.encode_compact(writer);
+    /// Its sets, that of any other class last.
+    pub(crate) fn sets(&self) -> impl Iterator<Item = &CoMoments> {
+        self.classes.iter().chain(core::iter::once(&self.other))
+    }
+
+    pub(crate) fn encode(&self, precision: Precision, writer: &mut Writer) {
+        for set in self.sets() {
+            set.encode_compact(precision, writer);
         }
     }
 
-    pub(super) fn decode(d: usize, classes: usize, reader: &mut Reader) -> Result<Self> {
+    pub(crate) fn decode(d: usize, classes: usize, precision: Precision, reader: &mut Reader) -> Result<Self> {
         let classes = (0..classes)
-            .map(|_| CoMoments::decode_compact(d, reader))
+            .map(|_| CoMoments::decode_compact(d, precision, reader))
             .collect::<Result<_>>()?;
         Ok(Self {
             classes,
-            other: CoMoments::decode_compact(d, reader)?,
+            other: CoMoments::decode_compact(d, precision, reader)?,
         })
     }
 }

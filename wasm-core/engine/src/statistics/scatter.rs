@@ -4,7 +4,7 @@ use crate::cholesky::{Cholesky, packed_length, row_start};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 
-use super::VALUE_ABS_MAX;
+use super::{VALUE_ABS_MAX, factor};
 
 /// A sum of squared deviations up to this counts as zero: its square root is the inverse of the largest value.
 pub(crate) const SQUARES_MIN: f64 = 1e-200;
@@ -90,12 +90,52 @@ pub(crate) fn check_within(order: usize, scatter: &[f64], n: f64, tolerance: f64
     }
 }
 
+/// How correlations travel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Precision {
+    /// Each as f32.
+    Float,
+    /// Their Cholesky factor in so many bits an element (`factor.rs`).
+    Bits(u8),
+}
+
+impl Precision {
+    /// The byte that says so.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Float => 32,
+            Self::Bits(bits) => bits,
+        }
+    }
+
+    /// The same where so many sets of that order can travel so, else as f32.
+    pub(crate) fn within(self, sets: usize, order: usize) -> Self {
+        if factor::fits(sets, order) { self } else { Self::Float }
+    }
+
+    /// Reads the byte of so many sets of that order.
+    ///
+    /// # Errors
+    /// `Truncated`, `Foreign`, `Limit` for more than can be read in bits.
+    pub(crate) fn read(sets: usize, order: usize, reader: &mut Reader) -> Result<Self> {
+        match reader.u8()? {
+            32 => Ok(Self::Float),
+            bits if factor::BITS.contains(&bits) && factor::fits(sets, order) => Ok(Self::Bits(bits)),
+            bits if factor::BITS.contains(&bits) => Err(CoreError::Limit),
+            _ => Err(CoreError::Foreign),
+        }
+    }
+}
+
 /// Appends a symmetric positive semidefinite matrix: the roots of its diagonal as f64, then by rows the correlations under
-/// it as f32. Half the bytes, whatever the units.
-pub(crate) fn encode_compact(order: usize, matrix: &[f64], writer: &mut Writer) {
+/// it. Half the bytes as f32 and less in bits, whatever the units.
+pub(crate) fn encode_compact(order: usize, matrix: &[f64], precision: Precision, writer: &mut Writer) {
     let roots: Vec<f64> = (0..order).map(|i| root(matrix[row_start(i) + i])).collect();
     for &root in &roots {
         writer.f64(root);
+    }
+    if let Precision::Bits(bits) = precision {
+        return factor::encode(order, matrix, &roots, bits, writer);
     }
     for i in 0..order {
         for j in 0..i {
@@ -111,9 +151,12 @@ pub(crate) fn encode_compact(order: usize, matrix: &[f64], writer: &mut Writer) 
 }
 
 /// Reads what `encode_compact` wrote.
-pub(crate) fn decode_compact(order: usize, reader: &mut Reader) -> Result<Vec<f64>> {
+pub(crate) fn decode_compact(order: usize, precision: Precision, reader: &mut Reader) -> Result<Vec<f64>> {
     let roots = super::numbers(reader, order)?;
-    let below = packed_length(order) - order;
+    if let Precision::Bits(bits) = precision {
+        return factor::decode(order, &roots, bits, reader);
+    }
+    let below = factor::below(order);
     if reader.remaining() / 4 < below {
         return Err(CoreError::Truncated);
     }

@@ -11,7 +11,7 @@ import {
   makeDirectory,
   type Output,
   type Quarantined,
-  topicFilter,
+  topicMatches,
 } from '@rivulet/host';
 import { messagesIn, type OpenedBlock, openBlock, topicOf } from '../packets.ts';
 import { type Aside, blocksOf } from '../set_aside.ts';
@@ -137,17 +137,7 @@ function accountNames(config: Config): string[] {
 }
 
 function sourceOf(config: Config, topic: string): string {
-  const levels = topic.split('/');
-  const matches = (pattern: string): boolean => {
-    const filter = topicFilter(pattern).split('/');
-    const open = filter.at(-1) === '#';
-    const fixed = open ? filter.slice(0, -1) : filter;
-    return (
-      (open ? levels.length >= fixed.length : levels.length === fixed.length) &&
-      fixed.every((level, index) => level === '+' || level === levels[index])
-    );
-  };
-  return config.sources.find((source) => matches(source.topic))?.name ?? '(no source)';
+  return config.sources.find((source) => topicMatches(source.topic, topic))?.name ?? '(no source)';
 }
 
 function blockOf(blocks: Buffer, sequence: number): OpenedBlock | null {

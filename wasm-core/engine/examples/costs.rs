@@ -1,7 +1,7 @@
 //! What every expert says that it takes beside what it took here: nominal and measured nanoseconds to serve and learn a
 //! row, for rows of 2, 8, 15 and 60 columns, then the same for whole panels with their inputs and mixes.
-//! `cargo run --release --example costs` in `wasm-core/engine`. Measured natively, alone and warm; in wasm a row takes
-//! about a third more.
+//! `cargo run --release --example costs` in `wasm-core/engine`. Measured natively, alone and warm; what experts say is for wasm,
+//! where a row takes about a third more. `npm run bench -- learn` has whole panels in wasm.
 
 use std::time::Instant;
 

@@ -152,8 +152,9 @@ impl Classifier {
         let (before, fork) = self.roster.experts.split_at_mut(at);
         let own = at.checked_sub(2).and_then(|own| before[own].information());
         fork[0].install(release.0, release.1, self.classes, own);
+        let goes_on = fork[0].information().is_some();
         let said = self.said(release, rows, inputs);
-        self.mixing.install(serial, continues, &self.recent, &said);
+        self.mixing.install(serial, continues, &self.recent, &said, goes_on);
     }
 
     /// What a release and its fork, made of so many `rows`, say of the newest rows here: per row and prediction the

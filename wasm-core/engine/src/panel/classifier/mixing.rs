@@ -98,8 +98,8 @@ impl Mixing {
 
     /// A release has come: its models take the weight that they would have earned on the newest rows, of which `said` holds, per
     /// row and model, the probability of the row's class. Unless it continues a line, they have no record up to the row
-    /// `serial`. The fork takes the weight of the model it goes on from.
-    pub(super) fn install(&mut self, serial: u64, continues: bool, recent: &Recent, said: &[f64]) {
+    /// `serial`. A fork that `goes_on` takes the weight of the model it goes on from.
+    pub(super) fn install(&mut self, serial: u64, continues: bool, recent: &Recent, said: &[f64], goes_on: bool) {
         let fleet = self.fleet();
         if !continues {
             for place in fleet.clone() {
@@ -126,7 +126,7 @@ impl Mixing {
                 self.shares.enter(lane, fleet.start, &weights);
             }
         }
-        for (frozen, fork) in FROZEN.zip(FLEET - WIDTH..FLEET) {
+        for (frozen, fork) in FROZEN.zip(FLEET - WIDTH..FLEET).filter(|_| goes_on) {
             self.shares.match_weight(fleet.start + frozen, fleet.start + fork);
         }
     }

@@ -1,5 +1,6 @@
 //! The models of a release for classes, frozen: linear discriminants, naive Bayes, the logistic that depends on no
-//! release, and the one that forks go on from, at three temperatures. The next release takes their place.
+//! release, and at three temperatures the one that forks go on from or, where there is none, again the one that depends on
+//! no release. The next release takes their place.
 //! Cost: 2 d flops per class and model. Memory: kept by the learner.
 
 use crate::cholesky::dot;
@@ -90,11 +91,11 @@ impl ClassExpert for Fleet {
             self.scores.extend(sets.map(|weights| dot(weights, &self.standard)));
             let other = self.scores.pop();
             self.spread(known, other, cells.classes());
-            for (place, temperature) in FROZEN.zip(TEMPERATURES) {
+        }
+        for (place, temperature) in FROZEN.zip(TEMPERATURES) {
+            if heads.fork.is_some() || !heads.own.is_empty() {
                 cells.fill_softmax(place, temperature, DOUBT, &self.by_class);
-            }
-        } else {
-            for place in FROZEN {
+            } else {
                 own_opinion(cells, place);
             }
         }

@@ -182,3 +182,45 @@ impl Filters {
         Ok(filters)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each row tells of class 1, rows of two features and the bias that a line parts.
+    fn told(moderates: bool, prior: f64) -> Vec<Working> {
+        let mut filters = Filters::new(3, 2, prior);
+        let mut told = Vec::new();
+        for row in 0..400_u32 {
+            let x = [f64::from(row % 7) - 3.0, f64::from(row % 5) - 2.0, 1.0];
+            let class = usize::from(x[0] + x[1] > 0.0);
+            filters.learn(&x, class, moderates, |place, working| {
+                if place == 1 {
+                    told.push(working);
+                }
+            });
+        }
+        told
+    }
+
+    #[test]
+    fn what_an_uncertain_score_says_counts_less() {
+        let (sure, unsure) = (told(false, 1e-6), told(false, 10.0));
+        // Both predicted a third of each output, one of them knowing that it does not know.
+        assert!((sure[0].weight - 2.0 / 9.0).abs() < 1e-5, "{:?}", sure[0]);
+        assert!(unsure[0].weight < 0.1 * sure[0].weight, "{:?}", unsure[0]);
+        assert!((sure[0].response - unsure[0].response).abs() < 1e-9);
+    }
+
+    #[test]
+    fn moderation_keeps_first_guesses_near_even() {
+        let (bold, careful) = (told(false, 10.0), told(true, 10.0));
+        let curvature = |told: &[Working]| told[1..20].iter().map(|working| working.weight).sum::<f64>();
+        assert!(curvature(&careful) > curvature(&bold));
+        assert!(
+            told(true, 10.0)
+                .iter()
+                .all(|working| working.response.is_finite() && working.weight > 0.0)
+        );
+    }
+}

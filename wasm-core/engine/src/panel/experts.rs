@@ -17,6 +17,7 @@ pub mod release;
 pub mod second_order;
 pub mod sgd;
 pub mod tiles;
+pub mod trees;
 
 use std::fmt::Debug;
 

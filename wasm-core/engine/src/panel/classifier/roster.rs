@@ -11,6 +11,7 @@ use crate::panel::experts::prior::{LastClass, Share};
 use crate::panel::experts::second_order::SecondOrderClasses;
 use crate::panel::experts::sgd::Sgd;
 use crate::panel::experts::tiles::{self, TileClasses};
+use crate::panel::experts::trees::TreeClasses;
 use crate::panel::inputs::{Inputs, Map};
 
 /// How many at the end come from the fleet and stay: the logistic that is told, the models of the release, and what goes
@@ -51,6 +52,7 @@ pub fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     if inputs.width(Map::Products) > 0 {
         experts.push(Box::new(PassiveAggressive::new(inputs, Map::Products)));
     }
+    experts.push(Box::new(TreeClasses::new(inputs)));
     if tiles::fits(inputs) {
         experts.push(Box::new(TileClasses::new(inputs, 1.0, 3e-4)));
     }

@@ -10,6 +10,7 @@ use crate::panel::experts::release::Release;
 use crate::panel::experts::second_order::SecondOrderNumbers;
 use crate::panel::experts::sgd::Sgd;
 use crate::panel::experts::tiles::{self, TileNumbers};
+use crate::panel::experts::trees::TreeNumbers;
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs.
@@ -54,6 +55,8 @@ pub fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
         )));
         experts.push(Box::new(CoinNumbers::new(inputs, Map::Full, MEAN, residual)));
     }
+    let bases: &[usize] = if residual { &[MEAN, NEAR] } else { &[MEAN, LAST] };
+    experts.push(Box::new(TreeNumbers::new(inputs, bases, residual)));
     if tiles::fits(inputs) {
         experts.push(Box::new(TileNumbers::new(inputs, MEAN, residual, 0.3, 3e-4)));
     }

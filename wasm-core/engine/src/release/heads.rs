@@ -202,3 +202,60 @@ fn read(reader: &mut Reader, count: usize) -> Result<Vec<f64>> {
     }
     (0..count).map(|_| reader.f64()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cholesky::dot;
+
+    /// A fork of two classes over three features, and any other class; its precisions are products of numbers of their own.
+    fn fork(carried: Precision) -> ForkStart {
+        let m = 4;
+        let precision = |set: u32| {
+            let factor: Vec<Vec<f64>> = (0..m)
+                .map(|row| {
+                    (0..5)
+                        .map(|column| f64::from((set * 31 + row * 7 + column * 13) % 11) - 4.5)
+                        .collect()
+                })
+                .collect();
+            let mut packed = Vec::new();
+            for i in 0..factor.len() {
+                packed.extend((0..=i).map(|j| dot(&factor[i], &factor[j]) + if i == j { 1.0 } else { 0.0 }));
+            }
+            packed
+        };
+        ForkStart {
+            reference: Reference {
+                centre: vec![1.0, -2.0, 3e6],
+                inverse_deviations: vec![1.0, 0.5, 0.0],
+            },
+            weights: (0..3 * m).map(f64::from).collect(),
+            precisions: (0..3).map(precision).collect(),
+            carried,
+        }
+    }
+
+    #[test]
+    fn what_was_read_is_written_as_it_was() {
+        for carried in [
+            Precision::Float,
+            Precision::Bits(8),
+            Precision::Bits(12),
+            Precision::Bits(16),
+        ] {
+            let made = ClassHeads {
+                fork: Some(fork(carried)),
+                ..ClassHeads::default()
+            };
+            let mut sent = Writer::new();
+            made.encode(&mut sent);
+            let read = ClassHeads::decode(3, 2, made.is_coded(), &mut Reader::new(sent.as_slice())).expect("written");
+            let mut again = Writer::new();
+            read.encode(&mut again);
+            assert_eq!(sent.as_slice(), again.as_slice(), "{carried:?}");
+            let fork = read.fork.expect("sent");
+            assert!((0..3).all(|set| fork.covariance(set).is_ok()));
+        }
+    }
+}

@@ -49,13 +49,15 @@ impl Classifier {
     #[must_use]
     pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget, memory: Memory) -> Self {
         let mut experts = roster::experts(inputs);
-        let fleet = roster::fleet(inputs);
+        let mut fixed = roster::fleet(inputs);
         if memory.any()
             && let Some(anchors) = Anchors::new(inputs, memory)
         {
-            experts.insert(experts.len() - fleet, Box::new(anchors));
+            experts.insert(experts.len() - fixed, Box::new(anchors));
+            // What somebody asked for stays, whatever it costs.
+            fixed += 1;
         }
-        let roster = Roster::new(experts, [1, fleet]);
+        let roster = Roster::new(experts, [1, fixed]);
         let mut panel = Self {
             classes: 2,
             classes_max,

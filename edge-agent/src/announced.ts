@@ -21,6 +21,8 @@ const FILE = 'announced.json';
 /** More topics and longer messages than these are passed over, and counted. */
 const TOPICS_MAX = 5000;
 const MESSAGE_BYTES_MAX = 64 * 1024;
+/** And so is what comes when all together is this long. */
+const BYTES_MAX = 8 * 1024 * 1024;
 
 export interface AnnouncementsContext {
   /** The state directory. */
@@ -35,7 +37,7 @@ export interface AnnouncementsContext {
 export interface Announcements {
   /** Takes note of what was announced among these outputs. */
   take(outputs: readonly Output[]): void;
-  /** True when all of it is on disk. */
+  /** True when all of it is on disk; what could not be written is tried again. */
   saved(): boolean;
   /** Makes no further changes; resolves when what was taken is on disk. */
   stop(): Promise<void>;
@@ -89,15 +91,16 @@ interface Announced {
   take(topic: string, payload: Buffer): boolean;
   /** Messages that were passed over since they are too long or of too many topics. */
   passedOver(): number;
-  /** True when all of it is on disk. */
+  /** True when all of it is on disk; what could not be written is tried again. */
   saved(): boolean;
-  /** Resolves when it is. @throws RIV_STATE_UNUSABLE */
+  /** Resolves when it is, or could not be written. */
   settled(): Promise<void>;
 }
 
 /** @param failed what was taken is not on disk: it holds until the next start */
 async function openAnnounced(directory: string, failed: (error: unknown) => void): Promise<Announced> {
   const known = new Map(Object.entries(await read(directory)));
+  let characters = [...known.values()].reduce((sum, { length }) => sum + length, 0);
   let passedOver = 0;
   let dirty = false;
   let writing: Promise<void> | null = null;
@@ -105,7 +108,12 @@ async function openAnnounced(directory: string, failed: (error: unknown) => void
   async function write(): Promise<void> {
     while (dirty) {
       dirty = false;
-      await replaceFile(join(directory, FILE), Buffer.from(`${JSON.stringify(Object.fromEntries(known))}\n`));
+      try {
+        await replaceFile(join(directory, FILE), Buffer.from(`${JSON.stringify(Object.fromEntries(known))}\n`));
+      } catch (error) {
+        dirty = true; // it is written with what comes next, or when a checkpoint asks for it
+        throw error;
+      }
     }
   }
 
@@ -124,17 +132,23 @@ async function openAnnounced(directory: string, failed: (error: unknown) => void
       const text = payload.toString('utf8');
       if (known.get(topic) === text || (payload.length === 0 && !known.has(topic))) return false;
       const isNew = !known.has(topic);
-      if (payload.length > MESSAGE_BYTES_MAX || (isNew && known.size >= TOPICS_MAX)) {
+      const after = characters - (known.get(topic)?.length ?? 0) + text.length;
+      const isLong = payload.length > MESSAGE_BYTES_MAX || (payload.length > 0 && after > BYTES_MAX);
+      if (isLong || (isNew && known.size >= TOPICS_MAX)) {
         passedOver += 1;
         return false;
       }
+      characters = after;
       if (payload.length === 0) known.delete(topic);
       else known.set(topic, text);
       save();
       return true;
     },
     passedOver: () => passedOver,
-    saved: () => writing === null,
+    saved() {
+      if (dirty && writing === null) save();
+      return writing === null;
+    },
     async settled() {
       await writing;
     },

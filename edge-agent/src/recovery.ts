@@ -4,6 +4,7 @@
  */
 
 import {
+  type Announcement,
   type Core,
   type Engine,
   encodePlanPayload,
@@ -97,7 +98,10 @@ export interface Recovered {
   checkpointMs: number;
   /** Where the fold began and why, for people. */
   how: string;
-  /** What came out of the log behind the newest checkpoint: a crash may have left it unpublished. */
+  /**
+   * What came out of the log behind the newest checkpoint: a crash may have left it unpublished. First, whatever plan it was
+   * under, what was announced, the newest of each topic: the broker does not say it again.
+   */
   unpublished: Output[];
   /** What was newly set aside since it traps the core, each with its block. */
   setAside: { aside: Aside; block: Buffer }[];
@@ -136,6 +140,7 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   const resumed = decision.kind === 'resume' ? (slot as LoadedSlot) : null;
   const publishedTo = context.publishedTo ?? findings.furthestSequence;
   let unpublished: Output[] = [];
+  const announced = new Map<string, Output>();
   let lastPlan: Buffer | null = null;
   const engine = await foldLog({
     ...{ core, log, setAside },
@@ -147,16 +152,18 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
         : { state: resumed.state, fromSequence: resumed.nextSequence },
     begin() {
       unpublished = [];
+      announced.clear();
       lastPlan = resumed !== null && samePlan && sameKernel ? current : null;
     },
     folded(outputs, blocks) {
+      for (const output of outputs) if (output.kind === 'announcement') keepNewest(announced, output);
       const changed = planIn(blocks);
       if (changed !== null) {
         // What came out before counts tasks and windows by another plan.
         lastPlan = changed;
         unpublished = [];
       } else if (outputs.length > 0) {
-        unpublished.push(...behind(outputs, blocks, publishedTo));
+        unpublished.push(...behind(outputs, blocks, publishedTo).filter(({ kind }) => kind !== 'announcement'));
         if (unpublished.length > 2 * UNPUBLISHED_MAX) {
           unpublished = unpublished.slice(-UNPUBLISHED_MAX);
         }
@@ -172,7 +179,7 @@ export async function recover(context: RecoverContext): Promise<Recovered> {
   return {
     ...{ engine, planIsNew, stateIsNew, setAside: newlyAside, checkpointMs: resumed?.wallMs ?? 0 },
     how: toldAs(decision, slot, log.oldestSequence, log.nextSequence),
-    unpublished: planIsNew ? [] : unpublished.slice(-UNPUBLISHED_MAX),
+    unpublished: [...announced.values(), ...(planIsNew ? [] : unpublished.slice(-UNPUBLISHED_MAX))],
   };
 }
 
@@ -197,6 +204,13 @@ function toldAs(decision: Recovery, slot: LoadedSlot | null, oldestSequence: num
     case 'refuse':
       return `the log from block ${oldestSequence} on: ${decision.why}`;
   }
+}
+
+function keepNewest(announced: Map<string, Output>, output: Announcement): void {
+  announced.delete(output.topic);
+  announced.set(output.topic, output);
+  const [oldest] = announced.keys();
+  if (announced.size > UNPUBLISHED_MAX && oldest !== undefined) announced.delete(oldest);
 }
 
 /** Outputs of a stretch that come from blocks at or behind a place of the log. */

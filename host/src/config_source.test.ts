@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { BLOCK_PAYLOAD_BYTES_MAX } from './block.ts';
 import type { SourceConfig } from './config.ts';
 import { parseConfig } from './config_parse.ts';
+import { compilePlan } from './plan.ts';
 
 function sources(yaml: string): SourceConfig[] {
   return parseConfig(`gateway: g\nsources: [${yaml}]`, 'rivulet.yaml').sources;
@@ -146,5 +148,12 @@ describe('sources that were announced', () => {
   test('there_are_as_many_as_the_core_follows_at_most', () => {
     const many = Array.from({ length: 1200 }, (_, n) => announce(`sensor/s${n}`, { ...dev, stat_t: `t/${n}` }));
     expect(parse(PRESET, ...many).sources).toHaveLength(1024);
+  });
+
+  test('a_plan_with_them_stays_one_block_however_often_a_long_name_is_said', () => {
+    const cmps = Object.fromEntries(Array.from({ length: 900 }, (_, n) => [n, { p: 'sensor', stat_t: `t/${n}` }]));
+    const config = parse(PRESET, announce('device/a', { dev: { name: 'x'.repeat(30_000) }, cmps }));
+    expect(config.sources.length).toBeGreaterThan(2);
+    expect(compilePlan(config).length).toBeLessThan(BLOCK_PAYLOAD_BYTES_MAX / 4);
   });
 });

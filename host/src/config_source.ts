@@ -29,6 +29,8 @@ const IDLE_MS = 60_000;
 
 // What the core follows at most (wasm-core/engine/src: plan, decode): what is accepted here opens there.
 export const SOURCES_MAX = 1024;
+/** What announced sources may take as text, all together: a short message can say a long name a thousand times. */
+const ANNOUNCED_CHARACTERS_MAX = 2 * 1024 * 1024;
 const FIELDS_PER_SOURCE_MAX = 62;
 const EXCEPT_MAX = 64;
 
@@ -85,7 +87,7 @@ export function parseSources(
 
 /**
  * The sources that were announced: what holds for the source they were announced on holds for them. One that is configured under
- * the same name, or that cannot be read, is left out, and so are those that are too many.
+ * the same name, or that cannot be read, is left out, and so are those that are too many or too long together.
  */
 function sourcesOf(
   announced: readonly Announcing[],
@@ -94,22 +96,27 @@ function sourcesOf(
 ): SourceConfig[] {
   const announcing = sources.filter(({ announces }) => announces !== null);
   const names = new Set(sources.map(({ name }) => name));
-  const made = [...new Set(announcing.map(({ door }) => door))].flatMap((door) => {
+  let room = SOURCES_MAX - sources.length;
+  let characters = 0;
+  return [...new Set(announcing.map(({ door }) => door))].flatMap((door) => {
     const by = announcing.filter((source) => source.door === door);
     const own = announced.filter(({ topic }) => by.some((source) => topicMatches(source.topic, topic)));
     const { compression, where, latenessMs, adaptive, clock, clockSkewMaxMs, idleMs } = by[0] as SourceConfig;
     return announcedSources(entities(own).entities).flatMap((plain) => {
-      if (names.has(plain.name)) return [];
+      if (room === 0 || names.has(plain.name)) return [];
+      const text = JSON.stringify(plain);
+      characters += text.length;
+      if (characters > ANNOUNCED_CHARACTERS_MAX) return [];
       names.add(plain.name);
       try {
-        const source = parseSource(readConfigFile(JSON.stringify(plain), 'what was announced'), doors);
+        const source = parseSource(readConfigFile(text, 'what was announced'), doors);
+        room -= 1;
         return [{ ...source, door, compression, where, latenessMs, adaptive, clock, clockSkewMaxMs, idleMs }];
       } catch {
         return [];
       }
     });
   });
-  return made.slice(0, SOURCES_MAX - sources.length);
 }
 
 /** A condition may ask for any field of its key, whichever source it comes from; what no source has would never be true. */

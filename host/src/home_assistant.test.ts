@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { entities } from './home_assistant.ts';
+import { announcedSources, entities } from './home_assistant.ts';
 
 const announce = (topic: string, ...configs: unknown[]) => ({
   topic: `homeassistant/${topic}/config`,
@@ -33,6 +33,15 @@ describe('what Home Assistant is told of', () => {
     ]);
     expect(heard.notRead).toHaveLength(2);
     expect(heard.entities.map(({ path }) => path)).toEqual(['v']);
+  });
+
+  it('a_hundred_thousand_entities_are_read_in_one_go', () => {
+    const cmps = (topic: string) =>
+      Array.from({ length: 500 }, (_, n) => [n, { p: 'sensor', stat_t: topic, val_tpl: `{{ value_json.f${n} }}` }]);
+    const heard = Array.from({ length: 200 }, (_, n) =>
+      announce(`device/d${n}`, { cmps: Object.fromEntries(cmps(`t/${n}`)) }),
+    );
+    expect(announcedSources(entities(heard).entities)).toHaveLength(200);
   });
 
   it('the_newest_configuration_counts_and_an_empty_one_takes_the_entity_away', () => {

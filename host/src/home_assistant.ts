@@ -94,15 +94,17 @@ export function entities<T extends Announcing>(topics: readonly T[]): Announced<
       else found.entities.push(entity);
     }
   }
-  for (const entity of found.entities) entity.field = ownField(entity, found.entities);
+  const paths = pathsByEnd(found.entities);
+  for (const entity of found.entities) {
+    if ((paths.get(endOf(entity))?.size ?? 0) > 1) entity.field = longField(entity.path);
+  }
   return found;
 }
 
 /** A source for each topic whose numbers were announced, by topic. */
 export function announcedSources(all: readonly Entity[]): PlainSource[] {
-  const topics = [...new Set(all.map(({ topic }) => topic))].sort();
-  return topics.map((topic) => {
-    const own = all.filter((entity) => entity.topic === topic);
+  const topics = [...Map.groupBy(all, ({ topic }) => topic)].sort(([one], [other]) => (one < other ? -1 : 1));
+  return topics.map(([topic, own]) => {
     return {
       name: nameOf(topic),
       topic: literal(topic),
@@ -174,12 +176,22 @@ function wordsOf(config: Json): Record<string, number> {
   return { [word('state_on', 'payload_on', 'ON')]: 1, [word('state_off', 'payload_off', 'OFF')]: 0 };
 }
 
-/** Two entities of a topic whose paths end alike (`in.temp`, `out.temp`) are told apart by all of the path. */
-function ownField({ topic, path, field }: Entity, all: readonly Entity[]): string {
-  const alike = all.some(
-    (other) => other.topic === topic && other.path !== path && lastName(other.path) === lastName(path),
-  );
-  return alike ? clean(path.replaceAll(/[.[\]']+/g, '_').replaceAll(/^_|_$/g, '')) : field;
+/** The paths of a topic that end alike: two of them (`in.temp`, `out.temp`) are told apart by all of the path. */
+function pathsByEnd(all: readonly Entity[]): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const entity of all) {
+    const end = endOf(entity);
+    found.set(end, (found.get(end) ?? new Set()).add(entity.path));
+  }
+  return found;
+}
+
+function endOf({ topic, path }: Entity): string {
+  return JSON.stringify([topic, lastName(path)]);
+}
+
+function longField(path: string): string {
+  return clean(path.replaceAll(/[.[\]']+/g, '_').replaceAll(/^_|_$/g, ''));
 }
 
 function get(config: Json, name: string): unknown {

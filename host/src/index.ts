@@ -96,6 +96,7 @@ export { type LogReader, openLogReader } from './log_read.ts';
 export { nearestName } from './nearest.ts';
 export {
   type Alarm,
+  type Announcement,
   type Drift,
   decodeOutputs,
   type Forwarded,

@@ -151,7 +151,7 @@ impl Packing {
         let packing = match self {
             Self::Auto if payload.starts_with(&GZIP_MAGIC) => Self::Gzip,
             Self::Auto if payload.starts_with(&ZSTD_MAGIC) => Self::Zstd,
-            Self::Auto if is_zlib(payload) => Self::Zlib,
+            Self::Auto if is_zlib(payload) && !may_be_plain(payload) => Self::Zlib,
             Self::Auto => return Ok(None),
             named => named,
         };
@@ -208,6 +208,15 @@ fn gzip_body(member: &[u8]) -> Result<&[u8]> {
 fn is_zlib(payload: &[u8]) -> bool {
     matches!(payload, [method, flags, ..]
         if method & 0x0f == 8 && method >> 4 <= 7 && (u32::from(*method) << 8 | u32::from(*flags)) % 31 == 0)
+}
+
+/// The least that zlib takes: its header, a block without content, the check.
+const ZLIB_BYTES_MIN: usize = 8;
+
+/// True for what begins as zlib may but is nothing packed: shorter than that, or text, as the number `80.5` is.
+fn may_be_plain(payload: &[u8]) -> bool {
+    let is_written = |char: char| !char.is_control() || char.is_ascii_whitespace();
+    payload.len() < ZLIB_BYTES_MIN || core::str::from_utf8(payload).is_ok_and(|text| text.chars().all(is_written))
 }
 
 /// How far back a frame's reader must be able to look (RFC 8878 §3.1.1.1): its window, or all of its content.

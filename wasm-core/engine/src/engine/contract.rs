@@ -25,7 +25,7 @@ const AHEAD_MS_MAX: f64 = 60_000.0;
 pub(super) struct Broken {
     /// Readings by violation.
     pub(super) counts: [u64; Violation::ALL.len()],
-    /// Those that were seen before it was known whether their row has been here before, by its instance.
+    /// Those that were seen before it was known whether their row has been here before, by its instance, in the order of these.
     of_rows: Vec<(usize, Violation)>,
     /// Some were left out.
     pub(super) dropped: bool,
@@ -44,12 +44,12 @@ impl Broken {
         self.of_rows.push((instance, violation));
     }
 
-    /// A row has been here before: its violations were counted then.
+    /// A row has been here before: its violations were counted then. Once for each row.
     pub(super) fn forget_row(&mut self, instance: usize) {
-        for &(_, violation) in self.of_rows.iter().filter(|&&(of, _)| of == instance) {
+        let from = self.of_rows.partition_point(|&(of, _)| of < instance);
+        for &(_, violation) in self.of_rows[from..].iter().take_while(|&&(of, _)| of == instance) {
             self.counts[violation as usize] -= 1;
         }
-        self.of_rows.retain(|&(of, _)| of != instance);
     }
 
     /// Takes note of a violation; true when the reading passes all the same.

@@ -173,6 +173,9 @@ pub(super) struct Inflater {
     distances: Code<DISTANCE_BITS, { 1 << DISTANCE_BITS }, DISTANCES>,
     /// Of the code lengths of the two.
     lengths: Code<7, 128, 19>,
+    /// The first two are those of blocks that describe none. They are kept: ten bits are such a block, and a hostile payload
+    /// may have hundreds of thousands.
+    are_fixed: bool,
 }
 
 impl Default for Inflater {
@@ -181,6 +184,7 @@ impl Default for Inflater {
             literals: Code::new(),
             distances: Code::new(),
             lengths: Code::new(),
+            are_fixed: false,
         }
     }
 }
@@ -230,6 +234,9 @@ impl Inflater {
 
     /// The codes of a block that describes none (§3.2.6).
     fn fixed(&mut self) -> Result<()> {
+        if self.are_fixed {
+            return Ok(());
+        }
         let length = |symbol: usize| match symbol {
             144..256 => 9,
             256..280 => 7,
@@ -238,7 +245,9 @@ impl Inflater {
         let literals: [(u16, u8); LITERALS] = core::array::from_fn(|symbol| (symbol as u16, length(symbol)));
         let distances: [(u16, u8); DISTANCES] = core::array::from_fn(|symbol| (symbol as u16, 5));
         self.literals.make(&literals, false)?;
-        self.distances.make(&distances, false)
+        self.distances.make(&distances, false)?;
+        self.are_fixed = true;
+        Ok(())
     }
 
     /// The codes that a block describes (§3.2.7).
@@ -288,6 +297,7 @@ impl Inflater {
         if !ends {
             return Err(CoreError::Corrupt);
         }
+        self.are_fixed = false;
         self.literals.make(&used[..of_literals], true)?;
         self.distances.make(&used[of_literals..count], true)
     }

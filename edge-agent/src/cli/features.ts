@@ -285,9 +285,10 @@ async function verify(options: Options, rest: string[]): Promise<number> {
     throw new RivuletError('RIV_USAGE', { found: `--keys ${options.keys}`, expected: 'a whole number from 1, or all' });
   }
   const core = await loadCore({ build: coreBuild(options.core) });
+  const slots = await readSlots(join(directory, 'checkpoint'));
   const log = await openLogReader(join(directory, 'log'));
   try {
-    const verified = await verifyServed({ directory, log, core, keys, recent: options.recent });
+    const verified = await verifyServed({ directory, slots, log, core, keys, recent: options.recent });
     const { different, vectors, keys: looked, fromOffset, toOffset } = verified;
     if (options.json) {
       console.log(JSON.stringify(verified));

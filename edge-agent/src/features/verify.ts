@@ -11,7 +11,6 @@ import {
   decodePlanPayload,
   type LogReader,
   RivuletError,
-  readSlots,
   type ServedByTask,
   type ServedVector,
   type Slot,
@@ -24,6 +23,8 @@ const HASH_BYTES = 16;
 
 export interface VerifyRequest {
   directory: string;
+  /** The checkpoints, newest first: read before the log was opened, which then reaches as far as they do. */
+  slots: readonly Slot[];
   log: LogReader;
   core: Core;
   /** Keys per task that are looked at, spread over all by a hash of their name; null: all. */
@@ -44,8 +45,8 @@ export interface Verified {
 
 /** @throws RIV_CHECKPOINT_LOST without a checkpoint, RIV_KERNEL_OTHER when another core served, and what the fold throws */
 export async function verifyServed(request: VerifyRequest): Promise<Verified> {
-  const { core, log, directory } = request;
-  const [newest, older] = await readSlots(join(directory, 'checkpoint'));
+  const { core, log, directory, slots } = request;
+  const [newest, older] = slots;
   if (newest === undefined) {
     throw new RivuletError('RIV_CHECKPOINT_LOST', {
       found: 'there is no checkpoint: nothing says what was served',

@@ -1,6 +1,7 @@
 /** The client door against a real mosquitto, over a log held by the test. */
 import { type AddressInfo, createServer } from 'node:net';
 import { BLOCK_KIND } from '@rivulet/host';
+import mqttPacket from 'mqtt-packet';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { brokerDoor, client, closeAll, closing, mqttDoor, pause, setUp, until } from '../../../test/support/doors.ts';
 import { type Mosquitto, mosquittoAbsent, startMosquitto } from '../../../test/support/mosquitto.ts';
@@ -205,6 +206,37 @@ describe.skipIf(mosquittoAbsent !== null)(`the client door ${mosquittoAbsent ?? 
 });
 
 describe('reconnecting', () => {
+  it('subscribes again when the connection was lost before a broker without its session had answered', async () => {
+    const sessions = [false, false, true];
+    const asked: number[] = [];
+    let connections = 0;
+    const broker = createServer((socket) => {
+      const connection = connections++;
+      const parser = mqttPacket.parser({ protocolVersion: 4 });
+      parser.on('packet', (packet) => {
+        if (packet.cmd === 'connect') {
+          const sessionPresent = sessions[connection] ?? true;
+          socket.write(mqttPacket.generate({ cmd: 'connack', returnCode: 0, sessionPresent }));
+        }
+        if (packet.cmd !== 'subscribe') return;
+        asked.push(connection);
+        if (connection === 1) return socket.destroy();
+        socket.write(mqttPacket.generate({ cmd: 'suback', messageId: packet.messageId as number, granted: [1] }));
+        if (connection === 0) setTimeout(() => socket.destroy(), 100);
+      });
+      socket.on('data', (bytes) => parser.parse(bytes));
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => broker.listen(0, '127.0.0.1', resolve));
+    closing.push(() => new Promise<void>((resolve) => broker.close(() => resolve())));
+    const { context } = setUp();
+    const url = `mqtt://127.0.0.1:${(broker.address() as AddressInfo).port}`;
+    const door = openClientDoor(mqttDoor({ url, protocol: 4 }), ['a/#'], context);
+    closing.push(() => door.close());
+    await until(() => asked.includes(2), 'it subscribes at the session that knows of no subscription');
+    expect(asked.slice(0, 3)).toEqual([0, 1, 2]);
+  });
+
   it('waits a random time up to a bound that doubles to thirty seconds', () => {
     expect([1, 2, 3, 6, 7, 8, 1000].map((attempt) => reconnectDelay(attempt, 0.999999))).toEqual([
       500, 1000, 2000, 16_000, 30_000, 30_000, 30_000,

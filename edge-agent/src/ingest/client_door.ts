@@ -305,6 +305,7 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
 
   /** One after the other: each begins with what the one before left. */
   function resubscribe(resumed: boolean): void {
+    subscribed = false; // until it is done: the connection may go before the broker has heard of it
     const subscribing = subscription.then(() => subscribe(resumed));
     subscription = subscribing.catch((error: unknown) => context.notice(toRivuletError(error)));
   }
@@ -326,7 +327,7 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
         granted instanceof Error ? granted.message : `the broker refused a subscription to ${refused.join(', ')}`;
       context.notice(new RivuletError('RIV_MQTT_SUBSCRIBE', { found, where: config.url }));
     }
-    subscribed = !(granted instanceof Error);
+    subscribed = !(granted instanceof Error) && wanted === filters;
     if (left.length > 0) {
       await client.unsubscribeAsync(left);
       await context.subscriptions.remember(session, wanted);

@@ -330,6 +330,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         await Promise.all(doors.map((door) => door.close()));
         await beat.end();
         await quarantine.settled();
+        await announcements.settled(); // the last checkpoint stands behind what was announced
         const last = { digest: await checkpoints.last(), status: status() };
         await statusWriter.stop({ ...last.status, event: 'stopped', digest: last.digest });
         await log.close();

@@ -47,9 +47,17 @@ it('all_together_take_no_more_than_the_limit_and_one_that_is_taken_back_makes_ro
   announcements.take(Array.from({ length: 200 }, (_, n) => said(`${n}/config`, long)));
   announcements.take([said('0/config', '')]);
   announcements.take([said('200/config', long), said('201/config', long)]);
-  await announcements.stop();
+  await announcements.settled();
   const kept = (await readAnnounced(directory)).map(({ topic }) => topic);
   expect(kept).toHaveLength(Math.floor((8 * 1024 * 1024) / 60_000));
   expect(kept).toContain('200/config');
   expect(kept).not.toContain('201/config');
+});
+
+it('what_comes_out_of_the_last_blocks_of_a_stop_is_on_disk_before_the_last_checkpoint', async () => {
+  const { announcements } = await follow();
+  await announcements.stop();
+  announcements.take([said('late/config', '{}')]);
+  await announcements.settled();
+  expect((await readAnnounced(directory)).map(({ topic }) => topic)).toEqual(['late/config']);
 });

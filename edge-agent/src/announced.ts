@@ -39,8 +39,10 @@ export interface Announcements {
   take(outputs: readonly Output[]): void;
   /** True when all of it is on disk; what could not be written is tried again. */
   saved(): boolean;
-  /** Makes no further changes; resolves when what was taken is on disk. */
+  /** Makes no further changes; resolves when none is under way. What is taken from now on is only written down. */
   stop(): Promise<void>;
+  /** Resolves when all of it is on disk, or could not be written. */
+  settled(): Promise<void>;
 }
 
 /** Follows what is announced while the agent runs. */
@@ -79,8 +81,8 @@ export async function followAnnouncements(context: AnnouncementsContext): Promis
       stopped = true;
       if (timer !== null) clearTimeout(timer);
       await following;
-      await announced.settled();
     },
+    settled: announced.settled,
   };
 }
 
@@ -150,6 +152,7 @@ async function openAnnounced(directory: string, failed: (error: unknown) => void
       return writing === null;
     },
     async settled() {
+      if (dirty && writing === null) save();
       await writing;
     },
   };

@@ -19,7 +19,10 @@ async function follow() {
     directory,
     changed: async () => config,
     notice: (error) => notices.push(error),
-    well: () => undefined,
+    well: (code, where = '') => {
+      const at = notices.findIndex((notice) => notice.code === code && notice.message.startsWith(`${where}: `));
+      if (at >= 0) notices.splice(at, 1);
+    },
   });
   return { announcements, notices };
 }
@@ -37,6 +40,7 @@ it('what_could_not_be_written_is_not_saved_and_is_tried_again', async () => {
   await makeDirectory(directory);
   expect(announcements.saved()).toBe(false);
   await vi.waitFor(() => expect(announcements.saved()).toBe(true), 30_000);
+  expect(notices).toEqual([]);
   expect((await readAnnounced(directory)).map(({ topic }) => topic)).toEqual(['a/config']);
   await announcements.stop();
 });

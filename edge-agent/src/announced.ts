@@ -30,8 +30,8 @@ export interface AnnouncementsContext {
   /** Follows what is announced now; answers the configuration that it makes. */
   changed(topics: Announcing[]): Promise<Config>;
   notice(error: RivuletError): void;
-  /** What was noticed with a code of this beginning is over. */
-  well(codePrefix: string): void;
+  /** What was noticed with a code of this beginning (and at this place) is over. */
+  well(codePrefix: string, where?: string): void;
 }
 
 export interface Announcements {
@@ -48,7 +48,8 @@ export interface Announcements {
 /** Follows what is announced while the agent runs. */
 export async function followAnnouncements(context: AnnouncementsContext): Promise<Announcements> {
   const failed = (error: unknown): void => context.notice(toRivuletError(error));
-  const announced = await openAnnounced(context.directory, failed);
+  const path = join(context.directory, FILE);
+  const announced = await openAnnounced(context.directory, failed, () => context.well('RIV_STATE_UNUSABLE', path));
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;
   let following: Promise<void> = Promise.resolve();
@@ -99,8 +100,15 @@ interface Announced {
   settled(): Promise<void>;
 }
 
-/** @param failed what was taken is not on disk: it holds until the next start */
-async function openAnnounced(directory: string, failed: (error: unknown) => void): Promise<Announced> {
+/**
+ * @param failed what was taken is not on disk: it holds until the next start
+ * @param written it is on disk, as far as it was taken
+ */
+async function openAnnounced(
+  directory: string,
+  failed: (error: unknown) => void,
+  written: () => void,
+): Promise<Announced> {
   const known = new Map(Object.entries(await read(directory)));
   let characters = [...known.values()].reduce((sum, { length }) => sum + length, 0);
   let passedOver = 0;
@@ -116,6 +124,7 @@ async function openAnnounced(directory: string, failed: (error: unknown) => void
         dirty = true; // it is written with what comes next, or when a checkpoint asks for it
         throw error;
       }
+      written();
     }
   }
 

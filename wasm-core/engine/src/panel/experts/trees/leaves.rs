@@ -280,7 +280,7 @@ impl Leaves {
     /// # Errors
     /// `Truncated` or `Corrupt`.
     pub fn load(&mut self, reader: &mut Reader) -> Result<()> {
-        self.served = reader.u64()?;
+        self.served = reader.counter()?;
         let places = reader.u32()? as usize;
         if places > Self::room(self.outputs) {
             return Err(CoreError::Corrupt);

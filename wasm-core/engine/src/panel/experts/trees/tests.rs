@@ -4,6 +4,7 @@ use super::leaves::{Leaves, scrambled};
 use super::tree::Tree;
 use super::{TREES, TREES_BYTES_MAX};
 use crate::codec::{Reader, Writer};
+use crate::error::CoreError;
 
 const INPUTS: usize = 7;
 
@@ -123,4 +124,14 @@ fn a_damaged_state_is_refused_or_harmless() {
         }
     }
     assert!(refused > 100, "{refused}");
+}
+
+#[test]
+fn leaves_that_have_had_more_places_than_can_be_counted_are_refused() {
+    for (served, read) in [(1_u64 << 53, Ok(())), (u64::MAX, Err(CoreError::Corrupt))] {
+        // None of them there, none of them free.
+        let bytes = [&served.to_le_bytes()[..], &[0; 8]].concat();
+        let mut leaves = Leaves::new(INPUTS, (0, INPUTS), 1, 5);
+        assert_eq!(leaves.load(&mut Reader::new(&bytes)), read);
+    }
 }

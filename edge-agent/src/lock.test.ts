@@ -12,6 +12,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
+const old = (): string => join(directory, 'lock.takeover');
+
 /** Takes the lock in a process of its own, which then waits to be killed. */
 async function holdElsewhere() {
   const source = `import { takeLock } from ${JSON.stringify(new URL('./lock.ts', import.meta.url).href)};
@@ -46,19 +48,25 @@ describe('the lock on a state directory', () => {
   });
 
   it.each([
-    ['said whose it was', (marker: string, dead: object) => writeFile(marker, JSON.stringify(dead))],
+    ['said whose it was', (marker: string, dead: object) => writeFile(marker, JSON.stringify({ ...dead, token: 'b' }))],
     ['did not come to say whose it was', (marker: string) => writeFile(marker, '')],
-  ])('is taken at once when a process was killed in the middle of a take-over and %s', async (_, leave) => {
-    const child = await holdElsewhere();
-    const dead = JSON.parse(await readFile(join(directory, 'lock'), 'utf8'));
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-    await leave(join(directory, 'lock.takeover'), dead);
-    const takers = await Promise.allSettled([takeLock(directory), takeLock(directory), takeLock(directory)]);
-    const taken = takers.filter(({ status }) => status === 'fulfilled');
-    expect(taken).toHaveLength(1);
-    expect(await readdir(directory)).toEqual(['lock']);
-  });
+    ['was of an earlier version', (_: string, dead: object) => writeFile(old(), JSON.stringify(dead))],
+  ])(
+    'is taken at once, by one of many, when a process was killed in the middle of a take-over and %s',
+    async (_, leave) => {
+      const child = await holdElsewhere();
+      const dead = { ...JSON.parse(await readFile(join(directory, 'lock'), 'utf8')), token: 'a' };
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      for (let round = 0; round < 8; round++) {
+        await writeFile(join(directory, 'lock'), JSON.stringify(dead));
+        await leave(join(directory, 'lock.takeover.a'), dead);
+        const takers = await Promise.allSettled(Array.from({ length: 6 }, () => takeLock(directory)));
+        expect(takers.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+        expect(await readdir(directory)).toEqual(['lock']);
+      }
+    },
+  );
 
   it('is got by one of many that come at once', async () => {
     for (let round = 0; round < 50; round++) {
@@ -73,8 +81,8 @@ describe('the lock on a state directory', () => {
   it('is refused while somebody who lives takes it over', async () => {
     const child = await holdElsewhere();
     const dead = JSON.parse(await readFile(join(directory, 'lock'), 'utf8'));
-    await rename(join(directory, 'lock'), join(directory, 'lock.takeover'));
-    await writeFile(join(directory, 'lock'), JSON.stringify({ ...dead, boot: 'before' }));
+    await rename(join(directory, 'lock'), join(directory, 'lock.takeover.a'));
+    await writeFile(join(directory, 'lock'), JSON.stringify({ ...dead, boot: 'before', token: 'a' }));
     await expect(takeLock(directory)).rejects.toThrow('another process is taking the lock');
     child.kill('SIGKILL');
     await once(child, 'exit');

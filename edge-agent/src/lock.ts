@@ -4,8 +4,8 @@
  * a pid that was given to another process, or that is ours again in a restarted container, does not keep a dead lock.
  */
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { RivuletError, toRivuletError } from '@rivulet/host';
 
 interface Holder {
@@ -17,8 +17,11 @@ interface Holder {
   token: string;
 }
 
-/** A marker that does not say whose it is after so long was left by a process that died. */
+/** A file that does not say whose it is after so long was left by a process that died. */
 const NAMELESS_MS_MAX = 500;
+/** Take-overs in a row that died in the middle. */
+const SUCCESSORS_MAX = 64;
+const TOKEN_CHARACTERS_MAX = 64;
 
 export interface Lock {
   release(): Promise<void>;
@@ -59,55 +62,72 @@ export async function lockHolder(directory: string): Promise<{ pid: number; sinc
     : null;
 }
 
-/** Replaces the lock of a dead process. The marker file keeps two of us from doing so at once. */
+/**
+ * Replaces the lock of a dead process. Each dead holder, known by its token, has one successor at most: who makes the marker with
+ * that token. A successor that died before it was done has one in its turn. The markers go when the new lock stands, so who made
+ * one after that finds another lock than the one it is for.
+ */
 async function takeOver(path: string, mine: Holder): Promise<void> {
-  const marker = `${path}.takeover`;
-  if (!(await create(marker, mine)) && !((await isLeftBehind(marker, mine)) && (await create(marker, mine)))) {
+  const dead = await holderOf(path);
+  if (dead === 'absent') {
+    if (await create(path, mine)) return;
     throw locked(path, null);
   }
+  if (dead !== 'nameless' && (await isAlive(dead))) {
+    throw locked(path, dead);
+  }
+  const marker = await succeed(`${path}.takeover`, dead, mine);
   try {
-    const holder = await read(path);
-    if (holder !== null && (await isAlive(holder))) {
-      throw locked(path, holder);
+    const now = await holderOf(path);
+    if (tokenOf(now) !== tokenOf(dead)) {
+      throw locked(path, typeof now === 'string' ? null : now);
     }
     const fresh = `${path}.${mine.token}`;
     await create(fresh, mine);
     await rename(fresh, path);
+    await clear(path);
   } finally {
     await rm(marker, { force: true });
   }
 }
 
-/**
- * True when a marker was of a process that died in the middle of a take-over; it is gone then. It is moved aside first: of two
- * that found it, one gets it, and who then holds another one's gives it back.
- */
-async function isLeftBehind(marker: string, mine: Holder): Promise<boolean> {
-  const found = await holderOf(marker);
-  if (found !== null && (await isAlive(found))) {
-    return false;
+/** Makes the marker of who comes after `dead`, or after the last of those who died while they came after it. */
+async function succeed(prefix: string, dead: Holder | 'nameless', mine: Holder): Promise<string> {
+  let before: string = tokenOf(dead);
+  for (let length = 0; length < SUCCESSORS_MAX; length++) {
+    const marker = `${prefix}.${before}`;
+    if (await create(marker, mine)) {
+      return marker;
+    }
+    const other = await holderOf(marker);
+    if (other === 'absent' || (other !== 'nameless' && (await isAlive(other)))) {
+      break;
+    }
+    before = other === 'nameless' ? `${before}.nameless` : tokenOf(other);
   }
-  const aside = `${marker}.${mine.token}`;
-  try {
-    await rename(marker, aside);
-  } catch {
-    return true; // Somebody else has cleared it away.
-  }
-  if ((await read(aside))?.token === found?.token) {
-    await rm(aside, { force: true });
-    return true;
-  }
-  await rename(aside, marker);
-  return false;
+  throw locked(prefix.slice(0, -'.takeover'.length), null);
 }
 
-/** Whose marker it is; one without a name is being written, which takes microseconds, or was left like this. */
-async function holderOf(marker: string): Promise<Holder | null> {
+/** Removes the markers of all take-overs, that of an earlier version too. */
+async function clear(path: string): Promise<void> {
+  const prefix = `${basename(path)}.takeover`;
+  for (const name of await readdir(dirname(path))) {
+    if (name === prefix || name.startsWith(`${prefix}.`)) await rm(join(dirname(path), name), { force: true });
+  }
+}
+
+/** As part of a file name. */
+function tokenOf(holder: Holder | 'nameless' | 'absent'): string {
+  return typeof holder === 'string' ? holder : encodeURIComponent(String(holder.token)).slice(0, TOKEN_CHARACTERS_MAX);
+}
+
+/** Whose file it is; one without a name is being written, which takes microseconds, or was left like this. */
+async function holderOf(path: string): Promise<Holder | 'nameless' | 'absent'> {
   for (let waited = 0; ; waited += NAMELESS_MS_MAX / 10) {
-    const holder = await read(marker);
-    if (holder !== null || waited >= NAMELESS_MS_MAX) {
-      return holder;
-    }
+    const holder = await read(path);
+    if (holder !== null) return holder;
+    if (!(await stat(path).catch(() => null))) return 'absent';
+    if (waited >= NAMELESS_MS_MAX) return 'nameless';
     await new Promise((resolve) => setTimeout(resolve, NAMELESS_MS_MAX / 10));
   }
 }

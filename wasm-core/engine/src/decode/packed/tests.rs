@@ -117,7 +117,17 @@ fn a_header_with_all_that_it_may_have_is_passed_over() {
 #[test]
 fn what_is_not_compressed_stays_as_it_is() {
     // Some of them begin as zlib may: numbers, lines of text, a negative number of CBOR.
-    let plain = [&b"{\"t\":1}"[..], b"21.5", b"", b"x", b"80", b"80.5", b"8015.25781", b"x^2,site=a v=21.5\n", b"\x38\x11"];
+    let plain = [
+        &b"{\"t\":1}"[..],
+        b"21.5",
+        b"",
+        b"x",
+        b"80",
+        b"80.5",
+        b"8015.25781",
+        b"x^2,site=a v=21.5\n",
+        b"\x38\x11",
+    ];
     for payload in plain {
         assert_eq!(Packing::Auto.unpack(payload, 1000, &mut Unpacker::default()), Ok(None));
     }

@@ -65,6 +65,7 @@ describe('the broker door', () => {
     const { url, notices } = await open();
     const refusal = await connectAsync(url, { protocolVersion: 5, reconnectPeriod: 0 }, false).catch((error) => error);
     expect(refusal).toMatchObject({ code: 132 });
+    expect(notices.map(({ code }) => code)).toEqual(['RIV_CLIENT_REFUSED']);
     expect(notices.map(({ message }) => message).join()).toContain('speaks MQTT 5');
   });
 

@@ -38,6 +38,8 @@ import {
 const BLOCK_BYTES_MAX = 1024 * 1024;
 /** What one client may send as one packet: the longest payload and what stands around it. */
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
+/** MQTT 3.1.1, 3.2.2.3: unacceptable protocol version. */
+const WRONG_VERSION = 1;
 /** MQTT 5 CONNACK: reason 132, unsupported protocol version, with a reason string. */
 const REFUSE_V5 = connackV5('This embedded broker speaks MQTT 3.1.1 only');
 /**
@@ -115,7 +117,7 @@ export async function openBrokerDoor(
     preConnect: (client, packet, done) => {
       if (packet.protocolVersion === 5) {
         refuseVersionFive(client, packet.clientId);
-        done(new Error('MQTT 5 is not spoken here'), false);
+        done(Object.assign(new Error('MQTT 5'), { returnCode: WRONG_VERSION }), false);
       } else {
         done(null, true);
       }
@@ -325,7 +327,7 @@ export async function openBrokerDoor(
   function noticeClient(client: Client, error: Error): void {
     const who = client.id === null || client.id === undefined ? 'a client' : `client "${client.id}"`;
     if ('returnCode' in error) {
-      return; // A refused login: said already.
+      return; // A refused version or login: said already.
     }
     const code = DROPPED.test(error.message) ? 'RIV_CLIENT_DROPPED' : 'RIV_MESSAGE_MALFORMED';
     context.notice(new RivuletError(code, { found: `${who} was disconnected: ${error.message}` }));

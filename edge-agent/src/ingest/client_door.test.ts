@@ -1,8 +1,8 @@
 /** The client door against a real mosquitto, over a log held by the test. */
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Server } from 'node:net';
 import { BLOCK_KIND } from '@rivulet/host';
 import mqttPacket from 'mqtt-packet';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { brokerDoor, client, closeAll, closing, mqttDoor, pause, setUp, until } from '../../../test/support/doors.ts';
 import { type Mosquitto, mosquittoAbsent, startMosquitto } from '../../../test/support/mosquitto.ts';
 import { startProxy } from '../../../test/support/proxy.ts';
@@ -11,6 +11,13 @@ import { openClientDoor, reconnectDelay } from './client_door.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
 
 afterEach(closeAll);
+
+/** The address of a server that the end of the test closes. */
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  closing.push(() => new Promise<void>((resolve) => server.close(() => resolve())));
+  return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
 
 /** A broker that speaks 3.1.1 only. */
 async function openOld(context: DoorContext) {
@@ -227,14 +234,33 @@ describe('reconnecting', () => {
       socket.on('data', (bytes) => parser.parse(bytes));
       socket.on('error', () => undefined);
     });
-    await new Promise<void>((resolve) => broker.listen(0, '127.0.0.1', resolve));
-    closing.push(() => new Promise<void>((resolve) => broker.close(() => resolve())));
+    const url = await listening(broker);
     const { context } = setUp();
-    const url = `mqtt://127.0.0.1:${(broker.address() as AddressInfo).port}`;
     const door = openClientDoor(mqttDoor({ url, protocol: 4 }), ['a/#'], context);
     closing.push(() => door.close());
     await until(() => asked.includes(2), 'it subscribes at the session that knows of no subscription');
     expect(asked.slice(0, 3)).toEqual([0, 1, 2]);
+  });
+
+  it('speaks MQTT 3.1.1 to a broker that never answers 5', async () => {
+    const versions: number[] = [];
+    const broker = createServer((socket) => {
+      const parser = mqttPacket.parser();
+      parser.on('packet', (packet) => {
+        if (packet.cmd !== 'connect') return;
+        versions.push(packet.protocolVersion ?? 0);
+        if (packet.protocolVersion !== 4) return;
+        socket.write(mqttPacket.generate({ cmd: 'connack', returnCode: 0, sessionPresent: false }));
+      });
+      socket.on('data', (bytes) => parser.parse(bytes));
+      socket.on('error', () => undefined);
+    });
+    const url = await listening(broker);
+    const { context } = setUp();
+    const door = openClientDoor(mqttDoor({ url, protocol: null }), ['a/#'], context);
+    closing.push(() => door.close());
+    await vi.waitUntil(() => door.connected(), { timeout: 40_000, interval: 50 });
+    expect(versions).toEqual([5, 4]);
   });
 
   it('waits a random time up to a bound that doubles to thirty seconds', () => {

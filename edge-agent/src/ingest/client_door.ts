@@ -64,8 +64,15 @@ const HOLD_MS_MAX = 120_000;
 const END_MS_MAX = 500;
 /** CONNACK codes that mean "not this protocol version": 3.1.1 has 1, 5 has 132. */
 const WRONG_VERSION_CODES = [1, 132];
-/** Connections closed without an answer before 3.1.1 is tried: old brokers hang up on a version they do not know. */
+/**
+ * Connections closed without an answer before the other version is tried: old brokers hang up on one they do not know. More of
+ * them once a version was answered: then a broker that stands still is likelier than one that was replaced.
+ */
 const SILENT_CLOSES_MAX = 2;
+const SILENT_CLOSES_MAX_ANSWERED = 10;
+/** How long a broker may take to answer CONNECT, in ms; less while no version was ever answered: some never do to one they do not know. */
+const CONNACK_MS_MAX = 30_000;
+const FIRST_CONNACK_MS_MAX = 10_000;
 /** How often silence is looked at. */
 const FRESHNESS_MS = 5000;
 const PRESENCE_QOS = 1;
@@ -93,6 +100,8 @@ interface Connection {
    * all of them are taken; without TLS one read is enough.
    */
   taking: boolean;
+  /** The broker's machine has answered; the broker itself only when `epoch` is above 0. */
+  reached: boolean;
   /** What ended it, if anything said so. */
   error: (Error & { code?: unknown }) | null;
 }
@@ -126,6 +135,7 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
     keepalive: KEEPALIVE_S,
     reconnectPeriod: RECONNECT_MS_FIRST,
     reconnectOnConnackError: true,
+    connectTimeout: config.protocol === null ? FIRST_CONNACK_MS_MAX : CONNACK_MS_MAX,
     resubscribe: false,
     queueQoSZero: false,
     messageIdProvider: lowerPacketIds(),
@@ -174,9 +184,12 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
     };
     const opened: Connection = {
       ...{ socket, diverter, protocol, readOn },
-      ...{ epoch: 0, heldSinceMs: null, taking: true, error: null },
+      ...{ epoch: 0, heldSinceMs: null, taking: true, error: null, reached: false },
     };
     connection = opened;
+    socket.once(config.tls === null ? 'connect' : 'secureConnect', () => {
+      opened.reached = true;
+    });
     socket.once('error', (error) => {
       opened.error = error;
     });
@@ -202,6 +215,7 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
   function begin(opened: Connection, sessionPresent: boolean): void {
     attempts = 0;
     silentCloses = 0;
+    options.connectTimeout = CONNACK_MS_MAX;
     connections += 1;
     freshness.connected(performance.now());
     context.well('RIV_MQTT_', config.url);
@@ -252,17 +266,29 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
   function finish(closed: Connection): void {
     if (closed.epoch > 0) {
       putSession(closed, 'disconnected', false);
-    } else if (closed.error === null && !quiet) {
-      context.notice(connectionError(new Error('the broker closed the connection without an answer'), config));
-      if (config.protocol === null && ++silentCloses >= SILENT_CLOSES_MAX) {
-        silentCloses = 0;
-        speak(options.protocolVersion === 5 ? 4 : 5);
+    } else if (!quiet) {
+      if (closed.error === null) {
+        context.notice(connectionError(new Error('the broker closed the connection without an answer'), config));
       }
+      tryOtherVersion(closed);
     }
     if (connection === closed) {
       connection = null;
       freshness.disconnected();
       outbound.disconnected();
+    }
+  }
+
+  /** The broker may not know our version, and not say so: it hangs up, or lets us wait. */
+  function tryOtherVersion({ error, reached }: Connection): void {
+    const refused = typeof (error as { code?: unknown } | null)?.code === 'number'; // by a CONNACK
+    if (config.protocol !== null || !reached || refused) {
+      return;
+    }
+    silentCloses += error === null ? 1 : SILENT_CLOSES_MAX;
+    if (silentCloses >= (connections === 0 ? SILENT_CLOSES_MAX : SILENT_CLOSES_MAX_ANSWERED)) {
+      silentCloses = 0;
+      speak(options.protocolVersion === 5 ? 4 : 5);
     }
   }
 

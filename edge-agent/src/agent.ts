@@ -213,7 +213,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       async changed(topics) {
         const next = options.announced?.(topics) ?? config;
         const nextPlan = compilePlan(next);
-        if (nextPlan.equals(plan)) return next;
+        if (nextPlan.equals(plan)) {
+          config = next; // what cannot be read is told all the same
+          return next;
+        }
         await put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, nextPlan));
         [config, plan] = [next, nextPlan];
         for (const [index, door] of doors.entries())

@@ -14,6 +14,10 @@ import {
   type TaskStatus,
 } from '@rivulet/host';
 
+/** Announced entities that are not read: how many are told, and how much of the reason, which is mostly a template. */
+const EXAMPLES_MAX = 20;
+const WHY_CHARACTERS = 300;
+
 /** What the status is made of. */
 export interface StatusFacts {
   config: Config;
@@ -44,6 +48,7 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
     at: facts.wallMs,
     uptime_s: round(facts.uptimeMs / 1000, 1),
     messages: report.messages,
+    ...notRead(config.notRead),
     ledger: sumLedgers(report.sources),
     sources: report.sources.map((source) => ({ ...source, ...reasons(source), ...guarantee(source, config) })),
     tasks,
@@ -60,6 +65,15 @@ export function agentStatus(facts: StatusFacts): AgentStatus {
       ? {}
       : { last_error: { code: facts.lastError.code, message: facts.lastError.message } }),
   };
+}
+
+/** What was announced and is not read, as far as it is told. */
+function notRead(all: Config['notRead']): Pick<AgentStatus, 'not_read'> {
+  if (all.length === 0) return {};
+  const examples = all
+    .slice(0, EXAMPLES_MAX)
+    .map(({ topic, why }) => ({ topic, why: why.length > WHY_CHARACTERS ? `${why.slice(0, WHY_CHARACTERS)}…` : why }));
+  return { not_read: { entities: all.length, examples } };
 }
 
 /** Why messages are in quarantine, by the names of the codes. */

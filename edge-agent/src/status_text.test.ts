@@ -16,7 +16,7 @@ const EVIDENCE = {
 };
 
 /** What is shown of a gateway with one source and one task. */
-function shown(source: object, task: object): string {
+function shown(source: object, task: object, more: object = {}): string {
   const status = {
     gateway: 'plant-7',
     ledger: LEDGER,
@@ -24,6 +24,7 @@ function shown(source: object, task: object): string {
     doors: [],
     sources: [{ name: 'rooms', ...LEDGER, guarantee: 'best effort', guarantee_why: 'why', ...source }],
     tasks: [{ name: 'ahead', kind: 'forecast', error: null, pending: 0, leader: null, drift: null, ...task }],
+    ...more,
   } as unknown as AgentStatus;
   const disk = { logBytes: 0, checkpointBytes: 0, freeBytes: 0, checkpointAgeMs: null };
   return statusText({ status, messagesPerS: null, pid: null, ageMs: 0, old: null }, disk);
@@ -45,4 +46,12 @@ test('violations, drift and labels that were not believed are shown where there 
   expect(text).toContain('labels: 2 contradicted, 1 corrected\n');
   expect(text).toContain('label source: breaker open, opened 1 times, 0 held, 40 not learned\n');
   expect(shown({ violations: {} }, {})).not.toMatch(/contract|drift|label source|labels:/);
+});
+
+test('what was announced and is not read is listed with the reason', () => {
+  const not_read = { entities: 3, examples: [{ topic: 'homeassistant/sensor/a/config', why: 'its template' }] };
+  expect(shown({}, {}, { not_read })).toMatch(
+    /not read +3 entities announced.*\n +homeassistant\/sensor\/a\/config: its template\n +and 2 more\n/,
+  );
+  expect(shown({}, {})).not.toContain('not read');
 });

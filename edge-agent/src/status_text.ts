@@ -30,6 +30,7 @@ export function statusText(seen: Seen, disk: Disk): string {
     ['messages', [`${ledgerLine(status.ledger)}${messagesPerS === null ? '' : `; ${messagesPerS}/s`}`]],
     ['traffic', [`${bytes(in_bytes)} in, ${bytes(out_bytes)} out since the start`]],
     ['sources', status.sources.filter(({ name, received }) => received > 0 || name !== NO_SOURCE).flatMap(sourceLines)],
+    ...(status.not_read === undefined ? [] : [['not read', notReadLines(status.not_read)] as [string, string[]]]),
     ['tasks', status.tasks.flatMap(taskLines)],
     [
       'disk',
@@ -82,6 +83,15 @@ function sourceLines(source: SourceStatus): string[] {
     `${source.name}: ${ledgerLine(source)}${numbers.join('')}${why.join('')}`,
     `  ${source.guarantee}: ${source.guarantee_why}`,
     ...(broken.length === 0 ? [] : [`  readings that broke their contract: ${broken.join(', ')}`]),
+  ];
+}
+
+function notReadLines({ entities, examples }: NonNullable<AgentStatus['not_read']>): string[] {
+  const more = entities > examples.length ? [`  and ${entities - examples.length} more`] : [];
+  return [
+    `${entities} entities announced to Home Assistant`,
+    ...examples.map(({ topic, why }) => `  ${topic}: ${why}`),
+    ...more,
   ];
 }
 

@@ -1,6 +1,7 @@
 // The configuration of a gateway as the rest of the program sees it: checked, and with every default filled in. How it is
 // written as YAML, and what the defaults are, is in config_parse.ts.
 
+import type { NotRead } from './home_assistant.ts';
 import type { PasswordHash } from './passwords.ts';
 import type { TaskKind } from './status.ts';
 
@@ -395,6 +396,8 @@ export interface Config {
   state: string;
   doors: Door[];
   sources: SourceConfig[];
+  /** What publishers announced and no source can read. */
+  notRead: NotRead[];
   lookups: LookupConfig[];
   windows: WindowConfig[];
   featureSets: FeatureSetConfig[];

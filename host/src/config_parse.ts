@@ -97,7 +97,7 @@ export function parseConfig(
     top.get('gateway')?.text(GATEWAY_PATTERN, 'letters, digits, dot, dash and underscore, at most 64') ?? hostId();
   const doors = parseDoors(root, top, gateway, environment);
   const limits = parseLimits(top.get('limits'));
-  const sources = parseSources(top.need('sources'), doors, announced);
+  const { sources, notRead } = parseSources(top.need('sources'), doors, announced);
   const fields = knownFields(sources);
   const windows = parseWindows(top.get('windows'), sources, fields);
   const lookups = parseLookups(top.get('lookups'), fileName);
@@ -112,6 +112,7 @@ export function parseConfig(
     state: top.get('state')?.text(/./, 'a directory') ?? 'rivulet-state',
     doors,
     sources,
+    notRead,
     lookups,
     windows,
     featureSets,

@@ -9,7 +9,7 @@ import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.t
 import { parseSense, SENSE_KEYS } from './config_sense.ts';
 import { checkExpression } from './expression.ts';
 import { fieldNames, writtenFields } from './features.ts';
-import { type Announcing, announcedSources, entities } from './home_assistant.ts';
+import { type Announcing, announcedSources, entities, type NotRead } from './home_assistant.ts';
 import { nearestName } from './nearest.ts';
 import { checkMapping } from './paths.ts';
 import { checkTemplate, templateNames, topicMatches } from './patterns.ts';
@@ -59,12 +59,15 @@ const PLAIN_KEYS = [
 ] as const;
 const PRESET_KEYS = [...COMMON_KEYS, 'preset', 'base', 'zone', 'tags'] as const;
 
-/** All sources, presets expanded, names told apart; behind them those that were announced on the topics of some of them. */
+/**
+ * All sources, presets expanded, names told apart; behind them those that were announced on the topics of some of them, and what
+ * was announced there and cannot be read.
+ */
 export function parseSources(
   node: ConfigNode,
   doors: readonly Door[],
   announced: readonly Announcing[] = [],
-): SourceConfig[] {
+): { sources: SourceConfig[]; notRead: NotRead[] } {
   const items = node.list(SOURCES_MAX);
   if (items.length === 0) node.fail('RIV_CONFIG_MISSING', '`sources` is empty', 'at least one source with a topic');
   const parsed = items.flatMap((item) => {
@@ -80,9 +83,10 @@ export function parseSources(
     sources,
     'source',
   );
-  const all = [...sources, ...sourcesOf(announced, sources, doors)];
+  const made = sourcesOf(announced, sources, doors);
+  const all = [...sources, ...made.flatMap(({ sources: own }) => own)];
   for (const { item, source } of parsed) refuseUnknown(item, source, all);
-  return all;
+  return { sources: all, notRead: made.flatMap(({ notRead }) => notRead) };
 }
 
 /**
@@ -93,16 +97,17 @@ function sourcesOf(
   announced: readonly Announcing[],
   sources: readonly SourceConfig[],
   doors: readonly Door[],
-): SourceConfig[] {
+): { sources: SourceConfig[]; notRead: NotRead[] }[] {
   const announcing = sources.filter(({ announces }) => announces !== null);
   const names = new Set(sources.map(({ name }) => name));
   let room = SOURCES_MAX - sources.length;
   let characters = 0;
-  return [...new Set(announcing.map(({ door }) => door))].flatMap((door) => {
+  return [...new Set(announcing.map(({ door }) => door))].map((door) => {
     const by = announcing.filter((source) => source.door === door);
     const own = announced.filter(({ topic }) => by.some((source) => topicMatches(source.topic, topic)));
     const { compression, where, latenessMs, adaptive, clock, clockSkewMaxMs, idleMs } = by[0] as SourceConfig;
-    return announcedSources(entities(own).entities).flatMap((plain) => {
+    const { entities: found, notRead } = entities(own);
+    const read = announcedSources(found).flatMap((plain) => {
       if (room === 0 || names.has(plain.name)) return [];
       const text = JSON.stringify(plain);
       characters += text.length;
@@ -116,6 +121,7 @@ function sourcesOf(
         return [];
       }
     });
+    return { sources: read, notRead };
   });
 }
 

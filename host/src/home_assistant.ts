@@ -3,6 +3,7 @@
 // counts; an empty one takes its entity away.
 
 import { createHash } from 'node:crypto';
+import { readTemplate } from './home_assistant_template.ts';
 import { lastName } from './paths.ts';
 import type { PlainSource } from './presets.ts';
 import { conversion } from './units_convert.ts';
@@ -13,10 +14,6 @@ const SWITCHES = ['binary_sensor', 'switch'];
 const OTHERS =
   'alarm_control_panel|button|camera|climate|cover|device|device_automation|device_tracker|event|fan|humidifier|image|lawn_mower|light|lock|notify|scene|select|siren|tag|text|update|vacuum|valve|water_heater';
 const CONFIG_TOPIC = new RegExp(`^.+?/(${[...NUMBERS, ...SWITCHES].join('|')}|${OTHERS})/(?:[^/]+/)?[^/]+/config$`);
-/** `{{ value_json.a['b'] | round(1) }}`: filters that change no more than digits may follow. */
-const TEMPLATE =
-  /^\{\{-?\s*value_json((?:\.[A-Za-z_]\w*|\[\s*(?:'[^'\]]+'|"[^"\]]+"|\d+)\s*\])+)\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\)\s*)?)*-?\}\}$/;
-const WHOLE = /^\{\{-?\s*value\s*(?:\|\s*(?:float|int|round)\s*(?:\([^)]*\)\s*)?)*-?\}\}$/;
 /** How gateways name themselves in what they announce (edge-agent/src/outputs/home_assistant.ts). */
 export const OWN_ORIGIN = 'Rivulet';
 /** One unit for each quantity, so that devices which count in others do not mix. */
@@ -48,6 +45,9 @@ export interface Entity {
   device: string | null;
   /** Words that stand for a number. */
   values: Record<string, number> | null;
+  /** Its number is this many times what stands there, and this more. */
+  scale: number;
+  offset: number;
 }
 
 /** An entity that was announced and cannot be read. */
@@ -116,9 +116,13 @@ export function announcedSources(all: readonly Entity[]): PlainSource[] {
   });
 }
 
-function fieldOf({ path, unit, values }: Entity): Record<string, unknown> {
+function fieldOf({ path, unit, values, scale, offset }: Entity): Record<string, unknown> {
   const kept = UNITS_KEPT.find((other) => conversion(`${unit} → ${other}`) !== null);
-  return { path, ...(values === null ? {} : { values }), ...(kept === undefined ? {} : { unit: `${unit} → ${kept}` }) };
+  const linear = kept === undefined ? null : conversion(`${unit} → ${kept}`);
+  const says = values === null ? {} : { values };
+  if (scale === 1 && offset === 0) return { path, ...says, ...(linear === null ? {} : { unit: `${unit} → ${kept}` }) };
+  const [before, times, by, after] = linear ?? [0, 1, 1, 0];
+  return { path, ...says, scale: (scale * times) / by, offset: ((offset + before) * times) / by + after };
 }
 
 /** A topic as it is, or what is left of a long one with a hash that keeps two apart. */
@@ -152,8 +156,11 @@ function entityOf(component: string, config: Json): Entity | { why: string } | n
   if (topic === null || !(isSwitch || NUMBERS.includes(component))) return null;
   if (/[+#]/.test(topic)) return { why: `its state_topic ${topic} has a wildcard` };
   const template = text(get(config, 'value_template'));
-  const path = pathOf(template);
-  if (path === null) return { why: `its value_template does more than read a value: ${template}` };
+  const read = readTemplate(template);
+  const notRead = { why: `its value_template does more than read a value: ${template}, of ${topic}` };
+  if (read === null) return notRead;
+  const { path, scale, offset } = read;
+  if (isSwitch && (scale !== 1 || offset !== 0)) return notRead;
   const device = plain(get(config, 'device'));
   const ids = device.identifiers ?? device.ids;
   const id = text(get(config, 'object_id')) ?? text(config.name) ?? 'value';
@@ -162,6 +169,7 @@ function entityOf(component: string, config: Json): Entity | { why: string } | n
     unit: text(get(config, 'unit_of_measurement')),
     device: text(device.name) ?? text(Array.isArray(ids) ? ids[0] : ids),
     values: isSwitch ? wordsOf(config) : null,
+    ...{ scale, offset },
   };
 }
 
@@ -217,16 +225,4 @@ function asObject(payload: Buffer | undefined): Json | null {
   } catch {
     return null;
   }
-}
-
-/** The path that a template reads; null when it does more than that. */
-function pathOf(template: string | null): string | null {
-  if (template === null || WHOLE.test(template.trim())) return '';
-  const steps = TEMPLATE.exec(template.trim())?.[1];
-  if (steps === undefined) return null;
-  return steps
-    .replaceAll(/\[\s*["']([^"'\]]+)["']\s*\]/g, "['$1']")
-    .replaceAll(/\[\s*(\d+)\s*\]/g, '[$1]')
-    .replaceAll(/\['([A-Za-z_]\w*)'\]/g, '.$1')
-    .replace(/^\./, '');
 }

@@ -191,6 +191,8 @@ export interface AgentStatus {
   at: number;
   uptime_s: number;
   messages: number;
+  /** Entities that publishers announced and that are not read, some of them with the reason; absent when there are none. */
+  not_read?: { entities: number; examples: { topic: string; why: string }[] };
   ledger: Ledger;
   sources: SourceStatus[];
   tasks: TaskStatus[];

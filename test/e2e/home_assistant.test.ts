@@ -84,6 +84,20 @@ outputs: []
     await agent.ready();
     await sayUntilRead('oven/1', { core: 32, door: 'shut' });
 
+    await announce('sensor/mood', { stat_t: 'oven/1', name: 'mood', val_tpl: '{{ value_json.core > 90 }}' });
+    await agent.until(() => agent.status()?.not_read !== undefined, 'the entity that cannot be read');
+    expect(agent.status()?.not_read).toEqual({
+      entities: 1,
+      examples: [
+        {
+          topic: 'homeassistant/sensor/mood/config',
+          why: 'its value_template does more than read a value: {{ value_json.core > 90 }}, of oven/1',
+        },
+      ],
+    });
+    await announce('sensor/mood', null);
+    await agent.until(() => agent.status()?.not_read === undefined, 'that it was taken back');
+
     await announce('sensor/roof/wind', null);
     await agent.until(() => used('weather/roof/state') === undefined, 'the source that was taken back');
     await say('weather/roof/state', { wind: { speed: 1 } });

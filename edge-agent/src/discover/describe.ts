@@ -66,9 +66,7 @@ function announcedSources(all: readonly Entity[], rest: readonly Heard[]): Guess
     const own = all.filter(({ topic }) => topic === heard.topic);
     const first = own[0];
     if (first === undefined) return [];
-    const fields = [
-      ...new Map(own.map(({ field, path, values }) => [field, { name: field, path, values }])).values(),
-    ].slice(0, 60);
+    const fields = [...new Map(own.map((one) => [one.field, { name: one.field, ...one }])).values()].slice(0, 60);
     const format = own.every(({ path }) => path === '') ? 'number' : 'json';
     const key = (first.device ?? heard.topic).replaceAll(/[{}]/g, '');
     return [{ topic: heard.topic, format, key, fields, time: null, seq: null, topics: [heard] }];
@@ -110,9 +108,11 @@ function plainSource(found: Guess, seconds: number, units: Units): string[] {
     `    format: ${format}`,
     ...(key === null ? [] : [`    key: ${quoted(key)}`]),
     ...(fields.length > 0 ? ['    fields:'] : []),
-    ...fields.map(({ name, path, values }) => {
+    ...fields.map(({ name, path, values, scale = 1, offset = 0 }) => {
       const said = unit.get(name);
-      const reads = values ? `{ path: ${quoted(path)}, values: ${JSON.stringify(values)} }` : quoted(path);
+      const linear = scale === 1 && offset === 0 ? '' : `, scale: ${scale}, offset: ${offset}`;
+      const words = values ? `, values: ${JSON.stringify(values)}` : '';
+      const reads = linear + words === '' ? quoted(path) : `{ path: ${quoted(path)}${linear}${words} }`;
       return `      ${quoted(name)}: ${reads}${said === undefined ? '' : ` # ${printable(said)}`}`;
     }),
     ...(time === null ? [] : [`    time: ${quoted(time)} # the device's own`]),

@@ -9,8 +9,8 @@ export interface Guess {
   topic: string;
   format: 'json' | 'number' | 'influx' | 'senml';
   key: string | null;
-  /** `values`: words that stand for a number. */
-  fields: { name: string; path: string; values?: Record<string, number> | null }[];
+  /** `values`: words that stand for a number; `scale` and `offset`: what the number that is meant is made of. */
+  fields: { name: string; path: string; values?: Record<string, number> | null; scale?: number; offset?: number }[];
   time: string | null;
   seq: string | null;
   topics: Heard[];

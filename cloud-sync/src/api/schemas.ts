@@ -162,7 +162,16 @@ const RetryWindow = {
   description: 'seconds until the next call: a moment between the two, by chance',
 };
 const Held = list(record({ schema: HASH, incarnation: text, seq: count }));
-const ReportAnswer = record({ heads: list(Head), held: Held, forgotten: flag, retry_window_s: RetryWindow });
+const ReportAnswer = record({
+  heads: list(Head),
+  held: Held,
+  forgotten: flag,
+  kernel_taken: {
+    type: ['boolean', 'null'],
+    description: 'whether statistics of the core in its last report are taken',
+  },
+  retry_window_s: RetryWindow,
+});
 
 const Enrolment = record(
   {

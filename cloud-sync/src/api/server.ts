@@ -195,7 +195,7 @@ function register(app: FastifyInstance, route: Route, options: ServerOptions, { 
       if (!(answer instanceof Uint8Array)) return reply.send(JSON.stringify(answer));
       reply.header('vary', 'accept-encoding');
       if (!acceptsZstd(request)) return reply.send(Buffer.from(answer));
-      return reply.header('content-encoding', 'zstd').send(packed(request.url, answer));
+      return reply.header('content-encoding', 'zstd').send(packed(request.url.split('?')[0] as string, answer));
     },
   });
 }

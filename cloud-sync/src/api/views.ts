@@ -253,6 +253,8 @@ export interface ReportAnswerView {
   readonly held: readonly HeldView[];
   /** Its operator took the gateway out of the fleet: its deltas are not wanted. */
   readonly forgotten: boolean;
+  /** Whether statistics of the core that its last report names are taken; null: no report has named one. */
+  readonly kernel_taken: boolean | null;
   readonly retry_window_s: RetryWindowView;
 }
 

@@ -10,7 +10,7 @@ import type { Models } from '../registry/models.ts';
 import type { Releaser } from '../registry/releaser.ts';
 import { headView } from '../registry/views.ts';
 import { openClones } from './clones.ts';
-import { checkDelta, type Received, receiveDelta } from './deltas.ts';
+import { checkDelta, type Received, receiveDelta, type Schemas } from './deltas.ts';
 import { openGather } from './gather.ts';
 import { openKeys } from './keys.ts';
 import { openPieces } from './pieces.ts';
@@ -54,6 +54,7 @@ export function openIntake(parts: IntakeParts): Intake {
   const keys = openKeys(roster);
   const clones = openClones(store, clock);
   const pieces = openPieces(keys);
+  const schemas: Schemas = new Map();
   const gather = openGather(store.together);
   /** Tells of what happened once it is on disk. */
   const tell = (news: () => void) =>
@@ -64,15 +65,18 @@ export function openIntake(parts: IntakeParts): Intake {
   /** What every good answer to a gateway ends with: the heads it can use, what counts of it, when to come again. */
   function standingOf(gateway: string): ReportAnswerView {
     const held = store.deltas.contributionsOf(gateway);
+    const report = roster.get(gateway)?.report;
+    const kernel = report?.core?.kernel;
     // of the models it has a part in, and of those its tasks could take
     const schemas = new Set([
       ...held.map(({ schema }) => schema),
-      ...(roster.get(gateway)?.report?.tasks ?? []).flatMap(({ schema }) => schema ?? []),
+      ...(report?.tasks ?? []).flatMap(({ schema }) => schema ?? []),
     ]);
     return {
       heads: [...schemas].flatMap((schema) => store.heads.get(schema) ?? []).map(headView),
       held: held.map(({ schema, incarnation, seq }) => ({ schema, incarnation, seq })),
       forgotten: store.forgotten.has(gateway),
+      kernel_taken: kernel === undefined ? null : store.kernels.has(kernel),
       retry_window_s: retryWindow(roster.size()),
     };
   }
@@ -85,7 +89,7 @@ export function openIntake(parts: IntakeParts): Intake {
   }
 
   const take = (envelope: Uint8Array, checked: Awaited<ReturnType<typeof checkDelta>> = null): Unsigned =>
-    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock, tasks }));
+    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock, tasks, schemas }));
 
   const signed = ({ receipt, ...rest }: Unsigned): DeltaAnswerView => ({
     receipt,

@@ -37,6 +37,8 @@ export interface Standing {
   held: Held[] | null;
   /** Its operator took this gateway out of the fleet; null: the coordinator does not say. */
   forgotten: boolean | null;
+  /** Statistics of the core in our last report are taken; null: the coordinator does not say. */
+  kernelTaken: boolean | null;
 }
 
 /** When the coordinator wants the next call: between the two, in milliseconds from now. */

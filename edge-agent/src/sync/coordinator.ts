@@ -170,11 +170,12 @@ export function connectCoordinator(
 
   function standing(answer: Record<string, unknown>): Standing {
     window = windowOf(answer.retry_window_s);
-    const { forgotten } = answer;
+    const flag = (value: unknown) => (typeof value === 'boolean' ? value : null);
     return {
       heads: headsOf(answer.heads),
       held: heldOf(answer.held),
-      forgotten: typeof forgotten === 'boolean' ? forgotten : null,
+      forgotten: flag(answer.forgotten),
+      kernelTaken: flag(answer.kernel_taken),
     };
   }
 

@@ -27,7 +27,12 @@ interface Signed {
   held?: { schema: string; seq: number };
   /** It was refused since the gateway is not in the fleet any more. */
   forgotten?: true;
+  /** It was set aside since the coordinator does not take statistics of its core. */
+  kernel?: true;
 }
+
+/** Why something is not in that may be wanted again. */
+export type Unwanted = 'forgotten' | 'kernel';
 
 /** An envelope that waits. */
 export interface Waiting {
@@ -52,10 +57,10 @@ export interface Outbox {
   clear(): Promise<void>;
   /** Forgets an envelope that a receipt names; answers false when the receipt is of another one. */
   signedFor(receipt: Receipt): Promise<boolean>;
-  /** Drops an envelope that is not wanted, since the gateway was taken out of the fleet; it is not offered again until `returned`. */
+  /** Drops an envelope that is not wanted, since the gateway was taken out of the fleet; it is not offered again until `offerAgain`. */
   refused(seq: number): Promise<void>;
-  /** The gateway is in the fleet again: what was refused meanwhile counts as never sent. Answers how many tasks that is. */
-  returned(): Promise<number>;
+  /** The reason is gone: what was refused for it meanwhile counts as never sent. Answers how many tasks that is. */
+  offerAgain(reason: Unwanted): Promise<number>;
   /**
    * Compares what was signed for with what the coordinator holds: what it has lost since (it was restored from a backup,
    * or refuses now what it took then) counts as never sent. Answers how many tasks that is.
@@ -97,9 +102,10 @@ export async function openOutbox(
   const fileOf = (task: string): string =>
     join(directory, `${sha256(Buffer.from(task)).toString('hex').slice(0, 32)}${SUFFIX}`);
 
-  /** @param taken whether the coordinator holds it from now on */
-  async function settle({ task, contents, schema, seq }: Waiting, taken: boolean): Promise<void> {
-    state.signed[task] = { contents, ...(taken ? { held: { schema, seq } } : {}) };
+  /** @param what whether the coordinator holds it from now on, or why it may want it later; null: it never will */
+  async function settle({ task, contents, schema, seq }: Waiting, what: 'held' | Unwanted | null): Promise<void> {
+    const kept = what === 'held' ? { held: { schema, seq } } : what === null ? {} : { [what]: true as const };
+    state.signed[task] = { contents, ...kept };
     await save();
     await remove(fileOf(task));
     envelopes.delete(task);
@@ -139,19 +145,19 @@ export async function openOutbox(
       ) {
         return false;
       }
-      const { outcome, reason } = receipt;
-      await settle(envelope, outcome === 'accepted' || (outcome === 'duplicate' && reason === undefined));
+      const { outcome, reason, code } = receipt;
+      const held = outcome === 'accepted' || (outcome === 'duplicate' && reason === undefined);
+      // Whose first receipt got lost hears "duplicate" and the reason without its code: then one more offer tells.
+      const kernel = code === 'RIV_KERNEL_UNKNOWN' || (outcome === 'duplicate' && code === undefined);
+      await settle(envelope, held ? 'held' : kernel ? 'kernel' : null);
       return true;
     },
     async refused(seq) {
       const envelope = [...envelopes.values()].find((candidate) => candidate.seq === seq);
-      if (envelope === undefined) return;
-      await settle(envelope, false);
-      state.signed[envelope.task] = { contents: envelope.contents, forgotten: true };
-      await save();
+      if (envelope !== undefined) await settle(envelope, 'forgotten');
     },
-    async returned() {
-      const wanted = Object.entries(state.signed).filter(([, { forgotten }]) => forgotten === true);
+    async offerAgain(reason) {
+      const wanted = Object.entries(state.signed).filter(([, entry]) => entry[reason] === true);
       for (const [task] of wanted) {
         delete state.signed[task];
       }

@@ -185,18 +185,37 @@ describe('calls to the coordinator', () => {
   });
 });
 
-describe('a gateway that was taken out of the fleet', () => {
-  it('offers the same again once it is let back in, over a restart too', async () => {
+describe('what is not wanted', () => {
+  it('is offered again once the gateway is let back in, over a restart too', async () => {
     const outbox = await open();
     await outbox.put(content('a', '1'));
     await outbox.refused(1);
     await outbox.put(content('a', '1'));
     expect(outbox.waiting()).toEqual([]);
     const restarted = await open();
-    expect(await restarted.returned()).toBe(1);
-    expect(await restarted.returned()).toBe(0);
+    expect(await restarted.offerAgain('kernel')).toBe(0);
+    expect(await restarted.offerAgain('forgotten')).toBe(1);
+    expect(await restarted.offerAgain('forgotten')).toBe(0);
     await restarted.put(content('a', '1'));
     expect(restarted.waiting().map(({ task, seq }) => [task, seq])).toEqual([['a', 2]]);
+  });
+
+  it('is offered again once its core is taken, even when the first receipt got lost', async () => {
+    const outbox = await open();
+    const answers = [
+      { outcome: 'quarantined', code: 'RIV_KERNEL_UNKNOWN' },
+      { outcome: 'duplicate', reason: 'it was made by the core 07' },
+      { outcome: 'quarantined', code: 'RIV_SCHEMA_MISMATCH' },
+      { outcome: 'duplicate' },
+    ] as const;
+    for (const [at, answer] of answers.entries()) {
+      await outbox.put(content(`task-${at}`, '1'));
+      await outbox.signedFor({ ...receiptFor(outbox.waiting()[0]?.bytes as Buffer), ...answer });
+    }
+    const restarted = await open();
+    expect(await restarted.offerAgain('kernel')).toBe(2);
+    for (const at of answers.keys()) await restarted.put(content(`task-${at}`, '1'));
+    expect(restarted.waiting().map(({ task }) => task)).toEqual(['task-0', 'task-1']);
   });
 });
 

@@ -120,12 +120,15 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     if (!mayTalk()) {
       return collected;
     }
-    const { heads, held, forgotten } = await report();
+    const { heads, held, forgotten, kernelTaken } = await report();
     if (forgotten === false) {
       context.member();
-      if ((await outbox.returned()) > 0) {
+      if ((await outbox.offerAgain('forgotten')) > 0) {
         asked = 'coordinator';
       }
+    }
+    if (kernelTaken === true && (await outbox.offerAgain('kernel')) > 0) {
+      asked = 'coordinator';
     }
     if (held?.some((entry) => entry.incarnation === incarnation() && entry.seq > outbox.seq())) {
       await beginAnew();

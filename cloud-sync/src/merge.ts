@@ -11,6 +11,8 @@ const RIDGE = 1e-4;
 const MODEL_BYTES_MAX = 16 * 1024 * 1024;
 
 const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5, judge: 6, count: 7 } as const;
+/** A *put* without its statistics: operation, leaf, length. */
+const PUT_BYTES = 1 + 32 + 4;
 /** Suspects read back from one judgement: a quarter of the gateways that can enrol. */
 const SUSPECTS_MAX = 2_500;
 
@@ -75,11 +77,21 @@ export function mergesBy(core: Core): OpenMerge {
   return (schemaText, form) => {
     const engine = core.newEngine();
     engine.merge(writeBytes([{ u8: OPERATION.open }, { bytes: Buffer.from(schemaText) }, { u8: form }]));
+    // One for all of them: the memory of a large merge is counted as garbage-to-be, and a fresh buffer each time
+    // had all of it looked at every few hundred calls.
+    let operation = Buffer.allocUnsafeSlow(PUT_BYTES);
+
+    function putOperation(gateway: string, statistics: Uint8Array): Buffer {
+      const length = PUT_BYTES + statistics.length;
+      if (operation.length < length) operation = Buffer.allocUnsafeSlow(2 * length);
+      let at = operation.writeUInt8(OPERATION.put, 0);
+      at += leafOf(gateway).copy(operation, at);
+      operation.set(statistics, operation.writeUInt32LE(statistics.length, at));
+      return operation.subarray(0, length);
+    }
+
     return {
-      put(gateway, statistics) {
-        const input = writeBytes([{ u8: OPERATION.put }, { raw: leafOf(gateway) }, { bytes: statistics }]);
-        return engine.merge(input)[0] === 1;
-      },
+      put: (gateway, statistics) => engine.merge(putOperation(gateway, statistics))[0] === 1,
       remove: (gateway) => void engine.merge(writeBytes([{ u8: OPERATION.remove }, { raw: leafOf(gateway) }])),
       solve(removable = false) {
         const reader = byteReader(

@@ -175,4 +175,8 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (schema, gateway, received_ms)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- the unique numbers of a gateway begin with its id: they are index enough
+  DROP INDEX deltas_by_gateway;
+  `,
 ];

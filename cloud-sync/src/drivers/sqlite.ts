@@ -9,6 +9,7 @@ import { MIGRATIONS } from './migrations.ts';
 import { sqliteAudit, sqliteForgotten, sqliteOverrides } from './sqlite/audit.ts';
 import { sqliteBlobs } from './sqlite/blobs.ts';
 import { sqliteClones } from './sqlite/clones.ts';
+import { sqliteCounters } from './sqlite/counters.ts';
 import { sqliteCurves } from './sqlite/curves.ts';
 import { sqliteDeltaLog } from './sqlite/delta_log.ts';
 import { sqliteDirectory } from './sqlite/directory.ts';
@@ -18,12 +19,15 @@ import { sqliteQuarantine } from './sqlite/quarantine.ts';
 import { sqliteReleases } from './sqlite/releases.ts';
 import type { Forgetful } from './sqlite/remembered.ts';
 import { sqliteSuspects } from './sqlite/suspects.ts';
-import type { CounterName, Outcome, Store } from './store.ts';
+import type { Outcome, Store } from './store.ts';
 
 /** "RIVC": tells a coordinator's file from any other SQLite file. */
 const APPLICATION_ID = 0x52495643;
-/** How far the write-ahead file grows before it is folded back, in pages of 4 KiB. */
-const WAL_PAGES = 1_000;
+/**
+ * How far the write-ahead file grows before it is folded back, in pages of 4 KiB (16 MiB): a page that was written several times
+ * until then is folded back once.
+ */
+const WAL_PAGES = 4_000;
 
 // SQLite result codes, https://www.sqlite.org/rescode.html
 const SQLITE_BUSY = 5;
@@ -100,22 +104,20 @@ function migrate(db: DatabaseSync, file: string): void {
 function storeOver(db: DatabaseSync, file: string): Store {
   const begin = db.prepare('BEGIN IMMEDIATE');
   const commit = db.prepare('COMMIT');
-  const add = db.prepare(
-    'INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1',
-  );
-  const read = db.prepare('SELECT value FROM counters WHERE name = ?');
   const mark = db.prepare('SAVEPOINT work');
   const keep = db.prepare('RELEASE work');
   const undo = db.prepare('ROLLBACK TO work');
   let inside: 'nothing' | 'group' | 'work' = 'nothing';
 
   const remembers: Forgetful = { forget: [] };
+  const counters = sqliteCounters(db);
   /** Who waits for the end of what is being written, in the order they came. */
   let waiting: ((kept: boolean) => void)[] = [];
 
   /** All that came since the first `from` were waiting is undone, in memory as on disk. */
-  function forget(from: number): void {
+  function forget(from: number, counted: number): void {
     for (const one of remembers.forget) one();
+    counters.takeBack(counted);
     for (const ended of waiting.splice(from).reverse()) ended(false);
   }
 
@@ -129,18 +131,20 @@ function storeOver(db: DatabaseSync, file: string): Store {
     if (inside === 'work') return work();
     const grouped = inside === 'group';
     const from = waiting.length;
+    const counted = counters.waiting;
     let result: T;
     inside = 'work';
     try {
       (grouped ? mark : begin).run();
       result = work();
+      if (!grouped) counters.write();
       (grouped ? keep : commit).run();
     } catch (error) {
       if (db.isTransaction && grouped) {
         undo.run();
         keep.run();
       } else if (db.isTransaction) db.exec('ROLLBACK');
-      forget(from);
+      forget(from, counted);
       throw translated(error, file);
     } finally {
       inside = grouped ? 'group' : 'nothing';
@@ -161,10 +165,11 @@ function storeOver(db: DatabaseSync, file: string): Store {
         if (!db.isTransaction) throw 'error' in outcome ? outcome.error : new Error('the transaction is gone');
         return outcome;
       });
+      counters.write();
       commit.run();
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK');
-      forget(0);
+      forget(0, 0);
       throw translated(error, file);
     } finally {
       inside = 'nothing';
@@ -190,8 +195,11 @@ function storeOver(db: DatabaseSync, file: string): Store {
     atomically,
     together,
     whenWritten: (ended) => (inside === 'nothing' ? ended(true) : void waiting.push(ended)),
-    count: (name: CounterName) => void add.run(name),
-    counter: (name: CounterName) => (read.get(name)?.value as number | undefined) ?? 0,
+    count(name) {
+      counters.count(name);
+      if (inside === 'nothing') counters.write();
+    },
+    counter: counters.counter,
     close: () => db.close(),
   };
 }

@@ -124,6 +124,7 @@ export interface ReleaseRecord extends ModelKey {
 export interface ReleaseLog {
   add(release: ReleaseRecord): void;
   get(hash: string): ReleaseRecord | null;
+  has(hash: string): boolean;
   /** Hashes that begin with `prefix`, two at most: enough to tell one from several. */
   find(prefix: string): string[];
   /** Releases that a gateway's statistics are in, oldest first. */

@@ -6,6 +6,8 @@ import { type Envelope, RivuletError } from '@rivulet/host';
 import type { ErrorView } from '../api/views.ts';
 import { championOf, type Store } from '../drivers/store.ts';
 
+const NO_RELEASE = Buffer.alloc(32);
+
 /** `RIV_BASE_GONE` with the release to go on from. */
 export class BaseGone extends RivuletError {
   readonly resync: NonNullable<ErrorView['resync']>;
@@ -18,9 +20,9 @@ export class BaseGone extends RivuletError {
 
 /** Throws `BaseGone` unless the delta's base is none or a release of here. */
 export function checkBase(envelope: Envelope, { releases, heads }: Pick<Store, 'releases' | 'heads'>): void {
-  if (envelope.baseRelease.every((byte) => byte === 0)) return;
+  if (NO_RELEASE.equals(envelope.baseRelease)) return;
   const base = Buffer.from(envelope.baseRelease).toString('hex');
-  if (releases.get(base) !== null) return;
+  if (releases.has(base)) return;
   const schema = envelope.schemaHash.toString('hex');
   const head = heads.get(schema);
   throw new BaseGone(base, { task: envelope.task, schema, release: head === null ? null : championOf(head) });

@@ -29,6 +29,18 @@ export interface DeltaParts {
   readonly clock: Clock;
   /** The tasks that are taken; null: all. */
   readonly tasks: ReadonlySet<string> | null;
+  readonly schemas: Schemas;
+}
+
+/** Schemas as they were read, by their hash: a fleet says the same few over and over. */
+export type Schemas = Map<string, ReadSchema>;
+
+interface ReadSchema {
+  readonly text: string;
+  readonly form: Delta['form'];
+  /** The task that it is for; null: it cannot be read. */
+  readonly task: string | null;
+  readonly problem: string | null;
 }
 
 export interface Received {
@@ -55,7 +67,7 @@ export function receiveDelta(bytes: Uint8Array, checked: Envelope | null, parts:
   const envelope = checked ?? readAtTheDoor(bytes, parts);
   refuseForgotten(envelope.gateway, parts);
   checkBase(envelope, parts.store);
-  const { delta, problem } = deltaOf(envelope, parts.clock.wallMs());
+  const { delta, problem } = deltaOf(envelope, parts);
   const verdict = verdictOn(factsAbout(envelope, delta, problem, parts));
   const receipt = carryOut(verdict, delta, envelope, bytes, parts);
   return { receipt, schema: delta.schema };
@@ -89,31 +101,35 @@ function refuseForgotten(gateway: string, { store, roster }: DeltaParts): void {
   throw new RivuletError('RIV_GATEWAY_FORGOTTEN', `${gateway} was taken out of the fleet by its operator`);
 }
 
-function deltaOf(envelope: Envelope, receivedMs: number): { delta: Delta; problem: string | null } {
-  const schemaText = Buffer.from(envelope.schema).toString('utf8');
-  const read = readSchema(schemaText, envelope.task);
+function deltaOf(envelope: Envelope, { schemas, clock }: DeltaParts): { delta: Delta; problem: string | null } {
+  const schema = envelope.schemaHash.toString('hex');
+  const read = schemas.get(schema) ?? readSchema(envelope.schema);
+  if (schemas.size >= MODELS_MAX) schemas.clear();
+  schemas.set(schema, read);
+  const { task } = envelope;
+  const foreign = read.task === task ? null : `the envelope is for ${task}, its schema for ${read.task}`;
   const delta: Delta = {
     gateway: envelope.gateway,
     incarnation: Buffer.from(envelope.incarnation).toString('hex'),
     seq: envelope.seq,
-    task: envelope.task,
-    schema: envelope.schemaHash.toString('hex'),
+    task,
+    schema,
     payloadHash: envelope.payloadHash.toString('hex'),
-    schemaText,
+    schemaText: read.text,
     form: read.form,
     statistics: envelope.payload,
-    receivedMs,
+    receivedMs: clock.wallMs(),
   };
-  return { delta, problem: read.problem };
+  return { delta, problem: read.problem ?? foreign };
 }
 
-function readSchema(text: string, task: string): { form: Delta['form']; problem: string | null } {
+function readSchema(bytes: Uint8Array): ReadSchema {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   try {
-    const schema = parseSchema(text);
-    const problem = schema.task === task ? null : `the envelope is for ${task}, its schema for ${schema.task}`;
-    return { form: formOf(schema.kind), problem };
+    const { task, kind } = parseSchema(text);
+    return { text, task, form: formOf(kind), problem: null };
   } catch (error) {
-    return { form: 1, problem: toRivuletError(error).message };
+    return { text, task: null, form: 1, problem: toRivuletError(error).message };
   }
 }
 

@@ -6,7 +6,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Core, encodeEnvelope, publicKeyBytes, systemClock } from '@rivulet/host';
+import { type Core, encodeEnvelope, openIdentity, publicKeyBytes, systemClock } from '@rivulet/host';
 import { openCoordinator } from '../../../cloud-sync/src/coordinator.ts';
 import { openSqlite } from '../../../cloud-sync/src/drivers/sqlite.ts';
 import { mergesBy } from '../../../cloud-sync/src/merge.ts';
@@ -34,12 +34,11 @@ export async function costs(core: Core) {
 async function intakeCosts(core: Core) {
   const directory = mkdtempSync(join(tmpdir(), 'rivulet-costs-'));
   const store = openSqlite(join(directory, 'coordinator.sqlite'));
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const coordinator = openCoordinator({
     store,
     openMerge: mergesBy(core),
     kernelHash: core.kernelHash,
-    identity: { publicKey: publicKeyBytes(publicKey), sign: (bytes) => sign(null, bytes, privateKey) },
+    identity: await openIdentity(join(directory, 'identity')),
     clock: systemClock(),
     after: () => () => {}, // no release is made meanwhile: this is the price of the intake alone
     releaseEveryMs: 1_000,

@@ -186,7 +186,9 @@ impl Fleet {
     }
 }
 
-fn classes_of((gateway, statistics): &(GatewayHash, Statistics)) -> Option<(&GatewayHash, &ClassStatistics)> {
+fn classes_of<'a>(
+    (gateway, statistics): (&'a GatewayHash, &'a Statistics),
+) -> Option<(&'a GatewayHash, &'a ClassStatistics)> {
     match statistics {
         Statistics::Classes(classes) => Some((gateway, classes)),
         Statistics::CoMoments(_) => None,

@@ -106,8 +106,18 @@ impl Statistics {
     /// # Errors
     /// `SchemaMismatch` for another form or another number of features; nothing is changed then.
     pub fn merge(&mut self, other: &Self) -> Result<()> {
+        self.merge_within(other, &mut Vec::new())
+    }
+
+    /// As `merge`, in the working memory `deviation`.
+    ///
+    /// # Errors
+    /// As `merge`.
+    pub(crate) fn merge_within(&mut self, other: &Self, deviation: &mut Vec<f64>) -> Result<()> {
         match (self, other) {
-            (Self::CoMoments(mine), Self::CoMoments(theirs)) if mine.d() == theirs.d() => mine.merge(theirs),
+            (Self::CoMoments(mine), Self::CoMoments(theirs)) if mine.d() == theirs.d() => {
+                mine.merge_within(theirs, deviation);
+            }
             (Self::Classes(mine), Self::Classes(theirs)) if mine.d() == theirs.d() => mine.merge(theirs),
             _ => return Err(CoreError::SchemaMismatch),
         }
@@ -211,7 +221,8 @@ fn numbers(reader: &mut Reader, count: usize) -> Result<Vec<f64>> {
     if reader.remaining() / 8 < count {
         return Err(CoreError::Truncated);
     }
-    (0..count).map(|_| reader.f64()).collect()
+    let (numbers, _) = reader.raw(8 * count)?.as_chunks::<8>();
+    Ok(numbers.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect())
 }
 
 /// Refuses a value that could make a sum overflow; NaN and infinities too.

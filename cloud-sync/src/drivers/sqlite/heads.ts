@@ -5,6 +5,7 @@ import { type Forgetful, remembered } from './remembered.ts';
 
 export function sqliteHeads(db: DatabaseSync, forgetful: Forgetful): HeadStore {
   const known = remembered<Head | null>(forgetful);
+  const counted = remembered<number>(forgetful);
   const get = db.prepare('SELECT * FROM heads WHERE schema = ?');
   const list = db.prepare('SELECT * FROM heads ORDER BY task, schema');
   const count = db.prepare('SELECT count(*) AS n FROM heads');
@@ -23,7 +24,7 @@ export function sqliteHeads(db: DatabaseSync, forgetful: Forgetful): HeadStore {
         return row === undefined ? null : headOf(row);
       }),
     list: () => list.all().map(headOf),
-    count: () => count.get()?.n as number,
+    count: () => counted.get('heads', () => count.get()?.n as number),
     compareAndSet(expected, next) {
       const { schema, task, schemaText, form, releaseOffset, offset, releases, revision } = next;
       const told = [next.release, next.pinned, next.previous] as const;
@@ -32,6 +33,7 @@ export function sqliteHeads(db: DatabaseSync, forgetful: Forgetful): HeadStore {
           ? insert.run(schema, task, schemaText, form, ...told, releaseOffset, offset, releases, revision)
           : update.run(...told, releaseOffset, offset, releases, revision, schema, expected);
       if (result.changes === 1) known.set(schema, next);
+      if (expected === null) counted.drop('heads');
       return result.changes === 1;
     },
   };

@@ -16,6 +16,8 @@ const BUCKETS: usize = 4096;
 
 /// Least step in which memory is taken.
 const ROOM_BYTES_MIN: usize = 1 << 20;
+/// What a gateway takes beside its numbers: its place in a bucket, with room for the next ones, and what the allocator adds.
+const PLACE_BYTES: usize = 128;
 
 /// The newest statistics of each gateway, and their sums.
 pub struct Tree {
@@ -23,10 +25,15 @@ pub struct Tree {
     gateways: usize,
     room: Room,
     labels: LabelCounts,
-    buckets: Vec<Vec<(GatewayHash, Statistics)>>,
+    buckets: Vec<Vec<Leaf>>,
+    /// Working memory of a sum.
+    deviation: Vec<f64>,
     /// Node 1 is the root, the children of node i are 2i and 2i + 1, node `BUCKETS + b` is bucket b. Node 0 is unused.
     nodes: Vec<Node>,
 }
+
+/// A gateway. Buckets move their leaves when one comes in between, so these are small.
+type Leaf = (GatewayHash, Box<Statistics>);
 
 #[derive(Clone, Default)]
 struct Node {
@@ -37,7 +44,7 @@ struct Node {
 
 impl Node {
     /// The sum of `parts`, in place of what was there.
-    fn set<'a>(&mut self, mut parts: impl Iterator<Item = &'a Statistics>) {
+    fn set<'a>(&mut self, mut parts: impl Iterator<Item = &'a Statistics>, deviation: &mut Vec<f64>) {
         self.stale = false;
         let Some(first) = parts.next() else {
             self.sum = None;
@@ -52,7 +59,7 @@ impl Node {
         };
         for part in parts {
             total
-                .merge(part)
+                .merge_within(part, deviation)
                 .expect("all statistics of a tree have one form and one number of features");
         }
     }
@@ -87,7 +94,8 @@ impl Tree {
             gateways: 0,
             room: Room::default(),
             labels: LabelCounts::default(),
-            buckets: vec![Vec::new(); BUCKETS],
+            buckets: std::iter::repeat_with(Vec::new).take(BUCKETS).collect(),
+            deviation: Vec::with_capacity(d + 1),
             nodes: vec![Node::default(); 2 * BUCKETS],
         }
     }
@@ -109,15 +117,17 @@ impl Tree {
         }
         let bucket = bucket_of(&gateway);
         let place = find(&self.buckets[bucket], &gateway);
-        let earlier = place.ok().map(|at| &self.buckets[bucket][at].1);
+        let earlier = place.ok().map(|at| &*self.buckets[bucket][at].1);
         self.labels.exchange(earlier, Some(&statistics))?;
         match place {
-            Ok(at) => self.buckets[bucket][at].1 = statistics,
+            Ok(at) => *self.buckets[bucket][at].1 = statistics,
             Err(at) => {
-                self.room.make(statistics.memory_bytes());
+                // The first of a bucket comes with the sums of a leaf of the tree and of the node above two of them.
+                let sums = if self.buckets[bucket].is_empty() { 2 } else { 0 };
+                self.room.make((1 + sums) * (statistics.memory_bytes() + PLACE_BYTES));
                 let bucket = &mut self.buckets[bucket];
                 bucket.reserve_exact(1 + bucket.len() / 8);
-                bucket.insert(at, (gateway, statistics));
+                bucket.insert(at, (gateway, Box::new(statistics)));
                 self.gateways += 1;
             }
         }
@@ -132,7 +142,7 @@ impl Tree {
             return false;
         };
         let (_, statistics) = self.buckets[bucket].remove(at);
-        self.room.used -= statistics.memory_bytes().min(self.room.used);
+        self.room.used -= (statistics.memory_bytes() + PLACE_BYTES).min(self.room.used);
         self.labels
             .exchange(Some(&statistics), None)
             .expect("taking labels out stays under the limit");
@@ -142,8 +152,11 @@ impl Tree {
     }
 
     /// All gateways in hash order.
-    pub fn leaves(&self) -> impl Iterator<Item = &(GatewayHash, Statistics)> {
-        self.buckets.iter().flatten()
+    pub fn leaves(&self) -> impl Iterator<Item = (&GatewayHash, &Statistics)> {
+        self.buckets
+            .iter()
+            .flatten()
+            .map(|(gateway, statistics)| (gateway, &**statistics))
     }
 
     /// The sum over all gateways; none when there are no gateways. Computes the stale nodes: after one change one
@@ -168,14 +181,17 @@ impl Tree {
         }
         if node >= BUCKETS {
             let leaves = &self.buckets[node - BUCKETS];
-            self.nodes[node].set(leaves.iter().map(|(_, statistics)| statistics));
+            self.nodes[node].set(leaves.iter().map(|(_, statistics)| &**statistics), &mut self.deviation);
             return;
         }
         self.refresh(2 * node);
         self.refresh(2 * node + 1);
         // Children stand behind their parent.
         let (above, below) = self.nodes.split_at_mut(2 * node);
-        above[node].set(below[..2].iter().filter_map(|child| child.sum.as_deref()));
+        above[node].set(
+            below[..2].iter().filter_map(|child| child.sum.as_deref()),
+            &mut self.deviation,
+        );
     }
 }
 
@@ -214,7 +230,7 @@ fn bucket_of(gateway: &GatewayHash) -> usize {
     (usize::from(gateway[0]) << 4) | usize::from(gateway[1] >> 4)
 }
 
-fn find(bucket: &[(GatewayHash, Statistics)], gateway: &GatewayHash) -> core::result::Result<usize, usize> {
+fn find(bucket: &[Leaf], gateway: &GatewayHash) -> core::result::Result<usize, usize> {
     bucket.binary_search_by(|(hash, _)| hash.cmp(gateway))
 }
 

@@ -47,6 +47,13 @@ impl Quad {
         ]
     }
 
+    /// `self + other`.
+    #[inline(always)]
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(wasm::f64x2_add(self.0, other.0), wasm::f64x2_add(self.1, other.1))
+    }
+
     /// `self + a b`, rounded twice.
     #[inline(always)]
     #[must_use]
@@ -97,6 +104,13 @@ impl Quad {
     #[must_use]
     pub fn lane(self) -> Lane {
         self.0
+    }
+
+    /// `self + other`.
+    #[inline(always)]
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane] + other.0[lane]))
     }
 
     /// `self + a b`, rounded twice.

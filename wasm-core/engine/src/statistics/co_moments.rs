@@ -86,6 +86,11 @@ impl CoMoments {
 
     /// Adds the rows of `other`, which has the same number of features.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_within(other, &mut Vec::new());
+    }
+
+    /// As `merge`, in the working memory `deviation`.
+    pub(super) fn merge_within(&mut self, other: &Self, deviation: &mut Vec<f64>) {
         assert_eq!(self.d, other.d, "co-moments of one schema are merged");
         if other.n == 0.0 {
             return;
@@ -96,13 +101,13 @@ impl CoMoments {
         }
         let n = self.n + other.n;
         let share = other.n / n;
-        let mut deviation = Vec::with_capacity(self.d + 1);
-        for (mean, &theirs) in self.means.iter_mut().zip(&other.means) {
+        deviation.clear();
+        deviation.extend(self.means.iter_mut().zip(&other.means).map(|(mean, &theirs)| {
             let difference = theirs - *mean;
             *mean += difference * share;
-            deviation.push(difference);
-        }
-        scatter::add_both(&mut self.scatter, &other.scatter, &deviation, self.n * share);
+            difference
+        }));
+        scatter::add_both(&mut self.scatter, &other.scatter, deviation, self.n * share);
         self.n = n;
     }
 

@@ -3,6 +3,7 @@
 use crate::cholesky::{Cholesky, packed_length, row_start};
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::panel::lanes::Quad;
 
 use super::{VALUE_ABS_MAX, factor};
 
@@ -42,7 +43,15 @@ pub(crate) fn add_both(scatter: &mut [f64], other: &[f64], deviation: &[f64], sc
         let (row, below) = rest.split_at_mut(i + 1);
         let (their_row, their_below) = more.split_at(i + 1);
         let factor = row_deviation * scale;
-        for ((element, &theirs), &column_deviation) in row.iter_mut().zip(their_row).zip(deviation) {
+        let (fours, rest_of_row) = row.as_chunks_mut::<4>();
+        let (their_fours, their_rest) = their_row.as_chunks::<4>();
+        let (deviations, _) = deviation.as_chunks::<4>();
+        let all = Quad::all(factor);
+        for ((four, theirs), columns) in fours.iter_mut().zip(their_fours).zip(deviations) {
+            *four = Quad::of(four).and(Quad::of(theirs)).plus(all, Quad::of(columns)).lane();
+        }
+        let columns = &deviation[i + 1 - rest_of_row.len()..];
+        for ((element, &theirs), &column_deviation) in rest_of_row.iter_mut().zip(their_rest).zip(columns) {
             *element = (*element + theirs) + factor * column_deviation;
         }
         (rest, more) = (below, their_below);
@@ -69,19 +78,22 @@ pub(crate) fn check_within(order: usize, scatter: &[f64], n: f64, tolerance: f64
         "the scatter is a packed lower triangle"
     );
     let squares_max = n * (2.0 * VALUE_ABS_MAX) * (2.0 * VALUE_ABS_MAX);
-    let mut deviations = Vec::with_capacity(order);
+    let mut scales = Vec::with_capacity(order);
     for i in 0..order {
         let squares = scatter[row_start(i) + i];
         if !(0.0..=squares_max).contains(&squares) {
             return Err(CoreError::BadNumbers);
         }
-        deviations.push(if squares > SQUARES_MIN { squares } else { SQUARES_MIN }.sqrt());
+        scales.push(1.0 / if squares > SQUARES_MIN { squares } else { SQUARES_MIN }.sqrt());
     }
     let mut correlation = Vec::with_capacity(scatter.len());
-    for i in 0..order {
-        for j in 0..i {
-            correlation.push(scatter[row_start(i) + j] / deviations[i] / deviations[j]);
-        }
+    for (i, &scale) in scales.iter().enumerate() {
+        let row = &scatter[row_start(i)..row_start(i) + i];
+        correlation.extend(
+            row.iter()
+                .zip(&scales)
+                .map(|(&element, &column)| element * scale * column),
+        );
         correlation.push(1.0 + tolerance);
     }
     match Cholesky::new(order, correlation, 0.0) {

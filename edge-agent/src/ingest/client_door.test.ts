@@ -7,7 +7,8 @@ import { brokerDoor, client, closeAll, closing, mqttDoor, pause, setUp, until } 
 import { type Mosquitto, mosquittoAbsent, startMosquitto } from '../../../test/support/mosquitto.ts';
 import { startProxy } from '../../../test/support/proxy.ts';
 import { openBrokerDoor } from './broker_door.ts';
-import { openClientDoor, reconnectDelay } from './client_door.ts';
+import { openClientDoor } from './client_door.ts';
+import { reconnectDelay } from './delay.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
 
 afterEach(closeAll);
@@ -240,6 +241,35 @@ describe('reconnecting', () => {
     closing.push(() => door.close());
     await until(() => asked.includes(2), 'it subscribes at the session that knows of no subscription');
     expect(asked.slice(0, 3)).toEqual([0, 1, 2]);
+  });
+
+  it('asks again for what a broker refused, and for that alone', async () => {
+    const asked: string[][] = [];
+    const broker = createServer((socket) => {
+      const parser = mqttPacket.parser({ protocolVersion: 4 });
+      parser.on('packet', (packet) => {
+        if (packet.cmd === 'connect') {
+          socket.write(mqttPacket.generate({ cmd: 'connack', returnCode: 0, sessionPresent: false }));
+        }
+        if (packet.cmd !== 'subscribe') return;
+        const topics = packet.subscriptions.map(({ topic }) => topic);
+        asked.push(topics);
+        const granted = topics.map((topic) => (topic === 'b/#' && asked.length < 3 ? 0x80 : 1));
+        socket.write(mqttPacket.generate({ cmd: 'suback', messageId: packet.messageId as number, granted }));
+      });
+      socket.on('data', (bytes) => parser.parse(bytes));
+      socket.on('error', () => undefined);
+    });
+    const url = await listening(broker);
+    const { context, notices } = setUp();
+    const well: string[] = [];
+    const told = { ...context, well: (code: string) => well.push(code) };
+    const door = openClientDoor(mqttDoor({ url, protocol: 4 }), ['a/#', 'b/#', 'c/#'], told);
+    closing.push(() => door.close());
+    await until(() => well.includes('RIV_MQTT_SUBSCRIBE'), 'all is granted');
+    expect(asked).toEqual([['a/#', 'b/#', 'c/#'], ['b/#'], ['b/#']]);
+    expect(notices.map(({ code }) => code)).toEqual(['RIV_MQTT_SUBSCRIBE', 'RIV_MQTT_SUBSCRIBE']);
+    expect(notices[0]?.message).toContain('subscription to b/#');
   });
 
   it('speaks MQTT 3.1.1 to a broker that never answers 5', async () => {

@@ -22,10 +22,12 @@ import {
 } from '@rivulet/host';
 import { type IClientOptions, MqttClient } from 'mqtt';
 import mqttPacket from 'mqtt-packet';
+import { RECONNECT_MS_FIRST, reconnectDelay } from './delay.ts';
 import { createDiverter, type Diverted, type Diverter } from './diverter.ts';
 import type { DoorContext, FrontDoor } from './door.ts';
 import { createFreshness } from './freshness.ts';
 import { createOutbound, lowerPacketIds } from './outbound.ts';
+import { createSubscribing } from './subscribing.ts';
 import { type Credentials, connectionError, openSocket, readAtOnce, readCredentials } from './transport.ts';
 
 // MQTT.js would make a buffer for each of 65,536 packet ids before its first packet and keep them: a third of the heap, for a
@@ -50,11 +52,6 @@ const BROKER_PACKET_BYTES_MAX = 8 * 1024 * 1024;
 const RECEIVE_MAXIMUM = 5_000;
 /** Topic, packet id, fixed header and some properties around the longest payload. */
 const PACKET_OVERHEAD_BYTES = 80 * 1024;
-/** Full jitter: the first attempts within half a second, later ones spread over half a minute. */
-const RECONNECT_MS_FIRST = 500;
-const RECONNECT_MS_MAX = 30_000;
-/** MQTT.js takes 0 for "never". */
-const RECONNECT_MS_MIN = 20;
 /**
  * While the disk stalls we ping for the held connection, this long at most: then a dead broker must be noticed. While it is
  * full we go on: each new connection would only bring the same messages again.
@@ -112,17 +109,13 @@ interface Connection {
  * @throws RIV_FILE_UNREADABLE, RIV_MQTT_TLS when certificates or secrets cannot be used
  */
 export function openClientDoor(config: MqttDoor, asked: string[], context: DoorContext): FrontDoor {
-  let filters = asked;
   const numbered = config.door === 1 ? '' : `-${config.door}`;
   const clientId = config.clientId ?? `rivulet-${context.gateway}${numbered}`;
-  const session = `${clientId} ${config.url}`;
   let credentials = readCredentials(config, context.clock.wallMs());
   const freshness = createFreshness(config.staleAfterMs);
   const outbound = createOutbound();
   let connection: Connection | null = null;
   let gathered: Gathered | null = null;
-  let subscribed = false;
-  let subscription: Promise<void> = Promise.resolve();
   let attempts = 0;
   let silentCloses = 0;
   let connections = 0;
@@ -144,6 +137,7 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
     ...((config.protocol ?? 5) === 5 ? { properties: versionFiveProperties(config) } : {}),
   };
   const client = new MqttClient(openConnection, options);
+  const subscribing = createSubscribing(client, config, context, `${clientId} ${config.url}`, asked);
 
   /** MQTT.js asks for a stream, at the start and at every reconnect. */
   function openConnection(): Diverter['stream'] {
@@ -324,41 +318,8 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
       const { payload, ...how } = presence(true);
       client.publish(config.presence, payload, how, () => undefined);
     }
-    if (!subscribed || !connack.sessionPresent) {
-      resubscribe(connack.sessionPresent);
-    }
+    subscribing.connected(connack.sessionPresent);
   });
-
-  /** One after the other: each begins with what the one before left. */
-  function resubscribe(resumed: boolean): void {
-    subscribed = false; // until it is done: the connection may go before the broker has heard of it
-    const subscribing = subscription.then(() => subscribe(resumed));
-    subscription = subscribing.catch((error: unknown) => context.notice(toRivuletError(error)));
-  }
-
-  /** Also into a resumed session of an earlier process: the configuration may have changed. */
-  async function subscribe(resumed: boolean): Promise<void> {
-    const wanted = filters;
-    const before = context.subscriptions.of(session);
-    const left = resumed ? before.filter((filter) => !wanted.includes(filter)) : [];
-    await context.subscriptions.remember(session, [...wanted, ...left]);
-    // `rh: 1` asks for retained messages only where the subscription is new (MQTT 5; 3.1.1 sends them again).
-    const granted = await client.subscribeAsync(wanted, { qos: config.qos, rh: 1 }).catch((error: Error) => error);
-    const refused = granted instanceof Error ? [] : granted.filter(({ qos }) => qos >= 0x80).map(({ topic }) => topic);
-    if (granted instanceof Error || refused.length > 0) {
-      if (!client.connected) {
-        return; // The connection went in between; the next one subscribes.
-      }
-      const found =
-        granted instanceof Error ? granted.message : `the broker refused a subscription to ${refused.join(', ')}`;
-      context.notice(new RivuletError('RIV_MQTT_SUBSCRIBE', { found, where: config.url }));
-    }
-    subscribed = !(granted instanceof Error) && wanted === filters;
-    if (left.length > 0) {
-      await client.unsubscribeAsync(left);
-      await context.subscriptions.remember(session, wanted);
-    }
-  }
 
   client.on('error', (error: Error & { code?: unknown }) => {
     if (connection !== null) {
@@ -407,17 +368,14 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
     },
     connected: () => client.connected,
     publish: outbound.publish,
-    follow(next) {
-      filters = next;
-      subscribed = false;
-      if (client.connected) resubscribe(true);
-    },
+    follow: subscribing.follow,
     quiesce: () => {
       quiet = true;
     },
     async close() {
       clearInterval(keepAlive);
       clearInterval(watchdog);
+      subscribing.close();
       if (config.presence !== null && client.connected) {
         // Said by ourselves: a broker that gets a DISCONNECT throws the will away.
         const { payload, ...how } = presence(false);
@@ -439,12 +397,6 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
       outbound.close();
     },
   };
-}
-
-/** Delay before connection attempt `attempt`: random up to a bound that doubles, capped, so that a fleet spreads out. */
-export function reconnectDelay(attempt: number, random: number): number {
-  const bound = Math.min(RECONNECT_MS_FIRST * 2 ** Math.min(attempt - 1, 16), RECONNECT_MS_MAX);
-  return Math.round(RECONNECT_MS_MIN + (bound - RECONNECT_MS_MIN) * random);
 }
 
 /** The retained message that tells whether the gateway is there. */

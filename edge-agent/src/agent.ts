@@ -27,8 +27,7 @@ import {
   openIdentity,
   openLog,
   openSlots,
-  RivuletError,
-  topicFilter,
+  type RivuletError,
   toRivuletError,
   type Wanted,
 } from '@rivulet/host';
@@ -37,9 +36,9 @@ import { createCheckpoints } from './checkpoints.ts';
 import { watchFeatures } from './features/watch.ts';
 import { createBeat } from './ingest/beat.ts';
 import type { DoorContext, FrontDoor } from './ingest/door.ts';
-import { openSubscriptions } from './ingest/subscriptions.ts';
+import { filtersOf, openSubscriptions } from './ingest/subscriptions.ts';
 import { takeLock } from './lock.ts';
-import { createNotices } from './notices.ts';
+import { createNotices, fullNotice } from './notices.ts';
 import { createDocumenter } from './outputs/document.ts';
 import { createPublisher } from './outputs/publisher.ts';
 import { openQuarantine } from './quarantine/quarantine.ts';
@@ -76,6 +75,10 @@ export interface Agent {
   status(): AgentStatus;
   /** Takes no more, makes everything durable, writes a last checkpoint; answers the digest and the last status. */
   stop(): Promise<{ digest: string; status: AgentStatus }>;
+  /** What a stop that is under way waits for, for people. */
+  stopWaitsFor(): string;
+  /** True while the log waits for disk space: a stop would wait with it. */
+  full(): boolean;
 }
 
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -190,14 +193,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         atSettled.push(act);
       }
     };
-    /** A block of the agent's own; resolves when it is durable and folded. */
-    const put = (kind: BlockDraft['kind'], payload: Uint8Array): Promise<void> =>
+    /** A block of the agent's own; resolves when it is durable and folded. `sealed` is called as it enters its beat. */
+    const put = (kind: BlockDraft['kind'], payload: Uint8Array, sealed?: () => void): Promise<void> =>
       new Promise((resolve) =>
         beat.put({
-          seal: () => ({
-            ...{ kind, door: 0, epoch: 0, count: 0, payload },
-            ...{ wallMs: clock.wallMs(), monoUs: clock.monoUs(), boot: clock.boot },
-          }),
+          seal() {
+            sealed?.();
+            const now = { wallMs: clock.wallMs(), monoUs: clock.monoUs(), boot: clock.boot };
+            return { ...{ kind, door: 0, epoch: 0, count: 0, payload }, ...now };
+          },
           durable: resolve,
         }),
       );
@@ -217,10 +221,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
           config = next; // what cannot be read is told all the same
           return next;
         }
-        await put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, nextPlan));
-        [config, plan] = [next, nextPlan];
-        for (const [index, door] of doors.entries())
-          door.follow?.(subscriptions(config, config.doors[index]?.door ?? 0));
+        // A checkpoint behind this beat, before the next line is reached, is of the new plan.
+        await put(BLOCK_KIND.plan, encodePlanPayload(core.kernelHash, nextPlan), () => {
+          plan = nextPlan;
+        });
+        config = next;
+        for (const [index, door] of doors.entries()) door.follow?.(filtersOf(config, config.doors[index]?.door ?? 0));
         return next;
       },
     });
@@ -313,12 +319,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       if (announcements.saved()) whenSettled(checkpoints.take);
     }, config.checkpoint.everyMs);
     ticks.arm();
+    let stopWaitsFor = '';
 
     return {
       brokerPort,
       recovery: recovered.how,
       status,
+      stopWaitsFor: () => stopWaitsFor,
+      full: () => diskFull !== null,
       async stop() {
+        stopWaitsFor = 'messages that were taken to be written and folded';
         for (const door of doors) {
           door.quiesce();
         }
@@ -332,6 +342,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         publisher.stop();
         await Promise.all(doors.map((door) => door.close()));
         await beat.end();
+        stopWaitsFor = 'the last checkpoint to be written';
         await quarantine.settled();
         await announcements.settled(); // the last checkpoint stands behind what was announced
         const last = { digest: await checkpoints.last(), status: status() };
@@ -355,15 +366,6 @@ function messageBytes(blocks: Buffer): number {
   return bytes;
 }
 
-/** What the operator is told while the disk is full. */
-function fullNotice(cause: RivuletError, where: string): RivuletError {
-  return new RivuletError('RIV_LOG_FULL', {
-    found: 'the disk is full: no messages are taken, and none that came is acknowledged',
-    todo: 'Free disk space; the gateway goes on by itself.',
-    ...{ where, cause },
-  });
-}
-
 /** Opens the doors in the configuration's order; answers the port of the embedded broker. */
 async function openDoors(config: Config, doors: FrontDoor[], context: DoorContext): Promise<number | null> {
   let brokerPort: number | null = null;
@@ -375,19 +377,10 @@ async function openDoors(config: Config, doors: FrontDoor[], context: DoorContex
       doors.push(opened);
     } else {
       const { openClientDoor } = await import('./ingest/client_door.ts');
-      doors.push(openClientDoor(door, subscriptions(config, door.door), context));
+      doors.push(openClientDoor(door, filtersOf(config, door.door), context));
     }
   }
   return brokerPort;
-}
-
-/** The topic filters that a door has to subscribe to: its sources and all labels, each once. */
-function subscriptions(config: Config, door: number): string[] {
-  const sources = config.sources
-    .filter((source) => source.door === null || source.door === door)
-    .map(({ topic, share }) => (share === null ? topicFilter(topic) : `$share/${share}/${topicFilter(topic)}`));
-  const labels = config.tasks.flatMap(({ label }) => (label === null ? [] : [topicFilter(label.topic)]));
-  return [...new Set([...sources, ...labels])];
 }
 
 /**

@@ -19,8 +19,9 @@ async function follow() {
     directory,
     changed: async () => config,
     notice: (error) => notices.push(error),
-    well: (code, where = '') => {
-      const at = notices.findIndex((notice) => notice.code === code && notice.message.startsWith(`${where}: `));
+    well: (code, where) => {
+      const isThere = ({ message }: RivuletError) => where === undefined || message.startsWith(`${where}: `);
+      const at = notices.findIndex((notice) => notice.code === code && isThere(notice));
       if (at >= 0) notices.splice(at, 1);
     },
   });
@@ -64,4 +65,23 @@ it('what_comes_out_of_the_last_blocks_of_a_stop_is_on_disk_before_the_last_check
   announcements.take([said('late/config', '{}')]);
   await announcements.settled();
   expect((await readAnnounced(directory)).map(({ topic }) => topic)).toEqual(['late/config']);
+});
+
+it('a_topic_that_is_passed_over_again_and_again_counts_once_and_no_longer_when_it_is_taken_or_taken_back', async () => {
+  const { announcements, notices } = await follow();
+  const tooLong = 'x'.repeat(70_000);
+  const told = () => notices.map(({ message }) => /(\d+) announcements passed over/.exec(message)?.[1]);
+  // The broker sends what it has kept at each new session; one that is taken makes the sources follow.
+  for (let session = 0; session < 3; session++) {
+    announcements.take([
+      said('long/config', tooLong),
+      said('longer/config', tooLong),
+      said('a/config', `{"n":${session}}`),
+    ]);
+    await vi.waitFor(() => expect(told()).toHaveLength(session + 1), 30_000);
+  }
+  expect(told()).toEqual(['2', '2', '2']);
+  announcements.take([said('long/config', '{}'), said('longer/config', '')]);
+  await vi.waitFor(() => expect(notices).toHaveLength(2), 30_000); // the limit is no longer noticed
+  await announcements.stop();
 });

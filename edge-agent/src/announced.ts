@@ -3,6 +3,7 @@
  * `announced.json` in the state directory, since a broker does not send again what it has kept for a session that goes on.
  * Sources are made of it when the configuration is read (host/src/home_assistant.ts).
  */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -23,6 +24,8 @@ const TOPICS_MAX = 5000;
 const MESSAGE_BYTES_MAX = 64 * 1024;
 /** And so is what comes when all together is this long. */
 const BYTES_MAX = 8 * 1024 * 1024;
+/** Topics passed over are told apart up to so many, since a broker sends what it has kept at each new session. */
+const PASSED_OVER_MAX = 10_000;
 
 export interface AnnouncementsContext {
   /** The state directory. */
@@ -92,7 +95,7 @@ interface Announced {
   all(): Announcing[];
   /** Takes note of a message, of which an empty one takes back what its topic said; true when that changes anything. */
   take(topic: string, payload: Buffer): boolean;
-  /** Messages that were passed over since they are too long or of too many topics. */
+  /** Topics whose newest message was passed over since it is too long or they are too many; at most `PASSED_OVER_MAX`. */
   passedOver(): number;
   /** True when all of it is on disk; what could not be written is tried again. */
   saved(): boolean;
@@ -111,7 +114,8 @@ async function openAnnounced(
 ): Promise<Announced> {
   const known = new Map(Object.entries(await read(directory)));
   let characters = [...known.values()].reduce((sum, { length }) => sum + length, 0);
-  let passedOver = 0;
+  /** Hashes of topics: a topic may be long. */
+  const passedOver = new Set<string>();
   let dirty = false;
   let writing: Promise<void> | null = null;
 
@@ -141,21 +145,26 @@ async function openAnnounced(
     all: () => topicsOf(known),
     take(topic, payload) {
       const text = payload.toString('utf8');
-      if (known.get(topic) === text || (payload.length === 0 && !known.has(topic))) return false;
+      const hash = createHash('sha256').update(topic).digest('base64');
+      if (known.get(topic) === text || (payload.length === 0 && !known.has(topic))) {
+        passedOver.delete(hash);
+        return false;
+      }
       const isNew = !known.has(topic);
       const after = characters - (known.get(topic)?.length ?? 0) + text.length;
       const isLong = payload.length > MESSAGE_BYTES_MAX || (payload.length > 0 && after > BYTES_MAX);
       if (isLong || (isNew && known.size >= TOPICS_MAX)) {
-        passedOver += 1;
+        if (passedOver.size < PASSED_OVER_MAX) passedOver.add(hash);
         return false;
       }
+      passedOver.delete(hash);
       characters = after;
       if (payload.length === 0) known.delete(topic);
       else known.set(topic, text);
       save();
       return true;
     },
-    passedOver: () => passedOver,
+    passedOver: () => passedOver.size,
     saved() {
       if (dirty && writing === null) save();
       return writing === null;

@@ -2,7 +2,7 @@
  * What the operator should see without the agent having to stop: each notice is passed on once while it lasts, and the
  * last one stands in the status.
  */
-import type { RivuletError } from '@rivulet/host';
+import { RivuletError } from '@rivulet/host';
 
 /** The same notice again within this time is not passed on: a broker that is away would fill the screen. */
 const REPEAT_MS = 60_000;
@@ -40,4 +40,13 @@ export function createNotices(show: (error: RivuletError) => void, nowMs: () => 
       }
     },
   };
+}
+
+/** What the operator is told while the disk is full. */
+export function fullNotice(cause: RivuletError, where: string): RivuletError {
+  return new RivuletError('RIV_LOG_FULL', {
+    found: 'the disk is full: no messages are taken, and none that came is acknowledged',
+    todo: 'Free disk space; the gateway goes on by itself.',
+    ...{ where, cause },
+  });
 }

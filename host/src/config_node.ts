@@ -1,7 +1,17 @@
 // A value in a YAML file together with where it stands. The configuration is read through these, so that every complaint
 // names file, line and column, and so that a key nobody reads is found: unknown keys are refused, with the nearest name.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type ParsedNode, parseDocument } from 'yaml';
+import {
+  Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  parseDocument,
+} from 'yaml';
 import { type ErrorCode, RivuletError } from './errors.ts';
 import { nearestName } from './nearest.ts';
 import { parseBytes, parseDuration, parseNanoseconds } from './units.ts';
@@ -72,7 +82,19 @@ export function readConfigFile(yaml: string, fileName: string): ConfigNode {
   const problem = document.errors[0];
   if (problem !== undefined)
     throw new RivuletError('RIV_CONFIG_SYNTAX', { found: problem.message, where: place(problem.pos[0]) });
+  return rootOf(document, place);
+}
 
+/**
+ * What a program says in the language of the configuration: as a file with it would be read, without parsing text.
+ * @param where stands in errors where a file has its line
+ */
+export function configOf(value: object, where: string): ConfigNode {
+  return rootOf(new Document(value), () => where);
+}
+
+/** @param place tells of an offset in the text where that is */
+function rootOf(document: Document | Document.Parsed, place: (offset: number) => string): ConfigNode {
   function nodeOf(given: unknown, path: string, fallbackOffset: number): ConfigNode {
     const resolved = isAlias(given) ? given.resolve(document) : given;
     const value = resolved as ParsedNode | null | undefined;

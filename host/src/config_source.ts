@@ -5,7 +5,7 @@ import { COMPRESSIONS, type Door, type FieldConfig, type SourceConfig } from './
 import { parseDerived, parseExpression } from './config_features.ts';
 import { defaultReads, hasRecords, parseFormat, wrongPath } from './config_format.ts';
 import { path, refuseRepeats, sharedTopicPattern, template, topicPattern } from './config_language.ts';
-import { type ConfigMap, type ConfigNode, readConfigFile } from './config_node.ts';
+import { type ConfigMap, type ConfigNode, configOf } from './config_node.ts';
 import { parseSense, SENSE_KEYS } from './config_sense.ts';
 import { checkExpression } from './expression.ts';
 import { fieldNames, writtenFields } from './features.ts';
@@ -109,12 +109,11 @@ function sourcesOf(
     const { entities: found, notRead } = entities(own);
     const read = announcedSources(found).flatMap((plain) => {
       if (room === 0 || names.has(plain.name)) return [];
-      const text = JSON.stringify(plain);
-      characters += text.length;
+      characters += JSON.stringify(plain).length;
       if (characters > ANNOUNCED_CHARACTERS_MAX) return [];
       names.add(plain.name);
       try {
-        const source = parseSource(readConfigFile(text, 'what was announced'), doors);
+        const source = parseSource(configOf(plain, 'what was announced'), doors);
         room -= 1;
         return [{ ...source, door, compression, where, latenessMs, adaptive, clock, clockSkewMaxMs, idleMs }];
       } catch {
@@ -157,7 +156,7 @@ function parsePreset(node: ConfigNode, doors: readonly Door[]): SourceConfig[] {
     map.need('tags').fail('RIV_CONFIG_VALUE', `\`tags\` beside the preset ${preset}`, 'none: it is for telegraf_json');
   const plain = expandPreset(preset, { name, base, zone: zone?.text() ?? null, tags });
   const common = parseCommon(map, doors);
-  const nodes = readConfigFile(JSON.stringify(plain), `the preset ${preset}`).list();
+  const nodes = configOf(plain, `the preset ${preset}`).list();
   return nodes.map((item) => ({ ...parseSource(item, doors), ...common }));
 }
 

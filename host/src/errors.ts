@@ -63,6 +63,9 @@ export const ERRORS = {
   // Files and directories of a process.
   RIV_STATE_UNUSABLE: operator('Make the state directory exist and writable, or name another one.'),
   RIV_STATE_LOCKED: operator('Stop the other process that uses this state directory, or name another one.'),
+  RIV_STOP_CUT: operator(
+    'Nothing that was acknowledged is lost; the next start folds the log since the checkpoint before. See to the disk if it is slow.',
+  ),
   RIV_STATUS_NONE: operator('Start the gateway with `rivulet run`.'),
   RIV_STATUS_OLD: operator('Start the gateway with `rivulet run`; what it said last says how it was.'),
   RIV_IDENTITY: operator('Restore the identity directory from a backup, or remove it to enrol as a new gateway.'),

@@ -5,29 +5,38 @@
  * RIVULET_KILLS says how often (usually a few; the full run is 200): RIVULET_KILLS=200 npx vitest run test/e2e/kills.test.ts
  */
 import { afterEach, describe, expect, it } from 'vitest';
-import { closeAll, closing, pause } from '../support/doors.ts';
+import { client, closeAll, closing, pause } from '../support/doors.ts';
 import { startLoad } from '../support/load.ts';
 import { type LoadedGateway, openLoadedGateway } from '../support/loaded_gateway.ts';
-import { freePort, mosquittoAbsent, startMosquitto } from '../support/mosquitto.ts';
+import { freePort, type Mosquitto, mosquittoAbsent, startMosquitto } from '../support/mosquitto.ts';
 
 const KILLS = Number(process.env.RIVULET_KILLS ?? 2);
 const DEVICES = 50;
 const PER_SECOND = 5000;
 /** A life ends at a random moment of this long after it has counted on, or has begun: in its start, its first commits, a checkpoint. */
 const LIFE_MS_MAX = 1500;
-/** Devices wait when the broker holds so much, ten seconds' worth: a gateway that is killed all the time never makes up for it. */
-const BEHIND_MAX = 50_000;
+/**
+ * Devices wait while the broker holds so much: a gateway that is killed all the time never makes up for it. mosquitto gives out
+ * packet ids when it queues a message, so with more than 65,535 it uses one id for two, and nobody can tell which of them it
+ * delivers again (mosquitto_in_flight.ts); its own count is a second old, and devices have up to 10,000 on their way.
+ */
+const HELD_MAX = 25_000;
 const TEST_MS_MAX = 60_000 + KILLS * 15_000;
 const MORE = 'checkpoint: { every: 500ms }\nlog: { keep: 10GB }';
 
 afterEach(closeAll);
 
-/** Kills the gateway again and again under load to a port, then compares what was acknowledged with what was counted. */
-async function killUnderLoad(gateway: LoadedGateway, port: number): Promise<void> {
+/**
+ * Kills the gateway again and again under load to a port, then compares what was acknowledged with what was counted.
+ * @param held messages that a broker in between holds
+ */
+async function killUnderLoad(gateway: LoadedGateway, port: number, held: () => number): Promise<void> {
   let counted = 0;
-  const load = startLoad(port, DEVICES, PER_SECOND, (sent) => {
+  let heldMost = 0;
+  const load = startLoad(port, DEVICES, PER_SECOND, () => {
     counted = Math.max(counted, gateway.counted());
-    return sent - counted > BEHIND_MAX;
+    heldMost = Math.max(heldMost, held());
+    return held() > HELD_MAX;
   });
   closing.push(async () => load.stop());
   const begun = performance.now();
@@ -40,7 +49,9 @@ async function killUnderLoad(gateway: LoadedGateway, port: number): Promise<void
     await pause(Math.random() * LIFE_MS_MAX);
     await gateway.restart();
     if (kill % 20 === 19) {
-      console.log(`${kill + 1} kills: ${load.sent()} sent, ${load.acked()} acknowledged, ${counted} counted`);
+      console.log(
+        `${kill + 1} kills: ${load.sent()} sent, ${load.acked()} acknowledged, ${counted} counted, ${held()} held`,
+      );
     }
   }
   await gateway.agent().ready();
@@ -51,8 +62,20 @@ async function killUnderLoad(gateway: LoadedGateway, port: number): Promise<void
   const { duplicates } = await gateway.expectCountedOnce(load.sent());
   console.log(
     `${KILLS} kills in ${seconds.toFixed(0)} s: ${load.sent()} messages (${(load.sent() / seconds).toFixed(0)}/s) acknowledged ` +
-      `and counted once, ${duplicates} recognised as repeats, ${load.reconnects()} reconnects of devices`,
+      `and counted once, ${duplicates} recognised as repeats, at most ${heldMost} held by the broker, ` +
+      `${load.reconnects()} reconnects of devices`,
   );
+}
+
+/** What a mosquitto says it holds for its clients, every second. */
+async function heldBy({ url }: Mosquitto): Promise<() => number> {
+  let held = 0;
+  const watcher = await client(url);
+  watcher.on('message', (_, payload) => {
+    held = Number(payload.toString());
+  });
+  await watcher.subscribeAsync('$SYS/broker/store/messages/count');
+  return () => held;
 }
 
 describe.each([
@@ -65,7 +88,7 @@ describe.each([
       const mosquitto = await startMosquitto({ saves: false });
       closing.push(() => mosquitto.stop());
       const gateway = await openLoadedGateway(`mqtt: { url: "${mosquitto.url}" }`, { numbers, more: MORE });
-      await killUnderLoad(gateway, mosquitto.port);
+      await killUnderLoad(gateway, mosquitto.port, await heldBy(mosquitto));
     },
     TEST_MS_MAX,
   );
@@ -74,7 +97,11 @@ describe.each([
     'through the embedded broker every acknowledged message is counted once',
     async () => {
       const port = await freePort();
-      await killUnderLoad(await openLoadedGateway(`broker: { listen: ${port} }`, { numbers, more: MORE }), port);
+      await killUnderLoad(
+        await openLoadedGateway(`broker: { listen: ${port} }`, { numbers, more: MORE }),
+        port,
+        () => 0,
+      );
     },
     TEST_MS_MAX,
   );

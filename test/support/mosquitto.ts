@@ -2,7 +2,7 @@
  * A real mosquitto for tests: on a free port, with a configuration that does not hold back a burst, stopped with the test.
  * Absent (it is not an npm package), tests that need it are skipped with a message.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -20,6 +20,8 @@ export const mosquittoAbsent = BINARY === undefined ? 'mosquitto is not installe
 export interface Mosquitto {
   port: number;
   url: string;
+  /** As it says itself: `mosquitto version 2.0.11`. */
+  version: string;
   /** Kills it as a crash would. */
   kill(): Promise<void>;
   /** Starts it again on the same port, with what it had saved. */
@@ -46,7 +48,7 @@ export async function startMosquitto({ saves = true, more = '' } = {}): Promise<
     `listener ${port} 127.0.0.1\n${more === '' ? 'allow_anonymous true\n' : more}max_inflight_messages 5000\nuser root\n${
       saves
         ? `max_queued_messages 100000\npersistence true\npersistence_location ${directory}/\nautosave_interval 1\nautosave_on_changes true\n`
-        : 'max_queued_messages 0\nset_tcp_nodelay true\n'
+        : 'max_queued_messages 0\nset_tcp_nodelay true\nsys_interval 1\n'
     }`,
   );
   let child: ChildProcess | null = null;
@@ -67,6 +69,7 @@ export async function startMosquitto({ saves = true, more = '' } = {}): Promise<
   return {
     port,
     url: `${more.includes('certfile') ? 'mqtts' : 'mqtt'}://127.0.0.1:${port}`,
+    version: /mosquitto version (\S+)/.exec(String(spawnSync(BINARY as string, ['-h']).stdout))?.[0] ?? 'mosquitto',
     start,
     freeze: () => child?.kill('SIGSTOP'),
     thaw: () => child?.kill('SIGCONT'),

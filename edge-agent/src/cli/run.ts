@@ -23,12 +23,18 @@ const HELP = `Usage: rivulet run --config FILE [options]
   --status-json [EVERY]  print events as JSON lines, a status every EVERY (default 1s)
   --core WHICH           auto, scalar or simd (default auto)
 
-Exit codes: 0 stopped cleanly, 1 failed, 2 wrong usage, 74 the disk failed (a write or a sync; it is not tried again).`;
+Exit codes: 0 stopped cleanly, 1 failed, 2 wrong usage, 74 the disk failed (a write or a sync; it is not tried again).
+A stop that takes longer than 25 s, or that another signal cuts short, ends the process as a kill does.`;
 
 /** The disk failed; `EX_IOERR` of sysexits.h. A supervisor that restarts the gateway had better tell somebody. */
 const EXIT_DISK = 74;
-/** A clean stop takes at most this long; then the process ends as if it had been killed, which loses nothing. */
-const STOP_MS_MAX = 2500;
+/**
+ * A clean stop takes at most this long, which is less than a supervisor waits (systemd 90 s, Kubernetes 30 s): messages that were
+ * taken are folded and the last checkpoint is written, also on a slow disk. Then the process ends as if it had been killed.
+ */
+const STOP_MS_MAX = 25_000;
+/** While the disk is full nothing can be written, however long it is waited for. */
+const STOP_FULL_MS_MAX = 2500;
 const STATUS_EVERY = '1s';
 /** Without --status-json people get a line this often. */
 const LINE_EVERY_MS = 10_000;
@@ -59,8 +65,13 @@ export async function run(argv: string[]): Promise<number> {
 
   // The first of: a signal, or a failure that the agent cannot go on from.
   const ended = Promise.withResolvers<RivuletError | null>();
+  /** Called at a second signal: whoever sends it does not want to wait. */
+  let again = (): void => undefined;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.on(signal, () => ended.resolve(null));
+    process.on(signal, () => {
+      again();
+      ended.resolve(null);
+    });
   }
   let agent: Agent;
   try {
@@ -87,17 +98,32 @@ export async function run(argv: string[]): Promise<number> {
   if (failure !== null) {
     return exit(fail(failure, json, emit));
   }
-  const late = setTimeout(() => exit(1), STOP_MS_MAX);
   try {
     // The counters as they stand when everything that was taken has been folded.
-    const { digest, status } = await agent.stop();
+    const { digest, status } = await Promise.race([agent.stop(), tooLong(agent, (act) => (again = act))]);
     emit({ ...status, event: 'stopped', digest });
-    clearTimeout(late);
     return exit(0);
   } catch (thrown) {
-    clearTimeout(late);
-    return exit(fail(toRivuletError(thrown), json, emit));
+    const error = toRivuletError(thrown);
+    const code = fail(error, json, emit);
+    return error.code === 'RIV_STOP_CUT' ? killed() : exit(code);
   }
+}
+
+/**
+ * Never resolves; rejects when a stop has taken too long, or at another signal.
+ * @param onSignal takes what is to be done then
+ */
+function tooLong(agent: Agent, onSignal: (act: () => void) => void): Promise<never> {
+  return new Promise((_, reject) => {
+    const cut = (why: string): void =>
+      reject(new RivuletError('RIV_STOP_CUT', `${why}; the stop still waited for ${agent.stopWaitsFor()}`));
+    onSignal(() => cut('another signal came'));
+    setTimeout(() => {
+      if (agent.full()) cut('the disk is full');
+    }, STOP_FULL_MS_MAX);
+    setTimeout(() => cut(`the stop took longer than ${STOP_MS_MAX / 1000} s`), STOP_MS_MAX);
+  });
 }
 
 /**
@@ -106,6 +132,11 @@ export async function run(argv: string[]): Promise<number> {
  */
 function exit(code: number): Promise<number> {
   return new Promise(() => process.stdout.write('', () => process.exit(code)));
+}
+
+/** Ends the process as a kill does: an exit waits for writes that are under way, for as long as the disk takes. */
+function killed(): Promise<never> {
+  return new Promise(() => process.stdout.write('', () => process.kill(process.pid, 'SIGKILL')));
 }
 
 function fail(error: RivuletError, json: boolean, emit: (event: AgentEvent) => void): number {

@@ -6,7 +6,16 @@
  * are subscribed and removed after they are unsubscribed, so that a crash in between forgets none.
  */
 import { readFile } from 'node:fs/promises';
-import { replaceFile } from '@rivulet/host';
+import { type Config, replaceFile, topicFilter } from '@rivulet/host';
+
+/** The topic filters that a door has to subscribe to: its sources and all labels, each once. */
+export function filtersOf(config: Config, door: number): string[] {
+  const sources = config.sources
+    .filter((source) => source.door === null || source.door === door)
+    .map(({ topic, share }) => (share === null ? topicFilter(topic) : `$share/${share}/${topicFilter(topic)}`));
+  const labels = config.tasks.flatMap(({ label }) => (label === null ? [] : [topicFilter(label.topic)]));
+  return [...new Set([...sources, ...labels])];
+}
 
 export interface Subscriptions {
   /** Filters that a session may be subscribed to. */

@@ -112,6 +112,10 @@ export function reference(config: WindowConfig): Reference {
       open.now ||= open.onTime;
       if (trigger !== null && trigger.count > 0) open.now ||= open.readings.length - open.told >= trigger.count;
     }
+    // A punctuation asks for a result of all that is open, wherever it lies itself; one that nothing takes is none.
+    if (taken.length > 0 && trigger?.on?.value === reading.value) {
+      for (const open of opens) open.now ||= open.readings.length > open.told;
+    }
     look();
   }
 

@@ -173,6 +173,50 @@ describe('windows and the reference', () => {
     expect(results).toBeGreaterThan(1000);
   });
 
+  test('agree on sliding windows of many slices', () => {
+    // Longer than the blocks that their merges are kept in, with slices of steps and with cut ones.
+    const shapes = ['size: 90s, every: 1s, lateness: 2s', 'size: 75s, every: 2s, lateness: 0s', 'count: 90, step: 1'];
+    const config = configOf(shapes.map((shape) => `${shape}, stats: [count, sum, std, first, median, changes]`));
+    fc.assert(
+      fc.property(script, fc.nat(), (steps, cut) => {
+        const { fresh, batches } = story(steps);
+        const { outputs } = fold(config, batches);
+        for (const key of KEYS) {
+          for (const [index, wanted] of expected(config, fresh, key).entries()) {
+            compare(resultsOf(config, outputs, `w${index}`, key), wanted, `${shapes[index]} of ${key}`);
+          }
+        }
+        sameHoweverCut(config, batches, cut);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  test.each([
+    'every: 30s, lateness: 10s, trigger: { on: { field: v, value: 2 } }',
+    'every: 30s, lateness: 2s, allowed_lateness: 60s, trigger: { on: { field: v, value: 2 }, count: 20 }',
+    'gap: 8s, lateness: 5s, trigger: { on: { field: v, value: 2 }, every: 40s }',
+    'lateness: 0s, trigger: { on: { field: v, value: 2 } }',
+    'lateness: 0s, trigger: { on: { field: v, value: 2 }, reset: true }',
+  ])('agree on punctuation: %s', (shape) => {
+    const config = configOf([`${shape}, stats: [count, sum, last]`]);
+    let early = 0;
+    fc.assert(
+      fc.property(script, fc.nat(), (steps, cut) => {
+        const { fresh, batches } = story(steps);
+        const { outputs } = fold(config, batches);
+        for (const key of KEYS) {
+          const wanted = expected(config, fresh, key)[0] ?? [];
+          compare(resultsOf(config, outputs, 'w0', key), wanted, `${shape} of ${key}`);
+          early += wanted.filter(({ statistics }) => statistics.last === 2).length;
+        }
+        sameHoweverCut(config, batches, cut);
+      }),
+      { numRuns: 60 },
+    );
+    expect(early).toBeGreaterThan(10);
+  });
+
   test('agree on windows over many keys', () => {
     const shapes = SHAPES.filter((shape) => !shape.includes('trigger')).map((shape) => `${shape}, over: "#"`);
     const config = configOf(shapes.map((shape) => `${shape}, stats: [count, mean, first, median, slope]`));

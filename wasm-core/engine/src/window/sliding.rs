@@ -3,8 +3,9 @@
 //! aggregation", 2006: slices end where a window begins or ends). A window is the merge of its slices; nothing is ever taken
 //! out of an aggregate: two stacks of partial merges make that O(1) merges a window, amortised (K. Tangwongsan, M. Hirzel,
 //! S. Schneider, "Low-Latency Sliding-Window Aggregation in Worst-Case Constant Time", 2017, section 2). A reading that comes
-//! out of order into a slice that was merged already undoes the stacks: the next window merges all of its slices.
+//! out of order into a slice that was merged already undoes the stack it lies in: the next window merges those slices anew.
 
+mod front;
 mod saved;
 
 use std::collections::VecDeque;
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use super::aggregate::Aggregate;
 use super::definition::{Shape, Window};
 use super::{Frame, floor_to, update_closed};
+use front::Front;
 
 /// Readings that lie next to each other.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,8 +48,8 @@ struct Fired {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Sliding {
     slices: VecDeque<(f64, Piece)>,
-    /// Merges of the first slices: of all `front.len()`, of all but the first, … of the last alone; the first of these last.
-    front: Vec<Piece>,
+    /// Merges of the first slices.
+    front: Front,
     /// Merge of the slices from `front.len()` to `folded`.
     back: Option<Piece>,
     folded: usize,
@@ -155,9 +157,11 @@ impl Sliding {
             }
         };
         if at < self.folded {
-            self.front.clear();
+            if at < self.front.len() {
+                self.front.clear();
+            }
             self.back = None;
-            self.folded = 0;
+            self.folded = self.front.len();
         }
         if definition.allowed_ms > 0.0 && lengths.first_beyond(position) < self.next {
             self.reopen(definition, lengths, position, complete_ms);
@@ -336,10 +340,11 @@ impl Sliding {
     fn slide(&mut self, definition: &Window, start: f64, lengths: Lengths) -> Option<Piece> {
         while self.slices.front().is_some_and(|slice| slice.0 < start) {
             if self.folded > 0 {
-                if self.front.is_empty() {
-                    self.turn(definition, self.folded);
+                if self.front.len() == 0 {
+                    self.back = None;
+                    self.front.turn(definition, &self.slices, self.folded);
                 }
-                self.front.pop();
+                self.front.pop(definition, &self.slices);
                 self.folded -= 1;
             }
             self.slices.pop_front();
@@ -363,25 +368,13 @@ impl Sliding {
             }
             self.folded += 1;
         }
-        match (self.front.last(), &self.back) {
+        match (self.front.whole(definition, &self.slices), &self.back) {
             (Some(front), Some(back)) => {
                 let mut whole = front.clone();
                 whole.merge(definition, back);
                 Some(whole)
             }
             (front, back) => front.or(back.as_ref()).cloned(),
-        }
-    }
-
-    /// Moves what is merged at the back to the front: merges the first `count` slices from the last of them on.
-    fn turn(&mut self, definition: &Window, count: usize) {
-        self.back = None;
-        for (_, slice) in self.slices.iter().take(count).rev() {
-            let mut merged = slice.clone();
-            if let Some(later) = self.front.last() {
-                merged.merge(definition, later);
-            }
-            self.front.push(merged);
         }
     }
 }

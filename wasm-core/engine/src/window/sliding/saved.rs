@@ -58,7 +58,7 @@ impl Sliding {
                 changed: reader.bool()?,
             });
         }
-        sliding.turn(definition, front);
+        sliding.front.turn(definition, &sliding.slices, front);
         for (_, slice) in sliding.slices.iter().take(folded).skip(front) {
             match &mut sliding.back {
                 Some(back) => back.merge(definition, slice),

@@ -201,12 +201,15 @@ describe('a gateway', () => {
     const { brokerPort } = await agent.ready();
     const sensor = await device(`mqtt://127.0.0.1:${brokerPort}`, 'r1');
     await sensor.send();
-    await sensor.client.publishAsync('b/r1/temp', 'not { json', { qos: 1 });
+    await sensor.client.publishAsync('b/r1/temp', '{"v": 1, "ts": }', { qos: 1 });
     await sensor.client.publishAsync('elsewhere', '1', { qos: 1 });
     const stopped = await agent.stop();
     expect(stopped.ledger).toMatchObject({ received: 3, used: 1, quarantined: 1, filtered: 1 });
     const kept = (await readdir(join(directory, 'state', 'quarantine'))).filter((name) => name.endsWith('.rvqr'));
     expect(kept.length).toBe(1);
+    const listed = await runRivulet('quarantine', 'ls', join(directory, 'state'), '--json');
+    // Where reading stopped, and what stands there.
+    expect(JSON.parse(listed.out)).toMatchObject({ code: 'RIV_CORE_CORRUPT', topic: 'b/r1/temp', path: 'byte 15' });
   }, 30_000);
 
   it('goes on under another plan, and its replay follows', async () => {

@@ -18,7 +18,8 @@ const HELP = `Usage: rivulet quarantine ls STATE_DIR
        rivulet quarantine retry STATE_DIR [ID] [--config FILE]
 
   ls      what is in quarantine: id, when, source, offset, topic, bytes, why
-  show    one of them, byte by byte; ID as \`ls\` prints it, or the offset
+  show    one of them, byte by byte; ID as \`ls\` prints it, or the offset. \`where\` is a place in the payload: a path, or the
+          byte at which reading it stopped
   retry   what would happen to it (or to all) now: a dry run from the newest checkpoint, nothing is changed
 
   --config FILE  retry under another configuration

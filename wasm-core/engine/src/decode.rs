@@ -23,6 +23,7 @@ mod csv;
 mod binary;
 pub mod sense;
 pub mod sparkplug;
+mod stop;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use rows::{Decoded, Rows};
 pub use selection::{PATHS_MAX, Selection};
 pub use sense::{Newest, OnViolation, Sense, Violation};
 pub use shape::Shapes;
+pub use stop::append_stop;
 pub use text::Text;
 
 use crate::error::{CoreError, Result};

@@ -83,8 +83,20 @@ struct Node {
     /// Arrival clock of the last request for a rebirth.
     asked_us: Option<u64>,
     aliases: BTreeMap<u64, Announced>,
-    /// By device (empty: the node itself) and name.
-    metrics: BTreeMap<(String, u32), u8>,
+    /// By device (empty: the node itself), then by name.
+    metrics: BTreeMap<String, BTreeMap<u32, u8>>,
+    /// How many those are.
+    count: usize,
+}
+
+impl Node {
+    fn announce(&mut self, device: &str, name: u32, datatype: u8) {
+        let metrics = match self.metrics.get_mut(device) {
+            Some(metrics) => metrics,
+            None => self.metrics.entry(device.into()).or_default(),
+        };
+        self.count += usize::from(metrics.insert(name, datatype).is_none());
+    }
 }
 
 /// All edge nodes.
@@ -183,7 +195,7 @@ impl Nodes {
                 (Some(_), _) if metric.datatype != 0 => None,
                 (Some(name), _) => {
                     let name = self.names.find(core::str::from_utf8(name).ok()?)?;
-                    let datatype = node.metrics.get(&(about.device.clone(), name))?;
+                    let datatype = node.metrics.get(about.device.as_str())?.get(&name)?;
                     Some((name, *datatype))
                 }
             }
@@ -213,11 +225,13 @@ impl Nodes {
                 writer.u32(*name);
                 writer.u8(*datatype);
             }
-            writer.u32(count(node.metrics.len()));
-            for ((device, name), datatype) in &node.metrics {
-                writer.str(device);
-                writer.u32(*name);
-                writer.u8(*datatype);
+            writer.u32(count(node.count));
+            for (device, metrics) in &node.metrics {
+                for (name, datatype) in metrics {
+                    writer.str(device);
+                    writer.u32(*name);
+                    writer.u8(*datatype);
+                }
             }
         }
     }
@@ -250,9 +264,9 @@ impl Nodes {
                 node.aliases.insert(alias, (known(reader.u32()?)?, reader.u8()?));
             }
             for _ in 0..reader.u32()? {
-                let device: String = reader.str()?.into();
+                let device = reader.str()?;
                 let name = known(reader.u32()?)?;
-                node.metrics.insert((device, name), reader.u8()?);
+                node.announce(device, name, reader.u8()?);
             }
             let place = u32::try_from(nodes.len()).map_err(|_| CoreError::Corrupt)?;
             if places.insert(name, place).is_some() {
@@ -270,10 +284,10 @@ fn announce(node: &mut Node, names: &mut Names, device: &str, payload: &Payload)
         let Some(name) = metric.name else { continue };
         let name = core::str::from_utf8(name).map_err(|_| CoreError::Corrupt)?;
         let index = names.intern(name, METRICS_MAX)?;
-        if node.metrics.len() >= METRICS_MAX || node.aliases.len() >= METRICS_MAX {
+        if node.count >= METRICS_MAX || node.aliases.len() >= METRICS_MAX {
             return Err(CoreError::Limit);
         }
-        node.metrics.insert((device.into(), index), metric.datatype);
+        node.announce(device, index, metric.datatype);
         if let Some(alias) = metric.alias {
             node.aliases.insert(alias, (index, metric.datatype));
         }

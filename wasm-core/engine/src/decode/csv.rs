@@ -58,6 +58,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Bytes that have not been read.
+    pub fn left(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }

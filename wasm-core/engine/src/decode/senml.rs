@@ -132,12 +132,22 @@ impl<'a> Pack<'a> {
         number(&self.raw[label]).ok().flatten()
     }
 
-    /// A record's own number with what is to be added to it.
+    /// A record's own number with what is to be added to it; where one of the two is missing it counts as zero (§4.5.4). A
+    /// record of nothing but base fields says what holds for those behind it, and no number of its own.
     fn sum(&self, base: usize, own: usize) -> Found<'a> {
         match (self.number(base), self.number(own)) {
-            (_, None) => Found::Absent,
+            (None, None) => Found::Absent,
             (None, Some(_)) => self.raw[own],
-            (Some(base), Some(own)) => Found::Number(base + own),
+            (Some(_), None) if self.present >> BASES == 0 => Found::Absent,
+            (Some(base), own) => Found::Number(base + own.unwrap_or(0.0)),
+        }
+    }
+
+    /// The number that a record says: none where it says a text, a truth value or bytes.
+    fn value(&self) -> Found<'a> {
+        match self.present & VALUES & !(1 << V) {
+            0 => self.sum(BV, V),
+            _ => Found::Absent,
         }
     }
 
@@ -166,7 +176,7 @@ impl<'a> Members<'a> for Pack<'a> {
             2 => raw[N],
             3 if matches!(raw[U], Found::Absent) => raw[BU],
             3 => raw[U],
-            4 => self.sum(BV, V),
+            4 => self.value(),
             5 => raw[VS],
             6 => raw[VB],
             7 => self.sum(BS, S),
@@ -191,6 +201,11 @@ impl<'a, C: walk::Cursor<'a>> Cursor<'a, C> {
             next: Next::Pack,
             pack: Pack::new(wall_ms),
         }
+    }
+
+    /// What reads the pack's JSON or CBOR.
+    pub fn inner(&self) -> &C {
+        &self.inner
     }
 
     fn record(&mut self) -> Result<()> {

@@ -210,6 +210,20 @@ impl<'a> Payload<'a> {
         Ok(payload)
     }
 
+    /// Bytes from the field on that is none, of a payload that is not one.
+    pub(super) fn left_at_error(bytes: &[u8]) -> Option<usize> {
+        let mut fields = Fields { rest: bytes };
+        loop {
+            let left = fields.rest.len();
+            match fields.next() {
+                Ok(None) => return None,
+                Ok(Some((2, Held::Bytes(metric)))) if Metric::parse(metric).is_ok() => {}
+                Ok(Some((1 | 3, Held::Varint(_)) | (4.., _))) => {}
+                Ok(Some(_)) | Err(_) => return Some(left),
+            }
+        }
+    }
+
     /// Its metrics in order.
     pub fn metrics<'p>(&'p self) -> impl Iterator<Item = Metric<'a>> + Clone + use<'a, 'p> {
         self.kept.iter().copied().chain(behind(self.rest))

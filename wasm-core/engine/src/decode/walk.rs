@@ -8,7 +8,7 @@ use super::selection::{Move, Selection};
 use crate::error::{CoreError, Result};
 
 /// Nesting of a payload; bounds the recursion.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 
 /// What a value is: one by itself, or something that holds others.
 pub(super) enum Token<Frame> {

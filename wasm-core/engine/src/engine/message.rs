@@ -7,8 +7,8 @@ mod rows;
 pub(super) use rows::{Reading, Row};
 
 use super::State;
-use crate::decode::Decoded;
 use crate::decode::sparkplug::Payload;
+use crate::decode::{Decoded, Format, append_stop};
 use crate::error::{CoreError, Result};
 use crate::ledger::Fate;
 use crate::names::NONE;
@@ -147,7 +147,8 @@ impl State {
         decoded: &mut Decoded<'a>,
         outputs: &mut Outputs,
     ) -> Result<Fate> {
-        let metrics = sparkplug_payload(route, publish, decoded)?;
+        let metrics = sparkplug_payload(route, publish, decoded)
+            .inspect_err(|_| append_stop(&Format::Sparkplug, publish.payload, &mut self.bad_path))?;
         if let (Some(payload), Some(Ok(about))) = (&metrics, &mut route.about) {
             self.announce(route.source, about, payload, outputs)?;
         }

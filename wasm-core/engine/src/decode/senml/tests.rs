@@ -59,6 +59,27 @@ fn base_fields_count_from_their_record_on() {
 }
 
 #[test]
+fn a_value_or_sum_that_is_missing_beside_its_base_counts_as_zero() {
+    // §4.5.4. A record of base fields alone, or of a text, has no number.
+    let pack =
+        r#"[{"bn":"a","bv":20},{"n":"b"},{"n":"c","v":1},{"n":"d","vs":"x"},{"n":"e","vb":true},{"n":"f","bv":0}]"#;
+    let values: Vec<_> = (read_json(pack).unwrap().into_iter())
+        .map(|(name, value, _)| (name, value))
+        .collect();
+    assert_eq!(
+        values,
+        [
+            ("a".into(), None),
+            ("ab".into(), Some(20.0)),
+            ("ac".into(), Some(21.0)),
+            ("ad".into(), None),
+            ("ae".into(), None),
+            ("af".into(), Some(0.0)),
+        ]
+    );
+}
+
+#[test]
 fn cbor_labels_are_numbers() {
     // §6: [{-2: "urn:dev:ow:10e2073a01080063", 0: "temperature", -3: 1.276020076e9, -4: "Cel", 2: 23.5}], decimal fraction.
     let mut pack = vec![0x81, 0xa4, 0x21, 0x64];

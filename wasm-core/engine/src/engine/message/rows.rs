@@ -2,7 +2,7 @@
 
 use super::super::State;
 use crate::decode::sparkplug::Payload;
-use crate::decode::{Decoded, Found, Violation};
+use crate::decode::{Decoded, Found, Violation, append_stop};
 use crate::error::{CoreError, Result};
 use crate::names::NONE;
 use crate::plan::{Clocks, Field, QUALITY};
@@ -75,7 +75,9 @@ impl State {
         } else {
             let shapes = &mut self.shapes[route.source];
             let (format, payload, selection) = (&source.format, publish.payload, &mapping.selection);
-            shapes.decode(&mut route.shape, format, payload, wall_ms, selection, decoded)?;
+            shapes
+                .decode(&mut route.shape, format, payload, wall_ms, selection, decoded)
+                .inspect_err(|_| append_stop(format, payload, &mut self.bad_path))?;
         }
         let rows = &decoded.rows;
         self.rows.clear();

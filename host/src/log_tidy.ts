@@ -72,7 +72,10 @@ export function createTidier({ storage, directory, segments, keepBytes, keepMs }
       if (second.firstSequence > sequence || !(await tooMuch(oldest, now, first))) break;
       segments.shift();
       try {
-        await storage.remove(oldest.packed ? packedFile(oldest.path) : oldest.path);
+        // A compression that a disk fault ended may have left the segment in both forms; left behind, the other one would be a
+        // segment with a hole after it. The one that is read goes last.
+        const forms = [packedFile(oldest.path), oldest.path];
+        for (const form of oldest.packed ? forms.reverse() : forms) await storage.remove(form);
       } catch (error) {
         segments.unshift(oldest); // still there: were the next one removed before it, the log would have a hole
         throw error;

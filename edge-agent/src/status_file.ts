@@ -145,23 +145,31 @@ async function readFileOf(directory: string): Promise<StatusFile> {
   return parse(text, path);
 }
 
-/** Why there is no status: no directory, not one of ours, or nothing was told yet. */
+/** Why there is no status, in a state directory. @throws when it is none */
 async function noStatus(directory: string): Promise<RivuletError> {
-  const names = await readdir(directory).catch((cause: unknown) => cause);
-  if (!Array.isArray(names)) {
-    return new RivuletError('RIV_FILE_UNREADABLE', {
-      ...{ where: directory, found: `no state directory (${reason(names)})`, cause: names },
+  const names = await stateNames(directory);
+  const found =
+    names.length === 0 ? 'no gateway ever ran here' : 'no status yet: it is starting, or an older version ran here';
+  return new RivuletError('RIV_STATUS_NONE', { where: directory, found });
+}
+
+/**
+ * What stands in a state directory, which an empty one may become.
+ * @throws RIV_FILE_UNREADABLE, RIV_FOREIGN when it is none
+ */
+export async function stateNames(directory: string): Promise<string[]> {
+  const names = await readdir(directory).catch((cause: unknown) => {
+    throw new RivuletError('RIV_FILE_UNREADABLE', {
+      ...{ where: directory, found: `no state directory (${reason(cause)})`, cause },
     });
-  }
+  });
   if (names.length > 0 && !names.includes('log')) {
-    return new RivuletError('RIV_FOREIGN', {
+    throw new RivuletError('RIV_FOREIGN', {
       ...{ where: directory, found: 'not the state directory of a gateway', expected: 'a `log` in it' },
       todo: 'Name the directory that is `state` in the configuration, or `--state` of `rivulet run`.',
     });
   }
-  const found =
-    names.length === 0 ? 'no gateway ever ran here' : 'no status yet: it is starting, or an older version ran here';
-  return new RivuletError('RIV_STATUS_NONE', { where: directory, found });
+  return names;
 }
 
 function parse(text: string, where: string): StatusFile {

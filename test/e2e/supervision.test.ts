@@ -134,5 +134,9 @@ describe('the quarantine', () => {
     expect(better.out).toMatch(/it would be used by rooms/);
     expect(await runRivulet('quarantine', 'show', state, '99')).toMatchObject({ code: 1 });
     expect(await runRivulet('quarantine', 'drop', state)).toMatchObject({ code: 2 });
+    // Nothing where no gateway ever ran is not the same as an empty quarantine.
+    const nowhere = await runRivulet('quarantine', 'ls', join(directory, 'nowhere'));
+    expect(nowhere).toMatchObject({ code: 1, err: expect.stringContaining('RIV_FILE_UNREADABLE') });
+    expect(await runRivulet('quarantine', 'ls', tmpdir())).toMatchObject({ code: 1 });
   }, 180_000);
 });

@@ -11,6 +11,7 @@ import { firstPlan } from '../fold.ts';
 import { readQuarantine, recordTopic } from '../quarantine/quarantine.ts';
 import type { QuarantineRecord } from '../quarantine/record.ts';
 import { type RetryOutcome, type RetryStart, retry } from '../quarantine/retry.ts';
+import { stateNames } from '../status_file.ts';
 import { coreBuild } from './run.ts';
 
 const HELP = `Usage: rivulet quarantine ls STATE_DIR
@@ -80,8 +81,9 @@ export async function run(argv: string[]): Promise<number> {
   }
 }
 
-/** @throws RIV_NOT_FOUND when an id was given and nothing has it */
+/** @throws RIV_FILE_UNREADABLE, RIV_FOREIGN when it is no state directory, RIV_NOT_FOUND when nothing has the id that was given */
 async function read(directory: string, id: string | undefined): Promise<Found[]> {
+  await stateNames(directory);
   const all: Found[] = [];
   for (const { id: name, record, why } of await readQuarantine(join(directory, 'quarantine'))) {
     if (record === null) {

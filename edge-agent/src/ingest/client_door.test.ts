@@ -197,19 +197,24 @@ describe.skipIf(mosquittoAbsent !== null)(`the client door ${mosquittoAbsent ?? 
     closing.push(() => proxy.stop());
     const parts = setUp();
     const topic = `${parts.context.gateway}/x`;
-    const door = openClientDoor(mqttDoor({ url: proxy.url, staleAfterMs: 400 }), [topic], parts.context);
+    const over: string[] = [];
+    const context = { ...parts.context, well: (code: string) => over.push(code) };
+    const door = openClientDoor(mqttDoor({ url: proxy.url, staleAfterMs: 400 }), [topic], context);
     closing.push(() => door.close());
     await until(() => door.connected(), 'the door is connected');
     proxy.halfOpen(); // The broker is gone, and nothing tells.
     await until(() => parts.notices.some(({ code }) => code === 'RIV_MQTT_SILENT'), 'the alarm');
     expect(door.status()).toMatchObject({ name: 'mqtt', stale: true });
+    over.length = 0;
     proxy.restore();
-    await until(() => door.connected(), 'the door is back');
+    await until(() => door.connected() && door.status().connections > 1, 'the door is back');
+    // The silence goes on, and with it the alarm.
+    expect(over.filter((code) => 'RIV_MQTT_SILENT'.startsWith(code))).toEqual([]);
     const device = await client(mosquitto.url);
     await device.publishAsync(topic, '1', { qos: 1 });
     await until(() => parts.log.messages().length === 1, 'the message');
     expect(door.status()).toMatchObject({ stale: false, connected: true });
-    expect(door.status().connections).toBeGreaterThan(1);
+    expect(over).toContain('RIV_MQTT_SILENT');
   });
 });
 

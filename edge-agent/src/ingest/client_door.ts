@@ -69,6 +69,8 @@ const SILENT_CLOSES_MAX_ANSWERED = 10;
 /** How long a broker may take to answer CONNECT, in ms; less while no version was ever answered: some never do to one they do not know. */
 const CONNACK_MS_MAX = 30_000;
 const FIRST_CONNACK_MS_MAX = 10_000;
+/** What is over when the broker has accepted us; a silence is when something is heard, not with the connection it brought about. */
+const NOT_WITH_A_CONNECTION = ['RIV_MQTT_UNREACHABLE', 'RIV_MQTT_REFUSED', 'RIV_MQTT_TLS', 'RIV_MQTT_SUBSCRIBE'];
 /** How often silence is looked at. */
 const FRESHNESS_MS = 5000;
 const PRESENCE_QOS = 1;
@@ -211,7 +213,7 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
     options.connectTimeout = CONNACK_MS_MAX;
     connections += 1;
     freshness.connected(performance.now());
-    context.well('RIV_MQTT_', config.url);
+    for (const code of freshness.alarmed() ? NOT_WITH_A_CONNECTION : ['RIV_MQTT_']) context.well(code, config.url);
     opened.epoch = context.nextEpoch();
     putSession(opened, 'connected', sessionPresent);
   }

@@ -15,6 +15,7 @@ import type {
   FleetView,
   GatewayChangeView,
   GatewayDetailView,
+  HeadView,
   LineageView,
   ModelView,
   PieceAnswerView,
@@ -37,11 +38,15 @@ import { acceptKernel, listKernels, noteOwnKernel, refuseKernel } from './operat
 import { overrideJudgement } from './operate/override.ts';
 import { diffReleases, listReleases, pinRelease, rollBack, showRelease } from './operate/releases.ts';
 import { openModels } from './registry/models.ts';
-import { openReleaser } from './registry/releaser.ts';
+import { openReleaser, type Releaser } from './registry/releaser.ts';
 import { lineageView, modelView, releaseView } from './registry/views.ts';
+import { handBack, mirrorRelease } from './upstream/mirror.ts';
 
 /** Gateways listed in one fleet view; the sentence and the counts are over all of them. */
 const GATEWAYS_LISTED_MAX = 1_000;
+
+/** No releases are made below another coordinator: they come from there. */
+const RELEASED_ABOVE: Releaser = { waitMs: () => 0, wake() {}, run() {}, renew: () => null, stop() {} };
 
 export interface CoordinatorParts {
   readonly store: Store;
@@ -55,6 +60,8 @@ export interface CoordinatorParts {
   readonly releaseEveryMs: number;
   /** Releases hold only what depends on no release; default: what forks learned on top of releases too. */
   readonly removable?: boolean;
+  /** There is a coordinator above: releases are its, and what gateways say is handed on to it (`upstream/`); told of each report. */
+  readonly relays?: (gateway: string, body: Uint8Array, signature: string) => void;
   /** The tasks whose deltas are taken; default: all. */
   readonly tasks?: ReadonlySet<string>;
   readonly version: string;
@@ -75,6 +82,12 @@ export interface Coordinator {
   receiveReport(body: Uint8Array, signature: string): ReportAnswerView;
   /** The same three for a server that many call at a time: what came together goes to disk together. */
   readonly gathered: Gathered;
+  /** Takes a release of the coordinator above over; `bytes` null: that one has none of this model (any more). */
+  mirror(head: HeadView, bytes: Uint8Array | null): void;
+  /** The coordinator above has lost the release that an envelope goes on from: its gateway is to say all anew, from another. */
+  handBack(envelope: Uint8Array): void;
+  /** Tells of a failure behind the scenes. */
+  failed(error: RivuletError): void;
   /** When a gateway should come again; `busy`: it is being turned away for load. */
   retryWindow(busy?: boolean): RetryWindowView;
   fleet(): FleetView;
@@ -114,19 +127,23 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
 
   const roster = openRoster(store, clock);
   const models = openModels(store, parts.openMerge, () => clock.wallMs());
-  const releaser = openReleaser({
-    ...parts,
-    after: parts.after ?? timers,
-    removable: parts.removable ?? false,
-    models,
-    everyMs: parts.releaseEveryMs,
-    onRelease: (release) => emit({ kind: 'release', release: releaseView(release) }),
-    onSuspect: (_head, { gateway }) => changed(gateway, 'quarantined'),
-    onFailure: (_head, error) => emit({ kind: 'failure', error }),
-  });
+  const relays = parts.relays !== undefined;
+  const releaser = relays
+    ? RELEASED_ABOVE
+    : openReleaser({
+        ...parts,
+        after: parts.after ?? timers,
+        removable: parts.removable ?? false,
+        models,
+        everyMs: parts.releaseEveryMs,
+        onRelease: (release) => emit({ kind: 'release', release: releaseView(release) }),
+        onSuspect: (_head, { gateway }) => changed(gateway, 'quarantined'),
+        onFailure: (_head, error) => emit({ kind: 'failure', error }),
+      });
   const intake = openIntake({
-    ...{ store, models, roster, releaser, identity, clock, changed, tasks: parts.tasks ?? null },
+    ...{ store, models, roster, releaser, identity, clock, changed, relays, tasks: parts.tasks ?? null },
     failed: (error) => emit({ kind: 'failure', error }),
+    reported: parts.relays ?? (() => {}),
   });
   models.rebuild();
   roster.changes(); // who was up before is no news
@@ -140,7 +157,7 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     retryWindow: (busy) => retryWindow(roster.size(), busy),
 
     enrol(request, signature = '') {
-      const status = enrol(request, signature, { store, roster, clock });
+      const status = enrol(request, signature, { store, roster, clock, relays });
       if (status === 'enrolled') changed(request.gateway, 'enrolled');
       const key = publicKeyFromBytes(identity.publicKey).export({ format: 'der', type: 'spki' });
       return {
@@ -155,6 +172,13 @@ export function openCoordinator(parts: CoordinatorParts): Coordinator {
     receivePiece: intake.piece,
     receiveReport: intake.report,
     gathered: intake.gathered,
+
+    mirror(head, bytes) {
+      const release = mirrorRelease(head, bytes, { store, clock });
+      if (release !== null) emit({ kind: 'release', release: releaseView(release) });
+    },
+    handBack: (envelope) => handBack(envelope, { store, models }),
+    failed: (error) => emit({ kind: 'failure', error }),
 
     fleet() {
       const all = roster.views();

@@ -83,6 +83,7 @@ export {
 export { type FeatureParts, type FeatureScope, featureParts, inWords } from './features.ts';
 export { makeDirectory, reason, replaceFile, syncDirectory } from './files.ts';
 export { type Announcing, type Entity, entities, type NotRead, OWN_ORIGIN } from './home_assistant.ts';
+export { type HttpAnswer, type HttpRequest, httpCall } from './http_call.ts';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts';
 export {
   type Appended,

@@ -28,6 +28,11 @@ const HELP = `rivulet-cloud ${VERSION}: merges what gateways have learned into f
     --mqtt-protocol 4|5   4 is MQTT 3.1.1                 (4)
     --mqtt-ca FILE        the authority of the broker's certificate
     --tasks NAME,NAME     take deltas of these tasks only         (all)
+    --upstream URL        a site's coordinator: hand on what its gateways say to the coordinator there, and
+                          serve the releases that come from it; releases are made there only
+    --upstream-every TIME how often                       (10s)
+    --upstream-token TOKEN   what it asks for at enrolment   (none; also RIVULET_UPSTREAM_TOKEN)
+    --upstream-ca FILE --upstream-cert FILE --upstream-key FILE   whom to trust there, and who we are
     --core BUILD          auto, scalar or simd            (auto)
     --status-json         one JSON event per line on standard output
 

@@ -20,6 +20,7 @@ import { type Coordinator, openCoordinator } from '../coordinator.ts';
 import { openSqlite } from '../drivers/sqlite.ts';
 import { mergesBy } from '../merge.ts';
 import { openControl } from '../operate/control.ts';
+import { startUpstream, type Upstream } from '../upstream/upstream.ts';
 import { VERSION } from '../version.ts';
 
 /** The stop is forced after this long: a supervisor would kill soon after. */
@@ -38,6 +39,13 @@ interface Options {
   readonly broker: Pick<BrokerOptions, 'url' | 'protocol' | 'tls'> | null;
   /** Null: all. */
   readonly tasks: ReadonlySet<string> | null;
+  /** The coordinator above; null: releases are made here. */
+  readonly upstream: {
+    readonly url: string;
+    readonly token: string | null;
+    readonly everyMs: number;
+    readonly tls: TlsMaterial | null;
+  } | null;
   readonly core: 'auto' | 'scalar' | 'simd';
   readonly statusJson: boolean;
 }
@@ -49,6 +57,7 @@ export async function run(argv: string[]): Promise<number> {
   const core = await loadCore({ build: options.core });
   const store = openSqlite(join(options.state, 'coordinator.sqlite'));
   let coordinator: Coordinator | null = null;
+  let upstream: Upstream | null = null;
   try {
     const identity = await openIdentity(join(options.state, 'identity'));
     coordinator = openCoordinator({
@@ -60,6 +69,7 @@ export async function run(argv: string[]): Promise<number> {
       releaseEveryMs: options.releaseEveryMs,
       version: VERSION,
       ...(options.tasks === null ? {} : { tasks: options.tasks }),
+      ...(options.upstream === null ? {} : { relays: (...report) => upstream?.reported(...report) }),
     });
     const print = printer(options);
     coordinator.subscribe((event) => {
@@ -82,11 +92,16 @@ export async function run(argv: string[]): Promise<number> {
             retryWindow: coordinator.retryWindow,
             failed: print.failure,
           });
+    if (options.upstream !== null) {
+      const keyFile = join(options.state, 'identity', 'upstream.key');
+      upstream = startUpstream({ ...options.upstream, store, coordinator, keyFile, random: Math.random });
+    }
     const control = await openControl(options.state, coordinator, print.failure);
     print.ready(server.url);
     await stopSignal();
     setTimeout(() => process.exit(0), STOP_MS_MAX).unref(); // everything is on disk already
     control.close();
+    await upstream?.stop();
     await broker?.stop();
     await server.stop();
     const { deltas, releases, rss_mib } = coordinator.fleet().coordinator;
@@ -117,6 +132,7 @@ function parseOptions(argv: string[]): Options {
     broker: brokerOf(values),
     token: values.token ?? process.env.RIVULET_CLOUD_TOKEN ?? null,
     tasks: tasksOf(values.tasks),
+    upstream: upstreamOf(values),
     core,
     statusJson: values['status-json'],
   };
@@ -128,6 +144,30 @@ function tasksOf(list: string | undefined): ReadonlySet<string> | null {
   const names = list.split(',').map((name) => name.trim());
   if (names.includes('')) throw new RivuletError('RIV_USAGE', { found: `--tasks ${list}`, expected: 'NAME,NAME' });
   return new Set(names);
+}
+
+/** Null: there is none above. */
+function upstreamOf(values: ReturnType<typeof parsed>): Options['upstream'] {
+  const { upstream } = values;
+  const files = {
+    ca: values['upstream-ca'] ?? null,
+    cert: values['upstream-cert'] ?? null,
+    key: values['upstream-key'] ?? null,
+  };
+  const given = Object.values(files).some((file) => file !== null);
+  if (upstream === undefined) {
+    if (given) throw new RivuletError('RIV_USAGE', 'certificates of an upstream without --upstream URL');
+    return null;
+  }
+  if (!URL.canParse(upstream) || !/^https?:$/.test(new URL(upstream).protocol)) {
+    throw new RivuletError('RIV_USAGE', {
+      found: '--upstream is no such URL',
+      expected: 'https://HOST or http://HOST',
+    });
+  }
+  const tls = given ? readTls(files, (file) => `--upstream-${file}`, 'RIV_CLOUD_TLS', systemClock().wallMs()) : null;
+  const token = values['upstream-token'] ?? process.env.RIVULET_UPSTREAM_TOKEN ?? null;
+  return { url: upstream.replace(/\/+$/, ''), token, everyMs: parseDuration(values['upstream-every']), tls };
 }
 
 /** Null: plain HTTP. */
@@ -171,6 +211,12 @@ function parsed(argv: string[]) {
         'mqtt-protocol': { type: 'string', default: '4' },
         'mqtt-ca': { type: 'string' },
         tasks: { type: 'string' },
+        upstream: { type: 'string' },
+        'upstream-token': { type: 'string' },
+        'upstream-every': { type: 'string', default: '10s' },
+        'upstream-ca': { type: 'string' },
+        'upstream-cert': { type: 'string' },
+        'upstream-key': { type: 'string' },
         core: { type: 'string', default: 'auto' },
         'status-json': { type: 'boolean', default: false },
       },

@@ -179,4 +179,19 @@ export const MIGRATIONS: readonly string[] = [
   -- the unique numbers of a gateway begin with its id: they are index enough
   DROP INDEX deltas_by_gateway;
   `,
+  `
+  -- of a coordinator with another one above it: what its gateways said when they enrolled, and the newest envelope of each
+  -- model of theirs; held: the one above has signed for it
+  CREATE TABLE relay_enrolments (gateway TEXT PRIMARY KEY, body TEXT NOT NULL, signature TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE relay (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+    gateway TEXT NOT NULL,
+    schema TEXT NOT NULL,
+    incarnation TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    held INTEGER NOT NULL DEFAULT 0,
+    envelope BLOB NOT NULL,
+    UNIQUE (gateway, schema)
+  ) STRICT;
+  `,
 ];

@@ -16,6 +16,7 @@ import { sqliteDirectory } from './sqlite/directory.ts';
 import { sqliteHeads } from './sqlite/heads.ts';
 import { sqliteKernels } from './sqlite/kernels.ts';
 import { sqliteQuarantine } from './sqlite/quarantine.ts';
+import { sqliteRelay } from './sqlite/relay.ts';
 import { sqliteReleases } from './sqlite/releases.ts';
 import type { Forgetful } from './sqlite/remembered.ts';
 import { sqliteSuspects } from './sqlite/suspects.ts';
@@ -192,6 +193,7 @@ function storeOver(db: DatabaseSync, file: string): Store {
     overrides: sqliteOverrides(db),
     clones: sqliteClones(db),
     kernels: sqliteKernels(db, remembers),
+    relay: sqliteRelay(db),
     atomically,
     together,
     whenWritten: (ended) => (inside === 'nothing' ? ended(true) : void waiting.push(ended)),

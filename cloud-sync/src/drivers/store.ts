@@ -125,6 +125,8 @@ export interface ReleaseLog {
   add(release: ReleaseRecord): void;
   get(hash: string): ReleaseRecord | null;
   has(hash: string): boolean;
+  /** The record goes, its bytes stay. */
+  remove(hash: string): void;
   /** Hashes that begin with `prefix`, two at most: enough to tell one from several. */
   find(prefix: string): string[];
   /** Releases that a gateway's statistics are in, oldest first. */
@@ -272,6 +274,40 @@ export interface Kernels {
 /** The names of what is counted for good, in the same transaction as what it counts. */
 export type CounterName = 'deltas' | 'duplicates' | 'superseded' | 'quarantined' | 'refused' | 'releases';
 
+/** An envelope that the coordinator above has not signed for. */
+export interface Relayed {
+  readonly ordinal: number;
+  readonly gateway: string;
+  readonly schema: string;
+  readonly envelope: Uint8Array;
+}
+
+/** The newest statistics of a gateway that count above. */
+export interface HeldAbove {
+  readonly schema: string;
+  readonly incarnation: string;
+  readonly seq: number;
+}
+
+/** What a coordinator of a site hands on to the one above it: as its gateways said and signed it. */
+export interface Relay {
+  /** The newest enrolment of a gateway: the request as JSON, and its signature in base64. */
+  enrolled(gateway: string, body: string, signature: string): void;
+  enrolment(gateway: string): { readonly body: string; readonly signature: string } | null;
+  /** Waits from now on, in place of an earlier envelope of the gateway and model. */
+  put(delta: Pick<Delta, 'gateway' | 'schema' | 'incarnation' | 'seq'>, envelope: Uint8Array): void;
+  /** Behind `after`, the oldest first. */
+  waiting(after: number, limit: number): Relayed[];
+  /** It waits no more: the one above holds it. */
+  held(ordinal: number): void;
+  /** The one above does not want it. */
+  drop(ordinal: number): void;
+  /** What the one above has signed for and does not hold (any more) waits again; answers how many that is. */
+  compare(gateway: string, held: readonly HeldAbove[]): number;
+  /** Removes all of a gateway. */
+  forget(gateway: string): void;
+}
+
 /** What a work came to. */
 export type Outcome<T> = { readonly value: T } | { readonly error: unknown };
 
@@ -288,6 +324,7 @@ export interface Store {
   readonly overrides: Overrides;
   readonly clones: Clones;
   readonly kernels: Kernels;
+  readonly relay: Relay;
   /** Runs `work` whole or not at all; what it wrote is on disk when this returns (inside `together`: when that returns). */
   atomically<T>(work: () => T): T;
   /**

@@ -30,6 +30,8 @@ export interface DeltaParts {
   /** The tasks that are taken; null: all. */
   readonly tasks: ReadonlySet<string> | null;
   readonly schemas: Schemas;
+  /** What is accepted is handed on to a coordinator above. */
+  readonly relays: boolean;
 }
 
 /** Schemas as they were read, by their hash: a fleet says the same few over and over. */
@@ -210,6 +212,7 @@ function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: Delta
     moveHead(delta, offset, store);
     store.count('deltas');
     if (partly) keepEvidence(delta, bytes, parts);
+    if (parts.relays) store.relay.put(delta, bytes);
     roster.heard(delta.gateway);
     return receiptFor(envelope, 'accepted', null);
   });

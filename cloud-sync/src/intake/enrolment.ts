@@ -33,7 +33,7 @@ export interface EnrolmentRequest {
 export function enrol(
   request: EnrolmentRequest,
   signature: string,
-  { store, roster, clock }: { store: Store; roster: Roster; clock: Clock },
+  { store, roster, clock, relays }: { store: Store; roster: Roster; clock: Clock; relays: boolean },
 ): 'enrolled' | 'known' {
   const key = publicKeyFromBytes(Buffer.from(request.public_key, 'base64'));
   if (signature !== '' && !signatureVerifies(enrolmentText(request), Buffer.from(signature, 'base64'), key)) {
@@ -41,9 +41,13 @@ export function enrol(
   }
   const publicKey = publicKeyBytes(key);
   const known = roster.get(request.gateway);
+  const handOn = () => relays && store.relay.enrolled(request.gateway, JSON.stringify(request), signature);
   if (known !== null) {
     // nothing is taken over here: the request may be one of before
-    if (publicKey.equals(known.publicKey)) return 'known';
+    if (publicKey.equals(known.publicKey)) {
+      handOn();
+      return 'known';
+    }
     throw new RivuletError('RIV_GATEWAY_KEY', `${request.gateway} is enrolled with another key`);
   }
   if (roster.size() >= GATEWAYS_MAX) {
@@ -52,6 +56,9 @@ export function enrol(
   const now = clock.wallMs();
   const { gateway: id, about = '', simulated = false } = request;
   const record = { id, publicKey, about, simulated, enrolledMs: now, lastSeenMs: now, report: null };
-  store.atomically(() => roster.enrol(record, request.incarnation));
+  store.atomically(() => {
+    roster.enrol(record, request.incarnation);
+    handOn();
+  });
   return 'enrolled';
 }

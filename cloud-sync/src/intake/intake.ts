@@ -25,10 +25,14 @@ export interface IntakeParts {
   readonly releaser: Pick<Releaser, 'wake' | 'waitMs'>;
   readonly identity: Pick<Identity, 'sign'> & Partial<Pick<Identity, 'signAhead'>>;
   readonly clock: Clock;
+  /** What gateways say is handed on to a coordinator above. */
+  readonly relays: boolean;
   /** The tasks that are taken; null: all. */
   readonly tasks: ReadonlySet<string> | null;
   readonly changed: (gateway: string, change: GatewayChangeView['change']) => void;
   readonly failed: (error: RivuletError) => void;
+  /** A report was taken in. */
+  readonly reported: (gateway: string, body: Uint8Array, signature: string) => void;
 }
 
 /** What a server calls: each resolves when what came with it is on disk. */
@@ -50,7 +54,7 @@ export interface Intake {
 type Unsigned = Omit<DeltaAnswerView, 'signature'>;
 
 export function openIntake(parts: IntakeParts): Intake {
-  const { store, models, roster, releaser, identity, clock, tasks, changed } = parts;
+  const { store, models, roster, releaser, identity, clock, tasks, relays, changed } = parts;
   const keys = openKeys(roster);
   const clones = openClones(store, clock);
   const pieces = openPieces(keys);
@@ -89,7 +93,7 @@ export function openIntake(parts: IntakeParts): Intake {
   }
 
   const take = (envelope: Uint8Array, checked: Awaited<ReturnType<typeof checkDelta>> = null): Unsigned =>
-    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock, tasks, schemas }));
+    answerTo(receiveDelta(envelope, checked, { store, models, roster, keys, clock, tasks, schemas, relays }));
 
   const signed = ({ receipt, ...rest }: Unsigned): DeltaAnswerView => ({
     receipt,
@@ -110,6 +114,7 @@ export function openIntake(parts: IntakeParts): Intake {
     checked: Awaited<ReturnType<typeof checkReport>> = null,
   ): ReportAnswerView {
     const { gateway, cloned } = receiveReport(body, signature, checked, { store, roster, keys, clones });
+    tell(() => parts.reported(gateway, body, signature));
     if (cloned) {
       tell(() => {
         changed(gateway, 'cloned');

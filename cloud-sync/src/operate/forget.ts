@@ -68,6 +68,7 @@ export function forgetGateway({ gateway, allowReturn, sinceMs = null }: ForgetRe
     );
     store.quarantine.forget(gateway);
     store.clones.remove(gateway);
+    store.relay.forget(gateway);
     if (allowReturn) store.forgotten.remove(gateway);
     else store.forgotten.add(gateway, clock.wallMs());
     const result = {

@@ -1,6 +1,5 @@
 /** What the coordinator answers, checked at the door: it is data from outside. */
-import { type ErrorCode, RivuletError } from '@rivulet/host';
-import type { HttpAnswer } from './http.ts';
+import { type ErrorCode, type HttpAnswer, RivuletError } from '@rivulet/host';
 
 /** The newest release of a model. */
 export interface Head {

@@ -12,6 +12,8 @@ import {
   decodeBrokerAnswer,
   encodeBrokerRequest,
   encodingOf,
+  type HttpAnswer,
+  type HttpRequest,
   publicKeyFromBytes,
   type ReadAnswer,
   RivuletError,
@@ -19,7 +21,7 @@ import {
 } from '@rivulet/host';
 import type { MqttClient } from 'mqtt';
 import type { AtBroker } from './coordinator.ts';
-import type { HttpAnswer, HttpRequest, Transport } from './http.ts';
+import type { Transport } from './http.ts';
 
 /** Times that one part of a body is asked for. */
 const ATTEMPTS_MAX = 3;

@@ -11,6 +11,8 @@ import {
   enrolmentProof,
   enrolmentText,
   expandBody,
+  type HttpAnswer,
+  type HttpRequest,
   type Identity,
   publicKeyFromBytes,
   RivuletError,
@@ -37,7 +39,7 @@ import {
   windowOf,
 } from './answers.ts';
 import { brokerTransport } from './broker.ts';
-import { type HttpAnswer, type HttpRequest, httpTransport } from './http.ts';
+import { httpTransport } from './http.ts';
 
 /** One call, connection included. */
 const CALL_MS_MAX = 15_000;

@@ -14,6 +14,7 @@ export function sqliteReleases(db: DatabaseSync): ReleaseLog {
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const get = db.prepare('SELECT * FROM releases WHERE hash = ?');
+  const removeRecord = db.prepare('DELETE FROM releases WHERE hash = ?');
   const has = db.prepare('SELECT 1 FROM releases WHERE hash = ?');
   const columns = 'hash, parent, task, schema, form, gateways, rows, created_ms';
   const all = db.prepare(`SELECT ${columns} FROM releases ORDER BY ordinal DESC LIMIT ?`);
@@ -46,6 +47,7 @@ export function sqliteReleases(db: DatabaseSync): ReleaseLog {
       if (row === undefined) return null;
       return { ...releaseOf(row), lineage: JSON.parse(row.lineage as string) as ReleaseRecord['lineage'] };
     },
+    remove: (hash) => void removeRecord.run(hash),
     has: (hash) => has.get(hash) !== undefined,
     find: (prefix) => find.all(prefix).map((row) => row.hash as string),
     madeWith: (gateway) => madeWith.all(gateway).map(releaseOf),

@@ -1,0 +1,271 @@
+/**
+ * The way up from a site's coordinator: enrolments, envelopes and reports of its gateways go to the coordinator above as
+ * they were signed, its releases come down. Envelopes wait on disk until that one has signed for them, so the way up may be
+ * gone for weeks. Leaves go up, not their sum: the merge above depends on the set of gateways alone, not on who brought
+ * them, and a gateway that is forgotten there is out of it exactly.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import {
+  compressBody,
+  type HttpAnswer,
+  httpCall,
+  type KeyObject,
+  publicKeyFromBytes,
+  RivuletError,
+  signatureVerifies,
+  type TlsMaterial,
+  toRivuletError,
+} from '@rivulet/host';
+import type { DeltaAnswerView, ErrorView, HeadView, ReportAnswerView, RetryWindowView } from '../api/views.ts';
+import type { Coordinator } from '../coordinator.ts';
+import type { Relayed, Store } from '../drivers/store.ts';
+
+const CALL_MS_MAX = 30_000;
+/** Longest answer: a release of a wide task. */
+const ANSWER_BYTES_MAX = 20 * 1024 * 1024;
+/** Calls under way at a time. */
+const LANES = 8;
+/** Envelopes that are looked at together. */
+const BATCH = 64;
+/** Reports that wait, newest per gateway; beyond it the oldest is left out: the next one comes soon. */
+const REPORTS_MAX = 10_000;
+const BACKOFF_MS_MIN = 1_000;
+const BACKOFF_MS_MAX = 5 * 60_000;
+
+export interface UpstreamParts {
+  /** Without a slash at its end. */
+  readonly url: string;
+  /** Shown when gateways are enrolled above; null: none. */
+  readonly token: string | null;
+  readonly tls: TlsMaterial | null;
+  readonly everyMs: number;
+  readonly store: Store;
+  readonly coordinator: Pick<Coordinator, 'mirror' | 'handBack' | 'failed'>;
+  /** Where the key of the coordinator above is kept, once it is known. */
+  readonly keyFile: string;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Upstream {
+  /** A report was taken in: the newest of each gateway goes up with the next round. */
+  reported(gateway: string, body: Uint8Array, signature: string): void;
+  stop(): Promise<void>;
+}
+
+export function startUpstream(parts: UpstreamParts): Upstream {
+  const { store, coordinator } = parts;
+  /** Gateways that the coordinator above knows, as far as this process has heard. */
+  const enrolled = new Set<string>();
+  const reports = new Map<string, { body: Uint8Array; signature: string }>();
+  let key: KeyObject | null = readKey(parts.keyFile);
+  let window: RetryWindowView | null = null;
+  let failures = 0;
+  /** What was signed for above waits again. */
+  let soon = false;
+  let stopped = false;
+  let timer: NodeJS.Timeout | null = null;
+
+  async function call(path: string, method: 'GET' | 'POST', headers: Record<string, string>, body?: Uint8Array) {
+    const tls = parts.tls === null ? {} : { tls: parts.tls };
+    const limits = { timeoutMs: CALL_MS_MAX, answerBytesMax: ANSWER_BYTES_MAX };
+    const request = { method, headers, ...limits, ...tls, ...(body === undefined ? {} : { body }) };
+    try {
+      return await httpCall(`${parts.url}${path}`, request);
+    } catch (cause) {
+      throw new RivuletError('RIV_SYNC_UNREACHABLE', { found: (cause as Error).message, where: parts.url, cause });
+    }
+  }
+
+  /** False: nobody here knows how the gateway enrolled, so it cannot be introduced above yet. */
+  async function introduce(gateway: string): Promise<boolean> {
+    if (enrolled.has(gateway)) return true;
+    const enrolment = store.relay.enrolment(gateway);
+    if (enrolment === null) return false;
+    const token = parts.token === null ? {} : { authorization: `Bearer ${parts.token}` };
+    const signature = enrolment.signature === '' ? {} : { 'x-rivulet-signature': enrolment.signature };
+    const headers = { 'content-type': 'application/json', ...token, ...signature };
+    const answer = await call('/api/v1/gateways', 'POST', headers, Buffer.from(enrolment.body));
+    if (answer.status !== 200) throw refusal(answer);
+    pin(String(read<{ coordinator_key: string }>(answer).coordinator_key));
+    enrolled.add(gateway);
+    return true;
+  }
+
+  /** The first key that answers is the one above from then on. */
+  function pin(found: string): void {
+    const bytes = Buffer.from(found, 'base64');
+    if (key === null) {
+      key = publicKeyFromBytes(bytes);
+      writeFileSync(parts.keyFile, `${found}\n`, { mode: 0o600 });
+    }
+    if (key.equals(publicKeyFromBytes(bytes))) return;
+    throw new RivuletError('RIV_SYNC_ANSWER', {
+      found: 'the coordinator above has another key than the one this site began with',
+      where: parts.keyFile,
+      todo: 'If it was really replaced, remove this file; else somebody stands in between.',
+    });
+  }
+
+  async function handOn({ ordinal, gateway, envelope }: Relayed): Promise<void> {
+    if (!(await introduce(gateway))) return;
+    const { body, encoding } = compressBody(envelope);
+    const packed = encoding === 'identity' ? {} : { 'content-encoding': encoding };
+    const headers = { 'content-type': 'application/octet-stream', ...packed };
+    const answer = await call('/api/v1/deltas', 'POST', headers, body);
+    if (answer.status !== 200) return refused(answer, { ordinal, gateway, envelope });
+    const view = read<DeltaAnswerView>(answer);
+    const { receipt, signature } = view;
+    const signed = Buffer.from(JSON.stringify(receipt));
+    if (key === null || !signatureVerifies(signed, Buffer.from(String(signature), 'base64'), key)) {
+      throw new RivuletError('RIV_SYNC_ANSWER', {
+        found: 'a receipt that is not signed by the key of the coordinator above',
+      });
+    }
+    // superseded: the gateway has said something newer above, by another way
+    const held = receipt.outcome === 'accepted' || (receipt.outcome === 'duplicate' && receipt.reason === undefined);
+    if (held) store.relay.held(ordinal);
+    else store.relay.drop(ordinal);
+    if (receipt.outcome === 'quarantined') {
+      const found = `the coordinator above quarantined a delta of ${gateway}: ${receipt.reason ?? 'no reason given'}`;
+      coordinator.failed(new RivuletError('RIV_SYNC_REFUSED', { found }));
+    }
+    window = view.retry_window_s;
+    await takeHeads(view.heads);
+  }
+
+  /** What no second attempt would mend goes; the rest waits. */
+  async function refused(answer: HttpAnswer, { ordinal, gateway, envelope }: Omit<Relayed, 'schema'>): Promise<void> {
+    const { error, resync } = read<ErrorView>(answer);
+    if (error?.code === 'RIV_GATEWAY_UNKNOWN') enrolled.delete(gateway); // it lost its state: introduced anew
+    if (answer.status >= 500 || error?.code === 'RIV_GATEWAY_UNKNOWN') throw refusal(answer);
+    store.relay.drop(ordinal);
+    if (error?.code === 'RIV_BASE_GONE' && resync !== undefined) {
+      coordinator.handBack(envelope);
+      return takeHeads([resync]);
+    }
+    coordinator.failed(refusal(answer));
+  }
+
+  async function takeHeads(heads: readonly HeadView[]): Promise<void> {
+    for (const head of heads) {
+      const mine = store.heads.get(head.schema);
+      if (mine === null || mine.release === head.release) continue;
+      if (head.release === null) {
+        coordinator.mirror(head, null);
+        continue;
+      }
+      const known = store.blobs.get(head.release);
+      coordinator.mirror(head, known ?? (await fetchRelease(head.release)));
+    }
+  }
+
+  async function fetchRelease(hash: string): Promise<Uint8Array> {
+    const answer = await call(`/api/v1/releases/${hash}`, 'GET', {});
+    if (answer.status !== 200) throw refusal(answer);
+    return answer.body;
+  }
+
+  async function report(gateway: string): Promise<void> {
+    const waiting = reports.get(gateway);
+    if (waiting === undefined || !(await introduce(gateway))) return;
+    reports.delete(gateway);
+    const headers = { 'content-type': 'application/json', 'x-rivulet-signature': waiting.signature };
+    const answer = await call('/api/v1/reports', 'POST', headers, waiting.body);
+    if (answer.status >= 500) throw refusal(answer);
+    // one that is too old, or of a gateway that is not known above, is not worth a word: the next one comes soon
+    if (answer.status === 403) enrolled.delete(gateway);
+    if (answer.status !== 200) return;
+    const { heads, held } = read<ReportAnswerView>(answer);
+    if (store.relay.compare(gateway, held) > 0) soon = true; // it was restored from a backup
+    await takeHeads(heads);
+  }
+
+  async function round(): Promise<void> {
+    soon = false;
+    for (let after = 0; !stopped; ) {
+      const batch = store.relay.waiting(after, BATCH);
+      if (batch.length === 0) break;
+      await inLanes(batch, handOn);
+      after = batch.at(-1)?.ordinal ?? after;
+    }
+    await inLanes([...reports.keys()], report);
+    if (soon && !stopped) await round();
+  }
+
+  async function inLanes<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+    const queue = items.values();
+    const lane = async () => {
+      for (const item of queue) if (!stopped) await work(item);
+    };
+    await Promise.all(Array.from({ length: Math.min(LANES, items.length) }, lane));
+  }
+
+  async function attempt(): Promise<void> {
+    try {
+      await round();
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      if (!stopped) coordinator.failed(toRivuletError(error));
+    }
+    if (!stopped) timer = setTimeout(again, waitMs());
+  }
+
+  /** Half of a backoff is chance, so that sites that lost the one above do not come back as one. */
+  function waitMs(): number {
+    const chance = parts.random();
+    if (failures > 0) {
+      const full = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** Math.min(failures - 1, 20));
+      return full / 2 + (full / 2) * chance;
+    }
+    const { from, to } = window ?? { from: 0, to: 0 };
+    return Math.max(parts.everyMs * (0.95 + 0.1 * chance), 1_000 * Math.min(from + (to - from) * chance, 3_600));
+  }
+
+  let running = attempt();
+  function again(): void {
+    running = attempt();
+  }
+
+  return {
+    reported(gateway, body, signature) {
+      reports.delete(gateway);
+      reports.set(gateway, { body, signature });
+      const [oldest] = reports.keys();
+      if (reports.size > REPORTS_MAX && oldest !== undefined) reports.delete(oldest);
+    },
+    async stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function readKey(file: string): KeyObject | null {
+  try {
+    return publicKeyFromBytes(Buffer.from(readFileSync(file, 'utf8'), 'base64'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function read<T>(answer: HttpAnswer): T {
+  try {
+    const value: unknown = JSON.parse(answer.body.toString('utf8'));
+    if (typeof value === 'object' && value !== null) return value as T;
+  } catch {
+    // falls through to the refusal
+  }
+  throw new RivuletError('RIV_SYNC_ANSWER', `an answer of status ${answer.status} that is not a JSON object`);
+}
+
+function refusal(answer: HttpAnswer): RivuletError {
+  const { error } = read<Partial<ErrorView>>(answer);
+  const code = answer.status >= 500 ? 'RIV_SYNC_UNREACHABLE' : 'RIV_SYNC_REFUSED';
+  return new RivuletError(code, {
+    found: `the coordinator above answered ${answer.status}, ${error?.code ?? 'no code'}: ${error?.message ?? ''}`,
+  });
+}

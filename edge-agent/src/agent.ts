@@ -24,6 +24,7 @@ import {
   type Log,
   makeDirectory,
   type Output,
+  openFleetReadings,
   openIdentity,
   openLog,
   openSlots,
@@ -153,9 +154,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       publish: (topic, payload, done, delivery) => doors[0]?.publish(topic, payload, done, delivery),
     });
     let sync: Sync | null = null;
+    const fleet = openFleetReadings(config);
     const publish = (outputs: readonly Output[]): void => {
       for (const output of outputs) {
         if (output.kind === 'drift' && output.sync) sync?.ask();
+        fleet.take(output);
         documenter.messages(output).forEach(publisher.send);
       }
     };
@@ -193,14 +196,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         atSettled.push(act);
       }
     };
-    /** A block of the agent's own; resolves when it is durable and folded. `sealed` is called as it enters its beat. */
-    const put = (kind: BlockDraft['kind'], payload: Uint8Array, sealed?: () => void): Promise<void> =>
+    /** A block of the agent's own, of `count` messages; resolves when it is durable and folded. `sealed` is called as it enters its beat. */
+    const put = (kind: BlockDraft['kind'], payload: Uint8Array, sealed?: () => void, count = 0): Promise<void> =>
       new Promise((resolve) =>
         beat.put({
           seal() {
             sealed?.();
             const now = { wallMs: clock.wallMs(), monoUs: clock.monoUs(), boot: clock.boot };
-            return { ...{ kind, door: 0, epoch: 0, count: 0, payload }, ...now };
+            return { ...{ kind, door: 0, epoch: 0, count, payload }, ...now };
           },
           durable: resolve,
         }),
@@ -304,6 +307,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         identity: await openIdentity(join(directory, 'identity'), { newIncarnation: recovered.stateIsNew }),
         deltas: () => new Promise((resolve) => whenSettled(() => resolve(supervisor.delta()))),
         accept: (release) => put(BLOCK_KIND.release, release),
+        told: fleet.told,
+        async heard(answer) {
+          const packets = fleet.packets(answer);
+          if (packets.length > 0) await put(BLOCK_KIND.messagesV4, Buffer.concat(packets), undefined, packets.length);
+        },
         notice: notices.add,
         well: () => {
           notices.clear('RIV_SYNC_');

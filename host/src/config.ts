@@ -1,6 +1,7 @@
 // The configuration of a gateway as the rest of the program sees it: checked, and with every default filled in. How it is
 // written as YAML, and what the defaults are, is in config_parse.ts.
 
+import type { FLEET_STATISTICS } from './config_fleet.ts';
 import type { NotRead } from './home_assistant.ts';
 import type { PasswordHash } from './passwords.ts';
 import type { TaskKind } from './status.ts';
@@ -365,6 +366,19 @@ export interface ForwardConfig extends DeliveryConfig {
   deviceClass: string;
 }
 
+/** A reading of the fleet: an aggregate over what gateways measure, each gateway counting once. */
+export interface FleetReadingConfig {
+  /** The field that it is here. */
+  name: string;
+  statistic: (typeof FLEET_STATISTICS)[number];
+  /** What is measured, there and here. */
+  field: string;
+  /** All other gateways, all with this one, or those named. */
+  of: 'neighbours' | 'fleet' | string[];
+  /** What is older than the newest by more does not count. */
+  maxAgeMs: number;
+}
+
 /** The bounds of the core's state. */
 export interface LimitsConfig {
   keys: number;
@@ -404,6 +418,8 @@ export interface Config {
   tasks: TaskConfig[];
   outputs: OutputConfig[];
   forward: ForwardConfig[];
+  /** Their sources are the last ones. */
+  fleet: FleetReadingConfig[];
   /** Topic prefix under which forwarded and predicted values are announced to Home Assistant; null: they are not. */
   homeAssistant: { prefix: string } | null;
   limits: LimitsConfig;

@@ -9,7 +9,7 @@ import type { ConfigMap, ConfigNode } from './config_node.ts';
 import { takesTopics } from './patterns.ts';
 
 /** Rules (wasm-core/engine/src/plan.rs): each looks at every reading. */
-const FORWARD_MAX = 64;
+export const FORWARD_MAX = 64;
 const RULE_KEYS = [
   'readings',
   'windows',

@@ -15,6 +15,7 @@ import { parseBudget } from './config_budget.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { parseDrift } from './config_drift.ts';
 import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
+import { fleetSources, parseFleet } from './config_fleet.ts';
 import { parseDelivery, parseForward, parseHomeAssistant, publishTopic } from './config_forward.ts';
 import { parseLabel } from './config_labels.ts';
 import { refuseRepeats } from './config_language.ts';
@@ -78,6 +79,7 @@ const TOP_KEYS = [
   'checkpoint',
   'verify',
   'sync',
+  'fleet',
 ] as const;
 
 /**
@@ -97,7 +99,13 @@ export function parseConfig(
     top.get('gateway')?.text(GATEWAY_PATTERN, 'letters, digits, dot, dash and underscore, at most 64') ?? hostId();
   const doors = parseDoors(root, top, gateway, environment);
   const limits = parseLimits(top.get('limits'));
-  const { sources, notRead } = parseSources(top.need('sources'), doors, announced);
+  const { sources: written, notRead } = parseSources(top.need('sources'), doors, announced);
+  const sync = parseSync(top.get('sync'));
+  const fleet = parseFleet(top.get('fleet'), {
+    ...{ fields: knownFields(written), synced: sync !== null },
+    forward: top.get('forward')?.list() ?? [],
+  });
+  const sources = [...written, ...fleetSources(fleet)];
   const fields = knownFields(sources);
   const windows = parseWindows(top.get('windows'), sources, fields);
   const lookups = parseLookups(top.get('lookups'), fileName);
@@ -119,6 +127,7 @@ export function parseConfig(
     tasks,
     outputs: [...parseOutputs(top.get('outputs'), gateway, windows, tasks), ...forwarded.windows],
     forward: forwarded.forward,
+    fleet,
     homeAssistant: parseHomeAssistant(top.get('home_assistant')),
     limits,
     log: parseLog(top.get('log')),
@@ -126,7 +135,7 @@ export function parseConfig(
       everyMs: top.get('checkpoint')?.map(['every']).get('every')?.durationMs(100) ?? CHECKPOINT_EVERY_MS,
     },
     verify: parseVerify(top.get('verify')),
-    sync: parseSync(top.get('sync')),
+    sync,
   };
 }
 

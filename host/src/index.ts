@@ -38,6 +38,7 @@ export type {
   Door,
   DriftConfig,
   FeatureSetConfig,
+  FleetReadingConfig,
   ForwardConfig,
   LabelConfig,
   LimitsConfig,
@@ -49,6 +50,7 @@ export type {
   WindowConfig,
   WindowShape,
 } from './config.ts';
+export { FLEET_READINGS_MAX, FLEET_STATISTICS } from './config_fleet.ts';
 export { parseConfig } from './config_parse.ts';
 export { SOURCES_MAX } from './config_source.ts';
 export {
@@ -82,6 +84,7 @@ export {
 } from './errors.ts';
 export { type FeatureParts, type FeatureScope, featureParts, inWords } from './features.ts';
 export { makeDirectory, reason, replaceFile, syncDirectory } from './files.ts';
+export { type FleetReadings, type FleetTold, openFleetReadings } from './fleet_readings.ts';
 export { type Announcing, type Entity, entities, type NotRead, OWN_ORIGIN } from './home_assistant.ts';
 export { type HttpAnswer, type HttpRequest, httpCall } from './http_call.ts';
 export { type Identity, type IdentityOptions, openIdentity } from './identity.ts';
@@ -127,6 +130,7 @@ export {
 } from './piece.ts';
 export { compilePlan, DRIFT_DETECTORS, type EvaluationSpec, planForEvaluation, planHash, RUN_LENGTHS } from './plan.ts';
 export { expandPreset, PRESETS, sourcesAsYaml } from './presets.ts';
+export { publishPacket } from './publish_packet.ts';
 export { decodeRelease, encodeRelease, type Release, releaseHash } from './release.ts';
 export {
   type KeyObject,

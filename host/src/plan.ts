@@ -17,11 +17,13 @@ import type {
   WindowConfig,
   WindowShape,
 } from './config.ts';
+import { fleetRule } from './config_fleet.ts';
 
 const PLAN_VERSION = 1;
 
 /** The plan of a gateway. */
 export function compilePlan(config: Config): Buffer {
+  const rules = [...config.forward, ...fleetRule(config.fleet)];
   return canonical({
     plan: PLAN_VERSION,
     gateway: config.gateway,
@@ -37,7 +39,7 @@ export function compilePlan(config: Config): Buffer {
     ...(config.lookups.length > 0 ? { lookups: config.lookups.map(lookup) } : {}),
     windows: config.windows.map(window),
     tasks: config.tasks.map(task),
-    ...(config.forward.length > 0 ? { forward: config.forward.map(rule) } : {}),
+    ...(rules.length > 0 ? { forward: rules.map(rule) } : {}),
   });
 }
 
@@ -204,7 +206,7 @@ function driftOf(drift: DriftConfig | undefined) {
   return { drift: { detector, run_length: runLength, on, do: drift.do } };
 }
 
-function rule(config: ForwardConfig) {
+function rule(config: Omit<ForwardConfig, 'topic' | 'qos' | 'retain' | 'unit' | 'deviceClass'>) {
   return {
     of: config.of,
     where: config.where,

@@ -45,6 +45,8 @@ it('what was set aside for its core is offered again once the core is taken, wit
     well() {},
     accepted() {},
     member() {},
+    told: () => null,
+    async heard() {},
   });
   try {
     await until(() => notices.includes('RIV_SYNC_REFUSED'), 'a delta that is set aside');

@@ -162,16 +162,27 @@ const RetryWindow = {
   description: 'seconds until the next call: a moment between the two, by chance',
 };
 const Held = list(record({ schema: HASH, incarnation: text, seq: count }));
-const ReportAnswer = record({
-  heads: list(Head),
-  held: Held,
-  forgotten: flag,
-  kernel_taken: {
-    type: ['boolean', 'null'],
-    description: 'whether statistics of the core in its last report are taken',
-  },
-  retry_window_s: RetryWindow,
+const FleetReading = record({
+  name: text,
+  at: time,
+  age_ms: { type: 'number' },
+  gateways: count,
+  value: { type: 'number' },
 });
+const ReportAnswer = record(
+  {
+    heads: list(Head),
+    held: Held,
+    forgotten: flag,
+    kernel_taken: {
+      type: ['boolean', 'null'],
+      description: 'whether statistics of the core in its last report are taken',
+    },
+    retry_window_s: RetryWindow,
+    fleet: list(FleetReading),
+  },
+  ['fleet'],
+);
 
 const Enrolment = record(
   {
@@ -206,6 +217,7 @@ const DeltaAnswer = record({
   signature: { ...text, description: 'base64 Ed25519 over JSON.stringify(receipt)' },
   heads: list(Head),
   held: Held,
+  fleet: list(FleetReading),
   retry_after_s: { ...measure, description: 'seconds until a release with this delta can be there' },
   retry_window_s: RetryWindow,
 });

@@ -256,6 +256,19 @@ export interface ReportAnswerView {
   /** Whether statistics of the core that its last report names are taken; null: no report has named one. */
   readonly kernel_taken: boolean | null;
   readonly retry_window_s: RetryWindowView;
+  /** The readings of the fleet that its newest report asks for; absent: it asks for none. */
+  readonly fleet?: readonly FleetReadingView[];
+}
+
+/** A reading of the fleet (FORMATS.md section 12). */
+export interface FleetReadingView {
+  readonly name: string;
+  /** Event time of the newest reading in it, and how long ago that was when it was answered. */
+  readonly at: number;
+  readonly age_ms: number;
+  /** Whose readings are in it. */
+  readonly gateways: number;
+  readonly value: number;
 }
 
 /** `POST /api/v1/pieces`: how far the upload is, and with its last piece the answer to the delta. */

@@ -4,6 +4,7 @@
  * Fields the coordinator does not know are let through unread: a newer agent may say more.
  */
 import { RivuletError } from '@rivulet/host';
+import { type FleetReport, parseFleetReport } from './report_fleet.ts';
 
 /** Tasks of one gateway that are kept; a report with more is refused. */
 const TASKS_MAX = 64;
@@ -87,6 +88,7 @@ export interface Report {
   readonly core: { readonly build: string; readonly kernel: string } | null;
   readonly sources: readonly SourceReport[];
   readonly lastError: { readonly code: string; readonly message: string } | null;
+  readonly fleet: FleetReport;
 }
 
 type Json = Record<string, unknown>;
@@ -114,6 +116,7 @@ export function parseReport(body: string): Report {
       parseSource(source, `sources[${at}]`),
     ),
     lastError: parseLastError(root.last_error),
+    fleet: parseFleetReport(root.fleet),
   };
 }
 

@@ -10,6 +10,7 @@ import type { GatewayView, TaskView } from '../api/views.ts';
 import type { GatewayRecord, Store } from '../drivers/store.ts';
 import { openCurves } from './curves.ts';
 import { heard, isUp, type Presence, reported } from './presence.ts';
+import type { Telling } from './readings.ts';
 import { newRecent, type Recent } from './recent.ts';
 import { parseReport, type Report, type TaskReport } from './report.ts';
 
@@ -30,6 +31,8 @@ export interface Roster {
   /** Something signed by the gateway came in. */
   heard(id: string): void;
   reported(id: string, report: Report, body: string): void;
+  /** Gateways that tell what they measure, in id order. */
+  telling(): Telling[];
   view(id: string): GatewayView | null;
   /** In id order. */
   views(): GatewayView[];
@@ -107,6 +110,11 @@ export function openRoster(store: Pick<Store, 'directory' | 'clones' | 'whenWrit
       entry.record = { ...entry.record, lastSeenMs: now, about: report.about, simulated: report.simulated };
       entry.report = report;
     },
+    telling: () =>
+      [...entries.values()]
+        .filter(({ report }) => (report?.fleet.readings.size ?? 0) > 0)
+        .map(({ record, report }) => ({ id: record.id, report }))
+        .sort((a, b) => (a.id < b.id ? -1 : 1)),
     view(id) {
       const entry = entries.get(id);
       return entry === undefined ? null : viewOf(entry, clones.since(id), clock);

@@ -5,6 +5,7 @@
 import { type Clock, type Identity, RivuletError } from '@rivulet/host';
 import type { DeltaAnswerView, GatewayChangeView, PieceAnswerView, ReportAnswerView } from '../api/views.ts';
 import type { Store } from '../drivers/store.ts';
+import { fleetReadings } from '../fleet/readings.ts';
 import type { Roster } from '../fleet/roster.ts';
 import type { Models } from '../registry/models.ts';
 import type { Releaser } from '../registry/releaser.ts';
@@ -82,7 +83,19 @@ export function openIntake(parts: IntakeParts): Intake {
       forgotten: store.forgotten.has(gateway),
       kernel_taken: kernel === undefined ? null : store.kernels.has(kernel),
       retry_window_s: retryWindow(roster.size()),
+      ...fleetOf(gateway),
     };
+  }
+
+  /** What the gateway's newest report asks of all others; a gateway that was taken out, lives twice or is distrusted is no part of it. */
+  function fleetOf(gateway: string): Pick<ReportAnswerView, 'fleet'> {
+    const wants = roster.get(gateway)?.report?.fleet.wants ?? [];
+    if (wants.length === 0) return {};
+    const [cloned, overrides] = [store.clones.all(), store.overrides.all()];
+    const telling = roster
+      .telling()
+      .filter(({ id }) => !cloned.has(id) && overrides.get(id) !== false && !store.forgotten.has(id));
+    return { fleet: fleetReadings(gateway, wants, telling, clock.wallMs()) };
   }
 
   function answerTo({ receipt, schema }: Received): Unsigned {

@@ -27,6 +27,8 @@ const START_MS = Date.UTC(2026, 0, 1);
 /** In a tick: learn, then hand in, then ask for releases. The rest is for whatever is under way. */
 const HAND_IN = 0.3;
 const ASK = 0.7;
+/** Of the time of a row, where there are readings of the fleet: when they are told, when the answer comes, when the row is there. */
+const [TOLD, ANSWERED, LEARNED] = [0.02, 0.04, 0.1];
 /** Rounds without faults at the end. */
 const HEAL_ROUNDS = 3;
 
@@ -202,6 +204,27 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
     );
   }
 
+  /** Row by row: what is measured now goes up, what the others measure comes down, and a little later the row is there. */
+  function learnWithReadings(gateway: SimulatedGateway, tick: number, startMs: number): void {
+    for (const [at, row] of gateway.site.train(tick).entries()) {
+      const rowMs = startMs + at * scenario.rowMs;
+      timeline.at(rowMs, () => gateway.tell(row, rowMs));
+      if (options.together && !trouble.silent(gateway, tick)) {
+        // Once everybody has been heard, an answer holds them all.
+        for (const share of [TOLD, ANSWERED]) {
+          timeline.at(rowMs + share * scenario.rowMs, () => {
+            const { body, signature } = gateway.tellReport(wallOf(gateway));
+            call(
+              () => cloud.coordinator.receiveReport(body, signature).fleet,
+              (answer) => gateway.heard(answer, wallOf(gateway)),
+            );
+          });
+        }
+      }
+      timeline.at(rowMs + LEARNED * scenario.rowMs, () => gateway.learn([row], rowMs));
+    }
+  }
+
   const trouble = troubleOf(options, gateways);
   const frozen = new Map<string, Score>(gateways.map(({ id }) => [id, { rows: 0, sum: 0 }]));
   for (const gateway of gateways) {
@@ -223,7 +246,8 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
     for (const gateway of gateways) {
       if (!learning || tick < gateway.site.from) continue;
       trouble.before(gateway, tick);
-      gateway.learn(gateway.site.train(tick), startMs);
+      if (scenario.readings === undefined) gateway.learn(gateway.site.train(tick), startMs);
+      else learnWithReadings(gateway, tick, startMs);
       if (random.chance(faults.gatewayDies)) {
         gateway.restart();
         restarts.gateways += 1;

@@ -13,16 +13,18 @@ import {
   type Engine,
   encodeEnvelope,
   encodePlanPayload,
+  openFleetReadings,
   parseConfig,
   publicKeyBytes,
   publicKeyFromBytes,
+  publishPacket,
   releaseHash,
   sha256,
   signatureVerifies,
 } from '@rivulet/host';
 import type { DeltaAnswerView, HeadView } from '../api/views.ts';
 import type { Lie } from './attackers.ts';
-import { block, type LogEnd, publish } from './packets.ts';
+import { block, type LogEnd } from './packets.ts';
 import { randomFrom } from './random.ts';
 import type { Row, Scenario, SiteRows } from './scenario.ts';
 
@@ -33,6 +35,9 @@ const NO_RELEASE = Buffer.alloc(32);
 export const TASK = 'learned';
 /** Rows in one call into the core. */
 const ROWS_PER_BLOCK = 512;
+
+/** The ledger of a report that is about readings of the fleet alone. */
+const NOTHING = { received: 0, used: 0, late: 0, duplicate: 0, retained: 0, filtered: 0, quarantined: 0 };
 
 /** How many rows were predicted, and how well. */
 export interface Score {
@@ -48,6 +53,12 @@ export interface SimulatedGateway {
   incarnation(): Buffer;
   /** Predicts and learns rows as they come; answers the sums over those whose label came. */
   learn(rows: readonly Row[], timeMs: number): void;
+  /** Says one field of a row that is to come, for the fleet. */
+  tell(row: Row, timeMs: number): void;
+  /** A report of nothing but that. */
+  tellReport(wallMs: number): { body: Buffer; signature: string };
+  /** The readings of the fleet that came back go into the log. */
+  heard(answer: unknown, wallMs: number): void;
   /** Scores rows on a frozen copy; nothing is learned of them. */
   probe(rows: readonly Row[], timeMs: number): Score;
   /** Puts what was learned into the outbox when it is news. */
@@ -93,7 +104,9 @@ export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayPar
     format: 'der',
     type: 'pkcs8',
   });
-  const plan = planOf(scenario, id);
+  const config = parseConfig(yamlOf(scenario, id), `${id}.yaml`);
+  const plan = compilePlan(config);
+  const readings = openFleetReadings(config);
   let engine = core.newEngine();
   let end: LogEnd = { offset: 0, sequence: 0 };
   let incarnations = 0;
@@ -118,12 +131,23 @@ export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayPar
       const part = rows.slice(from, from + ROWS_PER_BLOCK);
       const packets: Buffer[] = [];
       for (const [place, row] of part.entries()) {
-        packets.push(publish('rows', payloadOf(scenario, row, timeMs + (from + place) * scenario.rowMs)));
-        if (labelled && row.label !== null) packets.push(publish('labels', Buffer.from(JSON.stringify(row.label))));
+        packets.push(publishPacket('rows', payloadOf(scenario, row, timeMs + (from + place) * scenario.rowMs)));
+        if (labelled && row.label !== null)
+          packets.push(publishPacket('labels', Buffer.from(JSON.stringify(row.label))));
       }
       const lastMs = timeMs + (from + part.length - 1) * scenario.rowMs;
       yield block(BLOCK_KIND.messagesV4, Buffer.concat(packets), packets.length, lastMs, at);
     }
+  }
+
+  function signedReport(content: object): { body: Buffer; signature: string } {
+    reports += 1;
+    const numbered = { incarnation: incarnation.toString('hex'), number: reports };
+    const told = readings.told();
+    const body = Buffer.from(
+      JSON.stringify({ gateway: id, ...numbered, ...content, ...(told === null ? {} : { fleet: told }) }),
+    );
+    return { body, signature: sign(null, body, secret).toString('base64') };
   }
 
   return {
@@ -134,6 +158,20 @@ export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayPar
     learn(rows, timeMs) {
       const told = lie.row === undefined ? rows : rows.map(lie.row);
       for (const bytes of blocks(told, timeMs, true, end)) engine.ingest(bytes);
+    },
+    tell(row, timeMs) {
+      const field = scenario.readings?.field ?? '';
+      const value = row.x[scenario.fields.indexOf(field)];
+      if (value === undefined || Number.isNaN(value)) return;
+      const packet = publishPacket('now', Buffer.from(JSON.stringify({ ts: timeMs, [`${field}_now`]: value })));
+      const outputs = engine.ingest(block(BLOCK_KIND.messagesV4, packet, 1, timeMs, end));
+      for (const output of decodeOutputs(outputs)) readings.take(output);
+    },
+    tellReport: (wallMs) => signedReport({ about: '', simulated: true, at: wallMs, messages: 0, ledger: NOTHING }),
+    heard(answer, wallMs) {
+      const packets = readings.packets(answer);
+      if (packets.length === 0) return;
+      engine.ingest(block(BLOCK_KIND.messagesV4, Buffer.concat(packets), packets.length, wallMs, end, true));
     },
     probe(rows, timeMs) {
       const copy = core.newEngine();
@@ -204,25 +242,11 @@ export function openGateway({ core, scenario, site, seed, lie = {} }: GatewayPar
     },
     report(wallMs) {
       const { messages, sources, tasks } = engine.report();
-      const ledger = { received: 0, used: 0, late: 0, duplicate: 0, retained: 0, filtered: 0, quarantined: 0 };
+      const ledger = { ...NOTHING };
       for (const source of sources) {
         for (const name of Object.keys(ledger) as (keyof typeof ledger)[]) ledger[name] += source[name];
       }
-      reports += 1;
-      const numbered = { incarnation: incarnation.toString('hex'), number: reports };
-      const content = {
-        gateway: id,
-        ...numbered,
-        about: '',
-        simulated: true,
-        at: wallMs,
-        messages,
-        ledger,
-        tasks,
-        connected: true,
-      };
-      const body = Buffer.from(JSON.stringify(content));
-      return { body, signature: sign(null, body, secret).toString('base64') };
+      return signedReport({ about: '', simulated: true, at: wallMs, messages, ledger, tasks, connected: true });
     },
     account() {
       const [task] = engine.report().tasks;
@@ -253,24 +277,31 @@ function restored(core: Core, state: Buffer): Engine {
   return engine;
 }
 
-/** The configuration that a user would write for these rows, compiled. */
-function planOf({ fields, task }: Scenario, id: string): Buffer {
+/** The configuration that a user would write for these rows. */
+function yamlOf({ fields, task, readings }: Scenario, id: string): string {
+  const features = JSON.stringify([...fields, ...(readings?.features ?? [])]);
   const learned =
     task.kind === 'classify'
-      ? `{ name: ${TASK}, classify: { topic: labels }, every: 0s, features: ${JSON.stringify(fields)} }`
-      : `{ name: ${TASK}, forecast: ${task.target}, horizon: 1h, every: 0s, features: ${JSON.stringify(fields)} }`;
-  const yaml = [
+      ? `{ name: ${TASK}, classify: { topic: labels }, every: 0s, features: ${features} }`
+      : `{ name: ${TASK}, forecast: ${task.target}, horizon: 1h, every: 0s, features: ${features} }`;
+  return [
     `gateway: ${id}`,
     'mqtt: { url: mqtt://localhost }',
     'sources:',
-    `  - topic: rows`,
-    `    key: site`,
+    '  - topic: rows',
+    '    key: site',
     `    fields: { ${fields.map((field) => `${field}: ${field}`).join(', ')} }`,
-    `    time: ts`,
+    '    time: ts',
+    ...(readings === undefined
+      ? []
+      : [
+          `  - { topic: now, key: site, fields: { ${readings.field}_now: ${readings.field}_now }, time: ts }`,
+          'sync: { url: http://localhost }',
+          `fleet: ${readings.wanted}`,
+        ]),
     'tasks:',
     `  - ${learned}`,
   ].join('\n');
-  return compilePlan(parseConfig(yaml, `${id}.yaml`));
 }
 
 function payloadOf({ fields }: Scenario, { x }: Row, timeMs: number): Buffer {

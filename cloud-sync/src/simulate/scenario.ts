@@ -34,4 +34,12 @@ export interface Scenario {
   readonly ticks: number;
   readonly tickMs: number;
   readonly sites: readonly SiteRows[];
+  /** Readings of the fleet, if there are any: a field that each site tells before the row it belongs to, as `FIELD_now`. */
+  readonly readings?: {
+    readonly field: string;
+    /** As a configuration has it: `mean: FIELD_now, of: neighbours`. */
+    readonly wanted: string;
+    /** Features beside the fields. */
+    readonly features: readonly string[];
+  };
 }

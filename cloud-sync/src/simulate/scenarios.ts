@@ -26,6 +26,7 @@ export const SCENARIOS = [
   'circle-2',
   'sea',
   'stations',
+  'stations-readings',
   'stations-late',
 ] as const;
 
@@ -43,9 +44,10 @@ export function scenarioOf(name: string, options: ScenarioOptions): Scenario {
     case 'sea':
       return concepts(name, gateways, ticks, seed);
     case 'stations':
-      return stations({ ...options, lateDays: 0 });
+    case 'stations-readings':
+      return stations({ ...options, lateDays: 0, readings: name === 'stations-readings' });
     case 'stations-late':
-      return stations({ ...options, lateDays: LATE_DAYS });
+      return stations({ ...options, lateDays: LATE_DAYS, readings: false });
     default:
       throw new RivuletError('RIV_USAGE', { found: `--scenario ${name}`, expected: SCENARIOS.join(', ') });
   }

@@ -38,6 +38,8 @@ export interface Standing {
   forgotten: boolean | null;
   /** Statistics of the core in our last report are taken; null: the coordinator does not say. */
   kernelTaken: boolean | null;
+  /** The readings of the fleet, as they stand in the answer. */
+  fleet: unknown;
 }
 
 /** When the coordinator wants the next call: between the two, in milliseconds from now. */

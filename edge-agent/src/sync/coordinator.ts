@@ -178,6 +178,7 @@ export function connectCoordinator(
       held: heldOf(answer.held),
       forgotten: flag(answer.forgotten),
       kernelTaken: flag(answer.kernel_taken),
+      fleet: answer.fleet,
     };
   }
 

@@ -11,6 +11,7 @@ import {
   type Core,
   type DeltaSection,
   encodeEnvelope,
+  type FleetTold,
   type Identity,
   makeDirectory,
   RivuletError,
@@ -48,6 +49,10 @@ export interface SyncContext {
   status(): AgentStatus;
   /** Writes a release into the log; resolves when it is durable and folded in. */
   accept(release: Buffer): Promise<void>;
+  /** What goes with a report for the readings of the fleet; null: none are asked for. */
+  told(): FleetTold | null;
+  /** Writes the readings of the fleet that an answer holds into the log. */
+  heard(answer: unknown): Promise<void>;
   notice(error: RivuletError): void;
   /** The last call went well: whatever was noticed about sync before is over. */
   well(): void;
@@ -120,7 +125,8 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
     if (!mayTalk()) {
       return collected;
     }
-    const { heads, held, forgotten, kernelTaken } = await report();
+    const { heads, held, forgotten, kernelTaken, fleet } = await report();
+    await context.heard(fleet);
     if (forgotten === false) {
       context.member();
       if ((await outbox.offerAgain('forgotten')) > 0) {
@@ -179,7 +185,11 @@ export async function startSync(target: NonNullable<Config['sync']>, context: Sy
   async function report(again = true): Promise<Standing> {
     reportNumber = Math.max(reportNumber + 1, context.wallMs());
     try {
-      const status = { ...context.status(), incarnation: incarnation(), number: reportNumber };
+      const fleet = context.told();
+      const status = {
+        ...{ ...context.status(), incarnation: incarnation(), number: reportNumber },
+        ...(fleet === null ? {} : { fleet }),
+      };
       const before = coordinator.traffic();
       const answer = await coordinator.sendReport(status, identity.sign);
       const after = coordinator.traffic();

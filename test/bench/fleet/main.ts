@@ -12,7 +12,7 @@ import { costs } from './costs.ts';
 import { fedavg } from './fedavg.ts';
 import { GOALS } from './goals.ts';
 import { majority, meanOf, type RunFigures, type RunSpec, runOnce } from './runs.ts';
-import { stationLate, stationsTogether } from './stations.ts';
+import { type StationsOptions, stationLate, stationsTogether, stationsWithReadings } from './stations.ts';
 
 const SYNTHETIC = { gateways: 30, ticks: 20 };
 const CONCEPTS = { gateways: 10, ticks: 10 };
@@ -31,7 +31,7 @@ const SCENARIOS: Readonly<Record<string, Omit<RunSpec, 'together'>>> = {
 };
 
 /** Those that need `--data`. */
-const RECORDED = ['beijing', 'beijing-late'] as const;
+const RECORDED = ['beijing', 'beijing-readings', 'beijing-late'] as const;
 
 type Figures = Record<string, unknown>;
 
@@ -76,7 +76,7 @@ export async function run(argv: string[]): Promise<number> {
       continue;
     }
     const options = { core, data: values.data, days: Number(values.days) };
-    const figures: Figures = name === 'beijing' ? stationsTogether(options) : stationLate(options, seeds);
+    const figures = recorded(name, options, seeds);
     scenarios[name] = { ...figures, goals: judged(name, figures) };
     if (!values.json) print(name, scenarios[name]);
   }
@@ -87,6 +87,17 @@ export async function run(argv: string[]): Promise<number> {
   }
   if (values.json) console.log(JSON.stringify({ machine: await describeMachine(tmpdir()), seeds, scenarios }, null, 2));
   return 0;
+}
+
+function recorded(name: (typeof RECORDED)[number], options: StationsOptions, seeds: readonly number[]): Figures {
+  switch (name) {
+    case 'beijing':
+      return stationsTogether(options);
+    case 'beijing-readings':
+      return stationsWithReadings(options);
+    case 'beijing-late':
+      return stationLate(options, seeds);
+  }
 }
 
 function figuresOf(

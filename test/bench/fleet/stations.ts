@@ -46,6 +46,14 @@ export function stationsTogether({ core, data, days }: StationsOptions) {
   };
 }
 
+/** The same with what the others measure in the same hour as a feature: mean absolute errors. */
+export function stationsWithReadings({ core, data, days }: StationsOptions) {
+  const scenario = scenarioOf('stations-readings', { gateways: STATIONS, ticks: days, seed: 0, data });
+  const { gateways } = runFleet({ core, scenario, seed: 0, faults: NO_FAULTS, together: true, attack: null });
+  const last = gateways.map(({ prequential: { rows, baseline } }) => ({ rows, sum: baseline }));
+  return { days, mae: mean(gateways.map(({ prequential }) => prequential)), mae_last_value: mean(last) };
+}
+
 /** Errors of the station that joins late over those of the same station as a veteran: with the fleet, and alone. */
 export function stationLate({ core, data }: StationsOptions, stations: readonly number[]) {
   const ticks = LATE_DAYS + DAYS;

@@ -16,6 +16,13 @@ const WINDS = 'N NNE NE ENE E ESE SE SSE S SSW SW WSW W WNW NW NNW'.split(' ');
 const MEASURED = ['PM2.5', 'PM10', 'SO2', 'NO2', 'CO', 'O3', 'TEMP', 'PRES', 'DEWP', 'RAIN', 'WSPM'] as const;
 const FIELDS = ['pm25', 'pm10', 'so2', 'no2', 'co', 'o3', 'temp', 'pres', 'dewp', 'rain', 'wspm', 'wd_sin', 'wd_cos'];
 
+/** What the other stations measure in the same hour, and how that has changed. */
+const NEIGHBOURS = {
+  field: 'pm25',
+  wanted: '{ name: neighbours, mean: pm25_now, of: neighbours }',
+  features: ['neighbours', 'neighbours.diff1'],
+};
+
 export interface StationsOptions {
   readonly data: string | null;
   readonly gateways: number;
@@ -24,9 +31,11 @@ export interface StationsOptions {
   readonly lateDays: number;
   /** … and which. */
   readonly seed: number;
+  /** Stations say what they measure at once, and the mean of the others is there before the hour's own row is. */
+  readonly readings: boolean;
 }
 
-export function stations({ data, gateways, ticks, seed, lateDays }: StationsOptions): Scenario {
+export function stations({ data, gateways, ticks, seed, lateDays, readings }: StationsOptions): Scenario {
   if (data === null) {
     throw new RivuletError('RIV_USAGE', { found: 'no --data', expected: `the folder that holds ${FOLDER}/` });
   }
@@ -46,7 +55,7 @@ export function stations({ data, gateways, ticks, seed, lateDays }: StationsOpti
     };
   });
   return {
-    name: lateDays > 0 ? 'stations-late' : 'stations',
+    name: lateDays > 0 ? 'stations-late' : readings ? 'stations-readings' : 'stations',
     about: `${sites.length} air-quality stations, PM2.5 one hour ahead`,
     fields: FIELDS,
     task: { kind: 'forecast', target: 'pm25' },
@@ -54,6 +63,7 @@ export function stations({ data, gateways, ticks, seed, lateDays }: StationsOpti
     ticks,
     tickMs: HOURS_PER_DAY * HOUR_MS,
     sites,
+    ...(readings ? { readings: NEIGHBOURS } : {}),
   };
 }
 

@@ -114,11 +114,18 @@ impl Budget {
             .filter(|&place| !candidates[place].fixed)
             .collect();
         order.sort_by(|&a, &b| worse(&candidates[b]).total_cmp(&worse(&candidates[a])).then(b.cmp(&a)));
+        let mut gone = Vec::new();
         for place in order.into_iter().take(most) {
             if self.fits(candidates, &kept, times) {
                 break;
             }
             kept[place] = false;
+            gone.push(place);
+        }
+        // Where a dear one went at last there is room again for the best of those that went before it.
+        for place in gone.into_iter().rev() {
+            kept[place] = true;
+            kept[place] = self.fits(candidates, &kept, times);
         }
         kept.contains(&false).then_some(kept)
     }
@@ -153,6 +160,15 @@ mod tests {
         assert_eq!(budget.halve(&four, 1024), Some(vec![true, true, false, false]));
         assert_eq!(budget.halve(&four, 512), Some(vec![true, true, true, false]));
         assert_eq!(budget.halve(&four, 256), Some(vec![true, true, true, false]));
+    }
+
+    #[test]
+    fn what_still_fits_when_a_dear_one_has_gone_comes_back() {
+        let budget = Budget { ns: 100, bytes: 1000 };
+        let four = candidates(&[10.0, 95.0, 20.0, 80.0]);
+        assert_eq!(budget.halve(&four, 512), Some(vec![true, true, true, false]));
+        let five = candidates(&[10.0, 20.0, 95.0, 20.0, 5.0]);
+        assert_eq!(budget.halve(&five, 1024), Some(vec![true, true, false, true, true]));
     }
 
     #[test]

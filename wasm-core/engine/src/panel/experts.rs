@@ -25,7 +25,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::budget::Cost;
 use crate::panel::inputs::{Inputs, Map, VALUE_ABS_MAX};
-use crate::panel::number::{exp, hold, sigmoid};
+use crate::panel::number::{exp, hold, sigmoid, sigmoid_each};
 use crate::panel::row::{PanelRow, gather};
 use crate::release::ReleaseModel;
 use logistic::Information;
@@ -324,8 +324,9 @@ impl<'a> Cells<'a> {
     /// itself and the answers are brought to the sum 1.
     pub fn fill_lanes<const LANES: usize>(&mut self, scores: impl Fn(usize) -> [f64; LANES]) {
         if self.classes == 2 {
-            for (lane, score) in scores(0).into_iter().enumerate() {
-                let p = sigmoid(score);
+            let mut scores = scores(0);
+            sigmoid_each(&mut scores);
+            for (lane, p) in scores.into_iter().enumerate() {
                 self.all[self.first + lane] = 1.0 - p;
                 self.all[self.experts + self.first + lane] = p;
             }
@@ -333,9 +334,9 @@ impl<'a> Cells<'a> {
         }
         let mut sums = [0.0; LANES];
         for class in 0..self.classes {
-            let scores = scores(class);
-            for lane in 0..LANES {
-                let p = sigmoid(scores[lane]);
+            let mut scores = scores(class);
+            sigmoid_each(&mut scores);
+            for (lane, p) in scores.into_iter().enumerate() {
                 sums[lane] += p;
                 self.all[class * self.experts + self.first + lane] = p;
             }

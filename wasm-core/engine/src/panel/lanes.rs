@@ -5,6 +5,12 @@
 #[cfg(target_feature = "simd128")]
 use core::arch::wasm32 as wasm;
 
+use std::ops::{Add, Div, Mul, Sub};
+
+use crate::panel::number::Number;
+#[cfg(target_feature = "simd128")]
+use crate::panel::number::{MANTISSA_BITS, MANTISSA_FIRST, TWO_52};
+
 /// Four numbers of a vector.
 pub type Lane = [f64; 4];
 
@@ -134,6 +140,133 @@ impl Quad {
         let [a, b, c, d] = self.0;
         (a + c) + (b + d)
     }
+}
+
+/// Calculates lane by lane: by a SIMD instruction where there are some, else number by number.
+macro_rules! each {
+    ($simd:expr, $scalar:expr, $($quad:expr),+) => {{
+        #[cfg(target_feature = "simd128")]
+        let of = Quad($simd($($quad.0),+), $simd($($quad.1),+));
+        #[cfg(not(target_feature = "simd128"))]
+        let of = Quad(std::array::from_fn(|lane| $scalar($($quad.0[lane]),+)));
+        of
+    }};
+}
+
+impl Add for Quad {
+    type Output = Self;
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        each!(wasm::f64x2_add, f64::add, self, other)
+    }
+}
+
+impl Sub for Quad {
+    type Output = Self;
+
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        each!(wasm::f64x2_sub, f64::sub, self, other)
+    }
+}
+
+impl Mul for Quad {
+    type Output = Self;
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        each!(wasm::f64x2_mul, f64::mul, self, other)
+    }
+}
+
+impl Div for Quad {
+    type Output = Self;
+
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        each!(wasm::f64x2_div, f64::div, self, other)
+    }
+}
+
+impl Number for Quad {
+    #[inline(always)]
+    fn all(number: f64) -> Self {
+        Self::all(number)
+    }
+
+    // Pseudo-minimum and -maximum are comparisons as `f64`'s are here, not IEEE's minimum and maximum.
+    #[inline(always)]
+    fn or_above(self, low: Self) -> Self {
+        each!(wasm::f64x2_pmax, |low, x: f64| x.or_above(low), low, self)
+    }
+
+    #[inline(always)]
+    fn or_below(self, high: Self) -> Self {
+        each!(wasm::f64x2_pmin, |high, x: f64| x.or_below(high), high, self)
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        each!(wasm::f64x2_abs, f64::abs, self)
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        each!(wasm::f64x2_sqrt, f64::sqrt, self)
+    }
+
+    #[inline(always)]
+    fn if_zero(self, zero: Self, other: Self) -> Self {
+        each!(if_zero, f64::if_zero, self, zero, other)
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        each!(power_of_two, f64::power_of_two, self)
+    }
+
+    #[inline(always)]
+    fn mantissa(self) -> Self {
+        each!(mantissa, f64::mantissa, self)
+    }
+
+    #[inline(always)]
+    fn exponent(self) -> Self {
+        each!(exponent, f64::exponent, self)
+    }
+}
+
+#[cfg(target_feature = "simd128")]
+#[inline(always)]
+fn if_zero(numbers: wasm::v128, zero: wasm::v128, other: wasm::v128) -> wasm::v128 {
+    wasm::v128_bitselect(zero, other, wasm::f64x2_eq(numbers, wasm::f64x2_splat(0.0)))
+}
+
+#[cfg(target_feature = "simd128")]
+#[inline(always)]
+fn power_of_two(numbers: wasm::v128) -> wasm::v128 {
+    wasm::i64x2_add(wasm::i64x2_shl(numbers, 52), wasm::u64x2_splat(1023 << 52))
+}
+
+#[cfg(target_feature = "simd128")]
+#[inline(always)]
+fn mantissa(numbers: wasm::v128) -> wasm::v128 {
+    let first = wasm::u64x2_splat(MANTISSA_FIRST);
+    let moved = wasm::v128_and(wasm::i64x2_sub(numbers, first), wasm::u64x2_splat(MANTISSA_BITS));
+    wasm::i64x2_add(moved, first)
+}
+
+#[cfg(target_feature = "simd128")]
+#[inline(always)]
+fn exponent(numbers: wasm::v128) -> wasm::v128 {
+    let moved = wasm::i64x2_sub(numbers, wasm::u64x2_splat(MANTISSA_FIRST));
+    let biased = wasm::u64x2_shr(wasm::i64x2_add(moved, wasm::u64x2_splat(1023 << 52)), 52);
+    let whole = wasm::v128_or(biased, wasm::f64x2_splat(TWO_52));
+    wasm::f64x2_sub(
+        wasm::f64x2_sub(whole, wasm::f64x2_splat(TWO_52)),
+        wasm::f64x2_splat(1023.0),
+    )
 }
 
 /// How many numbers in single precision stand side by side in `Sixteen`.

@@ -7,7 +7,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{exp, ln};
+use crate::panel::number::{exp_each, ln, ln_each};
 
 /// Weights over a few candidates.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Top {
     /// These follow from the two above.
     rates: Vec<f64>,
     weights: Vec<f64>,
+    /// Working memory: what each gains from a label, before its logarithm and after.
+    gains: Vec<f64>,
 }
 
 impl Top {
@@ -28,6 +30,7 @@ impl Top {
             squares: vec![0.0; candidates],
             rates: vec![0.0; candidates],
             weights: vec![0.0; candidates],
+            gains: vec![0.0; candidates],
         };
         top.set_rates();
         top.weigh();
@@ -54,9 +57,13 @@ impl Top {
             .iter()
             .copied()
             .fold(f64::MIN, |most, w| if w > most { w } else { most });
+        for (weight, log_weight) in self.weights.iter_mut().zip(&self.log_weight) {
+            *weight = log_weight - most;
+        }
+        exp_each(&mut self.weights);
         let mut sum = 0.0;
-        for ((weight, rate), log_weight) in self.weights.iter_mut().zip(&self.rates).zip(&self.log_weight) {
-            *weight = rate * exp(log_weight - most);
+        for (weight, rate) in self.weights.iter_mut().zip(&self.rates) {
+            *weight *= rate;
             sum += *weight;
         }
         let scale = 1.0 / sum;
@@ -72,8 +79,11 @@ impl Top {
         for (candidate, loss) in losses.iter().enumerate() {
             let regret = mean - loss;
             self.squares[candidate] += regret * regret;
-            self.log_weight[candidate] += ln(1.0 + self.rates[candidate] * regret);
-            self.log_weight[candidate] /= self.rates[candidate];
+            self.gains[candidate] = 1.0 + self.rates[candidate] * regret;
+        }
+        ln_each(&mut self.gains);
+        for ((log_weight, gain), rate) in self.log_weight.iter_mut().zip(&self.gains).zip(&self.rates) {
+            *log_weight = (*log_weight + gain) / rate;
         }
         self.set_rates();
         for (log_weight, rate) in self.log_weight.iter_mut().zip(&self.rates) {

@@ -196,6 +196,7 @@ impl Mixing {
         normalise(offset);
         let silent = self.stacks.is_empty() || labels < STACK_LABELS * experts as f64;
         for class in 0..classes {
+            let offset = ln(offset[class]);
             if !silent {
                 stack_features(logs, experts, classes, class, &mut self.scratch.features);
             }
@@ -205,7 +206,7 @@ impl Mixing {
                 } else {
                     stack.score(0, &self.scratch.features)
                 };
-                mix[class] = ln(offset[class]) + correction;
+                mix[class] = offset + correction;
             }
         }
         for mix in stacks.chunks_exact_mut(classes) {
@@ -292,7 +293,11 @@ impl Mixing {
         let mut losses = [0.0; MIXES_MAX];
         let losses = &mut losses[..self.mixes()];
         for (loss, mix) in losses.iter_mut().zip(row.mixes.chunks_exact(classes)) {
-            *loss = hold(-ln(mix[class]) / LOSS_MAX, 0.0, 1.0);
+            *loss = mix[class];
+        }
+        ln_each(losses);
+        for loss in losses.iter_mut() {
+            *loss = hold(-*loss / LOSS_MAX, 0.0, 1.0);
         }
         self.top.update(losses);
         self.learn_stacks(row, truth);

@@ -22,7 +22,7 @@ impl Base {
 
 impl Expert for Base {
     fn cost(&self, _: usize) -> Cost {
-        Cost { ns: 5.0, bytes: 0.0 }
+        Cost { ns: 20.0, bytes: 0.0 }
     }
 
     fn names(&self) -> Vec<String> {
@@ -50,7 +50,7 @@ pub struct ShortMean;
 
 impl Expert for ShortMean {
     fn cost(&self, _: usize) -> Cost {
-        Cost { ns: 5.0, bytes: 0.0 }
+        Cost { ns: 20.0, bytes: 0.0 }
     }
 
     fn names(&self) -> Vec<String> {

@@ -46,7 +46,7 @@ fn fill(scores: &[f64], cells: &mut Cells) {
 fn cost(d: usize, outputs: usize) -> Cost {
     let (m, classes) = ((d + 1) as f64, (outputs + 1) as f64);
     Cost {
-        ns: classes * (150.0 + 0.47 * m * m),
+        ns: classes * (260.0 + 0.47 * m * m),
         bytes: classes * 8.0 * m * (m + 2.0),
     }
 }

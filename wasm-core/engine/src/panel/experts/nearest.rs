@@ -181,7 +181,7 @@ impl Expert for Nearest {
     fn cost(&self, _: usize) -> Cost {
         Cost {
             // Some fifty rows are put among the nearest on the way where rows come in no order.
-            ns: 700.0 + self.window.room as f64 * (0.4 + 0.12 * self.window.d as f64),
+            ns: 950.0 + self.window.room as f64 * (0.55 + 0.14 * self.window.d as f64),
             bytes: 4.0 * (self.window.room * (self.window.d + 2)) as f64,
         }
     }

@@ -113,7 +113,7 @@ impl SecondOrder {
     pub fn cost(&self, outputs: usize) -> Cost {
         let (m, outputs) = ((4 * lanes(self.m)) as f64, outputs as f64);
         Cost {
-            ns: 85.0 + m * (3.0 + 0.275 * m) + outputs * (20.0 + 0.8 * m),
+            ns: 130.0 + m * (3.0 + 0.2 * m) + outputs * (20.0 + 0.8 * m),
             bytes: 4.0 * m * (m + 4.0) + 8.0 * m * (outputs + 2.0),
         }
     }

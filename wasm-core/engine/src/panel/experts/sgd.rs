@@ -12,7 +12,7 @@ use crate::panel::budget::Cost;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
 use crate::panel::inputs::{Inputs, Map};
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{hold, sigmoid};
+use crate::panel::number::{hold, sigmoid_each};
 
 /// Rates side by side.
 pub const LANES: usize = 8;
@@ -100,11 +100,15 @@ impl SgdLanes {
         let scores = self.scores(output, x);
         let c = self.steps(square);
         let mut g = [0.0; LANES];
+        let mut p = scores;
+        sigmoid_each(&mut p);
         for lane in 0..LANES {
-            g[lane] = (y - sigmoid(scores[lane])) / (1.0 + c[lane] * 0.25);
+            g[lane] = (y - p[lane]) / (1.0 + c[lane] * 0.25);
+            p[lane] = scores[lane] + c[lane] * g[lane];
         }
+        sigmoid_each(&mut p);
         for lane in 0..LANES {
-            let p = sigmoid(scores[lane] + c[lane] * g[lane]);
+            let p = p[lane];
             let slope = 1.0 + c[lane] * p * (1.0 - p);
             g[lane] = hold(g[lane] - (g[lane] - y + p) / slope, y - 1.0, y);
         }

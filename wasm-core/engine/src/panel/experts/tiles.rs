@@ -87,7 +87,7 @@ impl Table {
         }
         let touched = (self.columns * (self.columns + 1) / 2) as f64;
         Cost {
-            ns: 100.0 + touched * (2.0 + 2.0 * outputs as f64),
+            ns: 120.0 + touched * (7.4 + 2.0 * outputs as f64),
             bytes: (8 * self.variances.len() * (outputs + 1)) as f64,
         }
     }

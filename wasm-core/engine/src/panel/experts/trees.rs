@@ -50,7 +50,9 @@ struct Trees {
     categorical: Vec<bool>,
     outputs: usize,
     trees: Vec<Tree>,
-    /// Working memory: the inputs between -1 and 1, what is to be explained, what one tree and what all say.
+    /// Working memory: the row (its number, or 0) whose ways down the trees are known, since nothing was learned after it was
+    /// asked; its inputs between -1 and 1; what is to be explained, what one tree and what all say.
+    asked: u64,
     inputs: Vec<f64>,
     targets: Vec<f64>,
     one: Vec<f64>,
@@ -66,6 +68,7 @@ impl Trees {
             categorical: inputs.categorical().to_vec(),
             outputs: 0,
             trees: Vec::new(),
+            asked: 0,
             inputs: Vec::new(),
             targets: Vec::new(),
             one: Vec::new(),
@@ -78,6 +81,7 @@ impl Trees {
     /// New trees of so many outputs.
     fn plant(&mut self, outputs: usize) {
         self.outputs = outputs;
+        self.asked = 0;
         let columns = (LABEL_INPUTS + 1, self.categorical.len());
         let room = if outputs > OUTPUTS_MAX { 0 } else { TREES };
         self.trees = (0..room)
@@ -98,7 +102,7 @@ impl Trees {
         }
         let bytes = TREES as usize * Tree::bytes(outputs);
         Cost {
-            ns: 60.0 + 3.0 * self.width as f64 + TREES as f64 * (180.0 + 60.0 * outputs as f64),
+            ns: 60.0 + 3.0 * self.width as f64 + TREES as f64 * (230.0 + 60.0 * outputs as f64),
             bytes: bytes as f64,
         }
     }
@@ -121,8 +125,10 @@ impl Trees {
         if tree + 1 == self.trees.len() { 1.0 } else { SHRINKAGE }
     }
 
-    /// What all say of the row looked at is in `sum`.
-    fn ask(&mut self) {
+    /// What all say of the row of this number is in `sum`.
+    fn ask(&mut self, serial: u64, z: &[f64], x: &[f64]) {
+        self.look(z, x);
+        self.asked = serial;
         self.sum.clear();
         self.sum.resize(self.outputs, 0.0);
         self.one.resize(self.outputs, 0.0);
@@ -135,11 +141,19 @@ impl Trees {
         }
     }
 
-    /// All learn the targets of the row looked at.
-    fn teach(&mut self) {
+    /// All learn the targets of the row of this number.
+    fn teach(&mut self, serial: u64, z: &[f64], x: &[f64]) {
+        let known = self.asked == serial && serial > 0;
+        if !known {
+            self.look(z, x);
+        }
+        self.asked = 0;
         self.one.resize(self.outputs, 0.0);
         for place in 0..self.trees.len() {
             let counts = self.shrinkage(place);
+            if !known {
+                self.trees[place].walk(&self.inputs);
+            }
             self.trees[place].learn(&self.inputs, &self.targets, &mut self.one);
             for (target, one) in self.targets.iter_mut().zip(&self.one) {
                 *target -= counts * one;
@@ -210,8 +224,7 @@ impl ClassExpert for TreeClasses {
         if trees.trees.is_empty() {
             return false;
         }
-        trees.look(row.z, row.x);
-        trees.ask();
+        trees.ask(row.serial, row.z, row.x);
         for p in &mut trees.sum {
             *p = hold(*p, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
         }
@@ -227,10 +240,9 @@ impl ClassExpert for TreeClasses {
 
     fn learn(&mut self, row: &ClassRow, truth: Truth) {
         let trees = &mut self.trees;
-        trees.look(row.z, row.x);
         trees.targets.clear();
         trees.targets.extend((0..trees.outputs).map(|output| truth.of(output)));
-        trees.teach();
+        trees.teach(row.serial, row.z, row.x);
     }
 }
 
@@ -310,8 +322,7 @@ impl NumberExpert for TreeNumbers {
         if self.labels < UNIT_LABELS {
             return;
         }
-        self.trees.look(row.z, row.x);
-        self.trees.ask();
+        self.trees.ask(row.serial, row.z, row.x);
         for (output, (out, &base)) in out.iter_mut().zip(self.bases).enumerate() {
             let missing = self.trees.sum[output] * self.units[output][1];
             *out = from_base(row.bases[base], missing, row.range);
@@ -332,8 +343,7 @@ impl NumberExpert for TreeNumbers {
             self.trees.targets.push(hold(target, -RESIDUAL_MAX, RESIDUAL_MAX));
         }
         if self.labels >= UNIT_LABELS {
-            self.trees.look(row.z, row.x);
-            self.trees.teach();
+            self.trees.teach(row.serial, row.z, row.x);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::panel::experts::trees::OUTPUTS_MAX;
 use crate::panel::experts::trees::tree::VARIANCE_MIN;
 use crate::panel::linear::{load_numbers, save_numbers};
 use crate::panel::number::hold;
@@ -20,7 +21,7 @@ const PLACES_MAX: usize = 32;
 const NUMBERS_MAX: usize = 32_768;
 /// A leaf looks for a border after so many rows, and then each time it has grown by this factor.
 const FIRST_LOOK: f64 = 12.0;
-const LOOK_FACTOR: f64 = 1.25;
+const LOOK_FACTOR: f64 = 1.5;
 /// A border is taken when it explains so many times the variance of a row that is left behind it, or, since borders may show
 /// what they are worth only behind others, when this many rows have come.
 const GAIN_MIN: f64 = 8.0;
@@ -30,6 +31,8 @@ const SIDE_MIN: f64 = 4.0;
 /// Inputs lie within this of 0; no range is narrower than that.
 const BOUND: f64 = 1.0;
 const WIDTH_MIN: f64 = 1e-6;
+/// Numbers of a cell, at most.
+const WIDTH_MAX: usize = 1 + OUTPUTS_MAX;
 
 /// A border and what lies on its two sides.
 #[derive(Clone, Debug)]
@@ -42,12 +45,13 @@ pub struct Split {
     seen: Vec<(u32, [f64; 2])>,
 }
 
-/// One input of a leaf: which one, and where its ranges begin and end.
+/// One input of a leaf: which one, where its ranges begin and end, and how many there are per unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Axis {
     input: u32,
     low: f64,
     high: f64,
+    scale: f64,
 }
 
 /// The places.
@@ -125,11 +129,7 @@ impl Leaves {
             None if self.looks.len() < Self::room(self.outputs) => {
                 let place = self.looks.len();
                 self.looks.push(0.0);
-                let axis = Axis {
-                    input: 0,
-                    low: -BOUND,
-                    high: BOUND,
-                };
+                let axis = Axis::new(0, [-BOUND, BOUND]);
                 self.axes.resize((place + 1) * self.tried, axis);
                 self.histograms.resize((place + 1) * numbers, 0.0);
                 place
@@ -151,8 +151,8 @@ impl Leaves {
             while axes[..chosen].iter().any(|axis| axis.input == input) {
                 input = first as u32 + (input + 1 - first as u32) % count as u32;
             }
-            let [low, high] = from.map_or([-BOUND, BOUND], |(split, side)| split.range(input, side));
-            axes[chosen] = Axis { input, low, high };
+            let range = from.map_or([-BOUND, BOUND], |(split, side)| split.range(input, side));
+            axes[chosen] = Axis::new(input, range);
         }
         place as u32
     }
@@ -166,13 +166,13 @@ impl Leaves {
 
     /// Counts a row of a leaf.
     pub fn count(&mut self, place: u32, inputs: &[f64], targets: &[f64]) {
-        let (place, span) = (place as usize, self.span());
+        let (place, span, width) = (place as usize, self.span(), 1 + targets.len());
         let axes = &self.axes[place * self.tried..][..self.tried];
         let histograms = &mut self.histograms[place * self.tried * span..][..self.tried * span];
         for (axis, histogram) in axes.iter().zip(histograms.chunks_exact_mut(span)) {
-            let at = (inputs[axis.input as usize] - axis.low) / (axis.high - axis.low) * RANGES as f64;
+            let at = (inputs[axis.input as usize] - axis.low) * axis.scale;
             let range = hold(at, 0.0, (RANGES - 1) as f64) as usize;
-            let cell = &mut histogram[range * (1 + targets.len())..][..1 + targets.len()];
+            let cell = &mut histogram[range * width..][..width];
             cell[0] += 1.0;
             for (sum, target) in cell[1..].iter_mut().zip(targets) {
                 *sum += *target as f32;
@@ -208,20 +208,13 @@ impl Leaves {
         for cell in histograms[..span].chunks_exact(width) {
             add(&mut total, cell);
         }
-        let (mut most, mut best, mut left) = (0.0, None, vec![0.0; width]);
-        for (place, histogram) in histograms.chunks_exact(span).enumerate() {
-            left.fill(0.0);
-            for (range, cell) in histogram.chunks_exact(width).enumerate().take(RANGES - 1) {
-                if cell[0] == 0.0 {
-                    continue;
-                }
-                add(&mut left, cell);
-                let gain = between(&left, &total) / variance;
-                if gain > most {
-                    (most, best) = (gain, Some((place, range)));
-                }
-            }
-        }
+        // Few outputs are the rule: with their number known, the sums stay in registers.
+        let (most, best) = match width {
+            2 => best_border(histograms, 2, &total),
+            3 => best_border(histograms, 3, &total),
+            _ => best_border(histograms, width, &total),
+        };
+        let most = most / variance;
         let (chosen, range) = best?;
         let rest = 1.0 - most / total[0];
         let gain = most / if rest > 0.05 { rest } else { 0.05 };
@@ -296,7 +289,7 @@ impl Leaves {
             if !sound {
                 return Err(CoreError::Corrupt);
             }
-            self.axes.push(Axis { input, low, high });
+            self.axes.push(Axis::new(input, [low, high]));
         }
         self.histograms = vec![0.0; places * self.tried * self.span()];
         for number in &mut self.histograms {
@@ -311,6 +304,15 @@ impl Leaves {
 }
 
 impl Axis {
+    fn new(input: u32, [low, high]: [f64; 2]) -> Self {
+        Self {
+            input,
+            low,
+            high,
+            scale: RANGES as f64 / (high - low),
+        }
+    }
+
     /// Where range number `range` begins.
     fn border(self, range: usize) -> f64 {
         self.low + (self.high - self.low) * (range as f64 / RANGES as f64)
@@ -345,22 +347,46 @@ impl Split {
     }
 }
 
+#[inline(always)]
 fn add(sums: &mut [f64], cell: &[f32]) {
     for (sum, number) in sums.iter_mut().zip(cell) {
         *sum += f64::from(*number);
     }
 }
 
-/// Sum of squares that lies between the two sides of a border.
+/// What lies between the two sides of the border that has most between them, and that border: which input, behind which
+/// range. Cells are `width` wide.
+#[inline(always)]
+fn best_border(histograms: &[f32], width: usize, total: &[f64]) -> (f64, Option<(usize, usize)>) {
+    let mut best = (0.0, None);
+    for (place, histogram) in histograms.chunks_exact(RANGES * width).enumerate() {
+        let mut left = [0.0; WIDTH_MAX];
+        let left = &mut left[..width];
+        for (range, cell) in histogram.chunks_exact(width).enumerate().take(RANGES - 1) {
+            if cell[0] == 0.0 {
+                continue;
+            }
+            add(left, cell);
+            let gain = between(left, &total[..width]);
+            if gain > best.0 {
+                best = (gain, Some((place, range)));
+            }
+        }
+    }
+    best
+}
+
+/// Sum of squares that lies between the two sides of a border; rows come first.
+#[inline(always)]
 fn between(left: &[f64], total: &[f64]) -> f64 {
-    let (before, behind) = (left[0], total[0] - left[0]);
+    let (rows, before, behind) = (total[0], left[0], total[0] - left[0]);
     if before < SIDE_MIN || behind < SIDE_MIN {
         return 0.0;
     }
     let mut sum = 0.0;
     for (left, total) in left[1..].iter().zip(&total[1..]) {
-        let step = left / before - (total - left) / behind;
+        let step = left * rows - total * before;
         sum += step * step;
     }
-    sum * before * behind / total[0]
+    sum / (before * behind * rows)
 }

@@ -54,7 +54,7 @@ fn what_hangs_on_two_thresholds_together_is_found() {
     let first = run(&mut tree, 0..500, crossed);
     run(&mut tree, 500..4_000, crossed);
     let last = run(&mut tree, 4_000..5_000, crossed);
-    assert!(first > 0.2 && last < 0.1, "{first} to {last}");
+    assert!(first > 0.15 && last < 0.1, "{first} to {last}");
 }
 
 #[test]
@@ -89,7 +89,9 @@ fn a_tree_holds_no_more_than_it_says_and_goes_on_as_if_it_had_never_been_saved()
         let mut out = vec![0.0; outputs];
         for at in 0..12_000 {
             let inputs = row(at);
+            straight.walk(&inputs);
             straight.learn(&inputs, &targets(&inputs), &mut out);
+            parts.walk(&inputs);
             parts.learn(&inputs, &targets(&inputs), &mut out);
             if at % 1_500 == 700 {
                 let bytes = saved(&parts);
@@ -120,6 +122,7 @@ fn a_damaged_state_is_refused_or_harmless() {
         };
         let mut out = [0.0];
         for at in 0..20 {
+            tree.walk(&row(at));
             tree.learn(&row(at), &[1.0], &mut out);
         }
     }

@@ -9,7 +9,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::experts::trees::leaves::{Leaves, NO_PLACE, Split};
 use crate::panel::linear::{load_numbers, save_numbers};
-use crate::panel::number::{hold, sigmoid};
+use crate::panel::number::{hold, sigmoid, sigmoid_each};
 
 /// Most nodes of a tree.
 const NODES_MAX: usize = 255;
@@ -65,8 +65,9 @@ pub struct Tree {
     /// The left one of each pair that was cut off.
     free: Vec<u32>,
     leaves: Leaves,
-    /// Working memory: the nodes on a row's way.
+    /// Working memory: the nodes on a row's way, and what their shares are made of.
     path: Vec<u32>,
+    shares: Vec<f64>,
 }
 
 impl Tree {
@@ -80,6 +81,7 @@ impl Tree {
             free: Vec::new(),
             leaves,
             path: Vec::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -89,7 +91,8 @@ impl Tree {
         Leaves::bytes(outputs) + NODES_MAX * (64 + 16 * outputs)
     }
 
-    fn walk(&mut self, inputs: &[f64]) {
+    /// Finds a row's way down.
+    pub fn walk(&mut self, inputs: &[f64]) {
         self.path.clear();
         let mut at = 0;
         loop {
@@ -105,9 +108,19 @@ impl Tree {
     /// Fills in its prediction of each output.
     pub fn predict(&mut self, inputs: &[f64], out: &mut [f64]) {
         self.walk(inputs);
-        let stride = 1 + 2 * self.outputs;
+        // Few outputs are the rule: with their number known, nothing is looped over.
+        match self.outputs {
+            1 => self.mix(1, out),
+            2 => self.mix(2, out),
+            outputs => self.mix(outputs, out),
+        }
+    }
+
+    #[inline(always)]
+    fn mix(&self, outputs: usize, out: &mut [f64]) {
+        let (stride, out) = (1 + 2 * outputs, &mut out[..outputs]);
         for (height, &at) in self.path.iter().rev().enumerate() {
-            let means = &self.moments[at as usize * stride + 1..][..self.outputs];
+            let means = &self.moments[at as usize * stride + 1..][..outputs];
             if height == 0 {
                 out.copy_from_slice(means);
             } else {
@@ -119,10 +132,25 @@ impl Tree {
         }
     }
 
-    /// Learns the outputs of a row, and fills in what it would have said of it.
+    /// Learns the outputs of the row whose way was found last, and fills in what it would have said of it.
     pub fn learn(&mut self, inputs: &[f64], targets: &[f64], out: &mut [f64]) {
-        self.walk(inputs);
-        let (outputs, stride) = (self.outputs, 1 + 2 * self.outputs);
+        let cut = match self.outputs {
+            1 => self.move_means(1, targets, out),
+            2 => self.move_means(2, targets, out),
+            outputs => self.move_means(outputs, targets, out),
+        };
+        self.share();
+        if let Some(node) = cut {
+            self.cut(node);
+        } else if let Some(&leaf) = self.path.last() {
+            self.count(leaf, inputs, targets);
+        }
+    }
+
+    /// The nodes on the way learn; answers with the one to be cut off, if there is one.
+    #[inline(always)]
+    fn move_means(&mut self, outputs: usize, targets: &[f64], out: &mut [f64]) -> Option<u32> {
+        let (stride, targets, out) = (1 + 2 * outputs, &targets[..outputs], &mut out[..outputs]);
         let mut cut = None;
         for (height, &at) in self.path.iter().rev().enumerate() {
             let moments = &mut self.moments[at as usize * stride..][..stride];
@@ -146,10 +174,19 @@ impl Tree {
                 *square += rate * (target * target - *square);
             }
         }
-        if let Some(node) = cut {
-            self.cut(node);
-        } else if let Some(&leaf) = self.path.last() {
-            self.count(leaf, inputs, targets);
+        cut
+    }
+
+    /// The shares of the nodes on the way follow their trust.
+    fn share(&mut self) {
+        let Self {
+            nodes, path, shares, ..
+        } = self;
+        shares.clear();
+        shares.extend(path.iter().map(|&at| nodes[at as usize].trust));
+        sigmoid_each(shares);
+        for (&at, share) in path.iter().zip(shares) {
+            nodes[at as usize].share = *share;
         }
     }
 
@@ -307,6 +344,7 @@ impl Tree {
 }
 
 /// Weighs what is below a node, of which `out` is the mix, against its own means, and puts the mix of both into `out`.
+#[inline(always)]
 fn weigh(node: &mut Node, targets: &[f64], means: &[f64], squares: &[f64], out: &mut [f64]) {
     let (mut gain, mut variance) = (0.0, 0.0);
     for (((out, target), mean), square) in out.iter_mut().zip(targets).zip(means).zip(squares) {
@@ -318,5 +356,4 @@ fn weigh(node: &mut Node, targets: &[f64], means: &[f64], squares: &[f64], out: 
     }
     let win = hold(gain / (2.0 * variance), -WIN_MAX, WIN_MAX);
     node.trust = hold(node.trust * TRUST_KEPT + win, -TRUST_MAX, TRUST_MAX);
-    node.share = sigmoid(node.trust);
 }

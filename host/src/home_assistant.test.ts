@@ -7,7 +7,7 @@ const announce = (topic: string, ...configs: unknown[]) => ({
   live: 0,
 });
 /** As it stands there. */
-const plain = { scale: 1, offset: 0 };
+const plain = { scale: 1, offset: 0, id: expect.any(String) };
 const dev = { dev: { ids: ['0x1'], name: 'Plug' } };
 
 describe('what Home Assistant is told of', () => {
@@ -117,6 +117,21 @@ describe('what Home Assistant is told of', () => {
     expect(entity).toMatchObject({ path });
     expect(entity?.scale).toBeCloseTo(scale, 12);
     expect(entity?.offset).toBeCloseTo(offset, 12);
+  });
+
+  it('one_number_on_several_scales_is_a_field_for_each', () => {
+    const at = (val_tpl: string) => ({ stat_t: 't', val_tpl });
+    const cmps = {
+      psi: at('{{ value_json.bar * 14.5 }}'),
+      p: at('{{ value_json.bar }}'),
+      q: at('{{ value_json.bar }}'),
+    };
+    const parts = Object.entries(cmps).map(([name, config]) => announce(`sensor/${name}`, { ...config, obj_id: name }));
+    expect(entities(parts).entities.map(({ field, scale }) => [field, scale])).toEqual([
+      ['psi', 14.5],
+      ['bar', 1],
+      ['bar', 1],
+    ]);
   });
 
   it('a_scale_and_a_unit_are_one_contract', () => {

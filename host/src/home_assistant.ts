@@ -48,6 +48,8 @@ export interface Entity {
   /** Its number is this many times what stands there, and this more. */
   scale: number;
   offset: number;
+  /** What it is called where its field has another meaning already. */
+  id: string;
 }
 
 /** An entity that was announced and cannot be read. */
@@ -98,7 +100,18 @@ export function entities<T extends Announcing>(topics: readonly T[]): Announced<
   for (const entity of found.entities) {
     if ((paths.get(endOf(entity))?.size ?? 0) > 1) entity.field = longField(entity.path);
   }
+  tellScalesApart(found.entities);
   return found;
+}
+
+/** One number on several scales (bar and psi): the field is that as it stands, else on the first scale; the others have their own names. */
+function tellScalesApart(all: readonly Entity[]): void {
+  const isPlain = ({ scale, offset }: Entity): boolean => scale === 1 && offset === 0;
+  for (const same of Map.groupBy(all, ({ topic, field }) => JSON.stringify([topic, field])).values()) {
+    const kept = same.find(isPlain) ?? same[0];
+    for (const entity of same)
+      if (entity.scale !== kept?.scale || entity.offset !== kept.offset) entity.field = entity.id;
+  }
 }
 
 /** A source for each topic whose numbers were announced, by topic. */
@@ -169,7 +182,7 @@ function entityOf(component: string, config: Json): Entity | { why: string } | n
     unit: text(get(config, 'unit_of_measurement')),
     device: text(device.name) ?? text(Array.isArray(ids) ? ids[0] : ids),
     values: isSwitch ? wordsOf(config) : null,
-    ...{ scale, offset },
+    ...{ scale, offset, id: clean(id) },
   };
 }
 

@@ -64,6 +64,7 @@ it.skipIf(mosquittoAbsent !== null)(
         on: { p: 'binary_sensor', val_tpl: '{{ value_json.on }}', pl_on: 'yes', pl_off: 'no' },
         bar: { p: 'sensor', val_tpl: '{{ value_json.bar }}', unit_of_meas: 'bar' },
         psi: { p: 'sensor', val_tpl: '{{ value_json.bar * 14.5 }}', unit_of_meas: 'psi' },
+        high: { p: 'sensor', val_tpl: '{{ value_json.bar > 14.5 }}' },
       },
     };
     await client.publishAsync('homeassistant/device/pump/config', JSON.stringify(pump), { retain: true, qos: 1 });
@@ -87,7 +88,8 @@ it.skipIf(mosquittoAbsent !== null)(
       expect(out).toMatch(/"speed": "wind\.speed" # m\/s/);
       expect(out).toContain('"on": { path: "on", values: {"yes":1,"no":0} }');
       expect(out).toContain('"bar": "bar" # bar');
-      expect(out).toMatch(/# Announced to Home Assistant and not read: 1 entities\.\n# .*value_json\.bar \* 14\.5/);
+      expect(out).toContain('"psi": { path: "bar", scale: 14.5, offset: 0 } # psi');
+      expect(out).toMatch(/# Announced to Home Assistant and not read: 1 entities\.\n# .*value_json\.bar > 14\.5/);
       expect(out).toContain('# Not mapped: 2 topics.');
       expect(out).toContain('camera/door: no text, for example 0xffd8ffe0');
       expect(out).toMatch(

@@ -1,6 +1,7 @@
 // The configuration of a gateway as the rest of the program sees it: checked, and with every default filled in. How it is
 // written as YAML, and what the defaults are, is in config_parse.ts.
 
+import type { ExpertName } from './config_experts.ts';
 import type { FLEET_STATISTICS } from './config_fleet.ts';
 import type { NotRead } from './home_assistant.ts';
 import type { PasswordHash } from './passwords.ts';
@@ -296,6 +297,8 @@ export interface TaskConfig {
   threshold: number;
   /** What its panel of experts may cost; absent: the core's default. */
   budget?: BudgetConfig;
+  /** The experts its panel begins with; absent: the core's default. */
+  experts?: ExpertName[];
   /** What is watched for drift; absent: the core's default. */
   drift?: DriftConfig;
 }

@@ -14,6 +14,7 @@ import type {
 import { parseBudget } from './config_budget.ts';
 import { type Environment, parseDoors, parseUrl } from './config_doors.ts';
 import { parseDrift } from './config_drift.ts';
+import { parseExperts } from './config_experts.ts';
 import { parseFeatureSets, parseLookups, parseTaskFeatures } from './config_features.ts';
 import { fleetSources, parseFleet } from './config_fleet.ts';
 import { parseDelivery, parseForward, parseHomeAssistant, publishTopic } from './config_forward.ts';
@@ -167,6 +168,7 @@ const TASK_KEYS = [
   'tolerance',
   'threshold',
   'budget',
+  'experts',
   'drift',
 ] as const;
 type TaskMap = ConfigMap<(typeof TASK_KEYS)[number]>;
@@ -198,6 +200,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
     name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
     ...parseTaskFeatures(map.get('features'), scope.featureSets, scope),
     ...parseBudget(map.get('budget')),
+    ...parseExperts(map.get('experts'), kind === 'classify' ? 'classes' : 'numbers'),
     ...parseDrift(map.get('drift'), kind === 'classify'),
   };
   switch (kind) {
@@ -222,7 +225,7 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
   }
 }
 
-type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets' | 'budget' | 'drift'>;
+type TaskBase = Pick<TaskConfig, 'name' | 'features' | 'featureSets' | 'budget' | 'experts' | 'drift'>;
 
 function parseForecast(map: TaskMap, base: TaskBase, fields: string[] | null, limits: LimitsConfig): TaskConfig {
   refuseKeys(map, ['wait', 'threshold'], 'a forecast waits for horizon and tolerance');

@@ -50,6 +50,7 @@ export type {
   WindowConfig,
   WindowShape,
 } from './config.ts';
+export { type ExpertName, expertsNamed } from './config_experts.ts';
 export { FLEET_READINGS_MAX, FLEET_STATISTICS } from './config_fleet.ts';
 export { parseConfig } from './config_parse.ts';
 export { SOURCES_MAX } from './config_source.ts';

@@ -17,6 +17,7 @@ import type {
   WindowConfig,
   WindowShape,
 } from './config.ts';
+import type { ExpertName } from './config_experts.ts';
 import { fleetRule } from './config_fleet.ts';
 
 const PLAN_VERSION = 1;
@@ -57,6 +58,8 @@ export interface EvaluationSpec {
   drift?: { detector: DriftDetector; runLength: number } | undefined;
   /** What the panel may cost; absent: the default. */
   budget?: BudgetConfig;
+  /** The experts the panel begins with; absent: the default. */
+  experts?: ExpertName[];
 }
 
 /** The drift detectors of the core. */
@@ -83,6 +86,7 @@ export function planForEvaluation(spec: EvaluationSpec): Buffer {
         ? {}
         : { drift: { detector: spec.drift.detector, run_length: spec.drift.runLength } }),
       ...budgetOf(spec.budget),
+      ...expertsIn(spec.experts),
     },
   });
 }
@@ -196,6 +200,7 @@ function task(config: TaskConfig) {
     tolerance_ms: config.toleranceMs,
     threshold: config.threshold,
     ...budgetOf(config.budget),
+    ...expertsIn(config.experts),
     ...driftOf(config.drift),
   };
 }
@@ -234,6 +239,10 @@ function labelPlan({ topic, key, format, path, time, seq, id, conflicts, breaker
 // Absent where the default will do, as in plans from before.
 function budgetOf(budget: BudgetConfig | undefined) {
   return budget === undefined ? {} : { budget: { ns: budget.perExampleNs, bytes: budget.memoryBytes } };
+}
+
+function expertsIn(experts: ExpertName[] | undefined) {
+  return experts === undefined ? {} : { experts };
 }
 
 /** JSON.stringify keeps the order in which the literals above name their keys. */

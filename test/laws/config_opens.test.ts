@@ -123,7 +123,8 @@ const window = fc.oneof(
 const label = fc.record({ topic, path, key: template, time: path }, { requiredKeys: ['topic', 'path'] });
 const feature = mostly(['time.hour', 'temp', 'co2.lag1', 'temp.neighbours', 'co2@all', 'm.temp.mean'], name);
 const budget = mostly(['1us', '8us', { per_example: '500ns', memory: '64KB' }], fc.string());
-const pace = { every: duration, features: fc.array(feature, { maxLength: 3 }), budget };
+const experts = mostly(['all', ['default'], ['default', 'network']], fc.string());
+const pace = { every: duration, features: fc.array(feature, { maxLength: 3 }), budget, experts };
 const task = fc.oneof(
   fc.record(
     { name, forecast: field, horizon: duration, tolerance: duration, ...pace },

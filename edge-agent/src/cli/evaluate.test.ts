@@ -37,6 +37,13 @@ test('several files are one table, or with --each one run each, at every label d
   expect(existsSync(report)).toBe(true);
 });
 
+test('experts are named as in a configuration, and only those of the task', async () => {
+  const data = ['--data', file('named.csv', 10), '--task', 'regression', '--target', 'y'];
+  for (const wrong of ['oracle', 'naive_bayes', '']) {
+    await expect(run([...data, '--experts', wrong])).rejects.toThrow(expect.objectContaining({ code: 'RIV_USAGE' }));
+  }
+});
+
 test('a file that is no text is refused as that', async () => {
   const path = join(directory, 'picture.csv');
   writeFileSync(path, Buffer.from('x,y\n1,\0\0\0\n', 'latin1'));

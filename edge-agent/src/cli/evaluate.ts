@@ -3,7 +3,7 @@
  * learning curves into a file when asked to.
  */
 import { parseArgs } from 'node:util';
-import { DRIFT_DETECTORS, loadCore, parseNanoseconds, RivuletError, RUN_LENGTHS } from '@rivulet/host';
+import { DRIFT_DETECTORS, expertsNamed, loadCore, parseNanoseconds, RivuletError, RUN_LENGTHS } from '@rivulet/host';
 import { type EvaluationResult, evaluate } from '../evaluate/evaluation.ts';
 import { type ReportedData, reportFile } from '../evaluate/report/file.ts';
 import { textOf } from '../evaluate/text.ts';
@@ -31,6 +31,7 @@ Features are all columns but the target: numbers as they are, text as categories
   --drift DETECTOR   watch the error for drift: ${DRIFT_DETECTORS.join(', ')}
   --run-length N     rows between two false alarms of the detector (default 100000)
   --budget TIME      what the panel may cost per row, nominally: 1us, 500ns (default 8us); the worst experts go
+  --experts NAMES    the experts the panel begins with, separated by commas: default and others, or all (CONFIGURATION.md)
   --limit N          take the first N rows only
   --positive CLASS   the class that F1 is about (default: the rarer of two)
   --core BUILD       auto, scalar or simd (default auto)
@@ -57,6 +58,7 @@ export async function run(argv: string[]): Promise<number> {
       classes: { type: 'string' },
       limit: { type: 'string' },
       budget: { type: 'string' },
+      experts: { type: 'string' },
       positive: { type: 'string' },
       core: { type: 'string', default: 'auto' },
       each: { type: 'boolean', default: false },
@@ -94,6 +96,9 @@ export async function run(argv: string[]): Promise<number> {
           },
     ...(values.budget !== undefined && {
       budget: { perExampleNs: parseNanoseconds(values.budget), memoryBytes: BUDGET_BYTES },
+    }),
+    ...(values.experts !== undefined && {
+      experts: expertsNamed(values.experts, task === 'classification' ? 'classes' : 'numbers'),
     }),
   };
   const delays = listed(values['label-delay']).map((text) => count(text, '--label-delay', 0, ROWS_AHEAD_MAX));

@@ -2,7 +2,7 @@
  * Which columns of a table an evaluation uses and how each is coded as numbers: numbers as they are, text by the order of
  * first appearance, missing as NaN. The target is coded the same way for regression and forecast, as a class otherwise.
  */
-import { type BudgetConfig, type EvaluationSpec, RivuletError } from '@rivulet/host';
+import { type BudgetConfig, type EvaluationSpec, type ExpertName, RivuletError } from '@rivulet/host';
 import { isMissing, numberIn } from '../table/cells.ts';
 import type { ColumnProfile } from '../table/profile.ts';
 
@@ -23,6 +23,8 @@ export interface EvaluationRequest {
   readonly labelDelay: number;
   /** What the panel may cost; absent: the default. */
   readonly budget?: BudgetConfig;
+  /** The experts the panel begins with; absent: the default. */
+  readonly experts?: ExpertName[];
   /** Classes known beforehand, in order: the first is what is predicted before any label. Others follow as they appear. */
   readonly classes: readonly string[];
   /** What watches the error for drift. */
@@ -91,6 +93,7 @@ export function columnsFor(
       horizon: request.task === 'forecast' ? request.horizon : 0,
       labelDelay: request.labelDelay,
       ...(request.budget !== undefined && { budget: request.budget }),
+      ...(request.experts !== undefined && { experts: request.experts }),
       classes: classification ? classesOf(target, request.classes) : 0,
       drift: request.drift,
     },

@@ -53,5 +53,5 @@ export async function run(argv: string[]): Promise<number> {
 
 function text({ stream, parts, after_return: first, in_all: all }: Line): string {
   const [error, loss, errorAll, lossAll] = [...first, ...all].map((value) => value.toFixed(4));
-  return `${stream.padEnd(11)} ${parts.padEnd(22)} after a return ${error} (${loss})   in all ${errorAll} (${lossAll})`;
+  return `${stream.padEnd(11)} ${parts.padEnd(36)} after a return ${error} (${loss})   in all ${errorAll} (${lossAll})`;
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use rivulet_engine::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use rivulet_engine::panel::budget::{Budget, Cost};
+use rivulet_engine::panel::choice::Choice;
 use rivulet_engine::panel::experts::prior::Prior;
 use rivulet_engine::panel::experts::{Cells, ClassRow, NumberRow, Truth, inputs_of, outputs};
 use rivulet_engine::panel::inputs::Inputs;
@@ -73,6 +74,8 @@ fn served(inputs: &mut Inputs, rows: &[Vec<f64>], classes: usize) -> Vec<PanelRo
             ..PanelRow::default()
         };
         inputs.serve(0, x, &mut row.inputs);
+        inputs.series_served(0, row.serial);
+        inputs.series_arrived(0, row.serial, label(x, classes));
         inputs.arrived(0, x, label(x, classes));
         panel_rows.push(row);
     }
@@ -90,12 +93,12 @@ fn label(x: &[f64], classes: usize) -> f64 {
 fn classes(d: usize, count: usize) {
     println!("\n{d} columns, {count} classes: nominal ns, measured ns, nominal / measured");
     let rows = rows(d);
-    let mut inputs = Inputs::new(vec![false; d], 1, false);
+    let mut inputs = Inputs::new(vec![false; d], 1, false).with_series();
     let panel_rows = served(&mut inputs, &rows, count);
     let mut prior = Prior::new(count);
     prior.learn(None, 1);
     let mut scratch = Vec::new();
-    for expert in &mut classifier::roster::experts(&inputs) {
+    for expert in &mut classifier::roster::experts(&inputs, Choice::all(true)) {
         expert.begin(&inputs, outputs(count));
         expert.grow(count);
         let width = expert.width();
@@ -125,10 +128,10 @@ fn classes(d: usize, count: usize) {
 fn numbers(d: usize) {
     println!("\n{d} columns, a number: nominal ns, measured ns, nominal / measured");
     let rows = rows(d);
-    let mut inputs = Inputs::new(vec![false; d], 1, false);
+    let mut inputs = Inputs::new(vec![false; d], 1, false).with_series();
     let panel_rows = served(&mut inputs, &rows, 0);
     let mut scratch = Vec::new();
-    for expert in &mut regressor::roster::experts(&inputs, false) {
+    for expert in &mut regressor::roster::experts(&inputs, false, Choice::all(false)) {
         expert.begin(&inputs, 1);
         let mut out = vec![0.0; expert.width()];
         let errors = vec![1.0; expert.width()];
@@ -174,6 +177,7 @@ fn panel(d: usize, count: usize, ns: u32) {
         pending_max: 4,
         classes_max: count.max(2),
         memory: rivulet_engine::panel::experts::anchors::Memory::default(),
+        experts: Choice::default(),
         budget: Budget {
             ns,
             ..Budget::default()

@@ -1,12 +1,19 @@
 //! Worlds that return: concepts A B A B … of made streams, and of a table whose second concept turns its labels around.
 //! What a panel loses in the first rows after each return, and in all, with each part of what `drift: { do: … }` offers
 //! switched on by itself and together: `cargo run --release --example forgetting -- [TABLE.csv]` in `wasm-core/engine`
-//! (label in the last column, 0 or 1). One line of JSON each: error and log loss. `npm run bench -- forgetting` runs it.
+//! (label in the last column, 0 or 1). The network is there in the panel and by itself, with each of its parts switched off.
+//! One line of JSON each: error and log loss. `npm run bench -- forgetting` runs it.
 
 use rivulet_engine::drift::watch::{Place, Watch};
 use rivulet_engine::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use rivulet_engine::panel::budget::Budget;
+use rivulet_engine::panel::choice::Choice;
 use rivulet_engine::panel::experts::anchors::Memory;
+use rivulet_engine::panel::experts::network::{Network, Parts as NetworkParts};
+use rivulet_engine::panel::experts::prior::Prior;
+use rivulet_engine::panel::experts::{Cells, ClassExpert, ClassRow, Expert, Truth, inputs_of};
+use rivulet_engine::panel::inputs::Inputs;
+use rivulet_engine::panel::row::PanelRow;
 use rivulet_engine::plan::DriftPlan;
 
 /// Rows of a concept before the other one comes, and how often one comes.
@@ -100,6 +107,76 @@ fn table(path: &str) -> Rows {
 struct Parts {
     adapt: bool,
     memory: Memory,
+    /// The network takes part.
+    network: bool,
+}
+
+/// Sums of error and log loss, of the rows right after a return and of all.
+#[derive(Default)]
+struct Tally {
+    sums: [f64; 4],
+    returns: f64,
+    rows: f64,
+}
+
+impl Tally {
+    fn add(&mut self, row: usize, error: f64, loss: f64) {
+        self.sums[2] += error;
+        self.sums[3] += loss;
+        self.rows += 1.0;
+        if row >= 2 * SEGMENT && row % SEGMENT < FIRST {
+            self.sums[0] += error;
+            self.sums[1] += loss;
+            self.returns += 1.0;
+        }
+    }
+
+    fn means(&self) -> [f64; 4] {
+        let [error, loss, error_all, loss_all] = self.sums;
+        let (returns, rows) = (self.returns, self.rows);
+        [error / returns, loss / returns, error_all / rows, loss_all / rows]
+    }
+}
+
+fn watch(d: usize) -> Watch {
+    let only_error = DriftPlan {
+        prediction: false,
+        ..DriftPlan::default()
+    };
+    Watch::new(&only_error, d)
+}
+
+/// The network alone, over the panel's inputs.
+fn alone(rows: &Rows, parts: NetworkParts) -> [f64; 4] {
+    let d = rows[0].0.len();
+    let mut inputs = Inputs::new(vec![false; d], 1, false);
+    let mut network = Network::new(&inputs, 0, parts).expect("the rows are narrow");
+    let mut prior = Prior::new(2);
+    let (mut watch, mut tally) = (watch(d), Tally::default());
+    let (mut served, mut scratch) = (PanelRow::default(), Vec::new());
+    for (row, (x, label)) in rows.iter().enumerate() {
+        inputs.serve(0, x, &mut served.inputs);
+        let z = inputs_of(network.map(), &served, &inputs, &mut scratch).expect("its inputs are there at once");
+        let seen = ClassRow {
+            z,
+            x,
+            serial: row as u64 + 1,
+            last: None,
+            prior: &prior,
+            inputs: &inputs,
+            release: None,
+        };
+        let mut cells = [0.5; 2];
+        network.predict(&seen, &mut Cells::new(&mut cells, 1, 0, 2));
+        let class = usize::from(*label);
+        network.learn(&seen, Truth { class, classes: 2 });
+        let error = f64::from(u8::from((cells[1] > cells[0]) != *label));
+        tally.add(row, error, -libm::log(cells[class].max(1e-15)));
+        watch.matured(PLACE, error, |_| network.changed());
+        prior.learn(None, class);
+        inputs.arrived(0, x, if *label { 1.0 } else { -1.0 });
+    }
+    tally.means()
 }
 
 /// Error and log loss of the rows right after a return, then of all.
@@ -118,17 +195,16 @@ fn run(rows: &Rows, parts: Parts) -> [f64; 4] {
         keys_max: 1,
         budget: Budget::default(),
         memory: parts.memory,
+        experts: Choice::named(
+            ["default", "network"].into_iter().take(1 + usize::from(parts.network)),
+            true,
+        )
+        .expect("both are known"),
     });
     for class in ["no", "yes"] {
         learner.intern_class(class).expect("there is room for two");
     }
-    let only_error = DriftPlan {
-        prediction: false,
-        ..DriftPlan::default()
-    };
-    let mut watch = Watch::new(&only_error, d);
-    let mut sums = [0.0; 4];
-    let mut returns = 0.0;
+    let (mut watch, mut tally) = (watch(d), Tally::default());
     for (row, (x, label)) in rows.iter().enumerate() {
         let query = Query {
             key: 0,
@@ -145,16 +221,9 @@ fn run(rows: &Rows, parts: Parts) -> [f64; 4] {
             }
             learner.changed();
         });
-        sums[2] += score.error;
-        sums[3] += loss;
-        if row >= 2 * SEGMENT && row % SEGMENT < FIRST {
-            sums[0] += score.error;
-            sums[1] += loss;
-            returns += 1.0;
-        }
+        tally.add(row, score.error, loss);
     }
-    let all = rows.len() as f64;
-    [sums[0] / returns, sums[1] / returns, sums[2] / all, sums[3] / all]
+    tally.means()
 }
 
 fn main() {
@@ -201,18 +270,55 @@ fn main() {
             Parts {
                 adapt: true,
                 memory: memory(true, true, true),
+                ..Parts::default()
             },
         ),
+        (
+            "network in the panel",
+            Parts {
+                network: true,
+                ..Parts::default()
+            },
+        ),
+        (
+            "network in the panel, anchor",
+            Parts {
+                network: true,
+                memory: memory(true, true, false),
+                ..Parts::default()
+            },
+        ),
+    ];
+    let network = |replay, prioritised, hold, columns| NetworkParts {
+        replay,
+        prioritised,
+        hold,
+        columns,
+    };
+    let networks = [
+        ("network alone, nothing", network(false, false, false, false)),
+        ("network alone, replay", network(true, false, false, false)),
+        ("network alone, prioritised", network(true, true, false, false)),
+        ("network alone, ewc", network(false, false, true, false)),
+        ("network alone, columns", network(false, false, false, true)),
+        ("network alone, prioritised, ewc", network(true, true, true, false)),
+        ("network alone, prioritised, columns", network(true, true, false, true)),
     ];
     let given = std::env::args().nth(1);
     let streams: [(&str, &dyn Fn(u64) -> Rows); 3] = [("sea", &sea), ("sine", &sine), ("hyperplane", &hyperplane)];
     let made = streams.map(|(name, make)| (name, (1..=REPETITIONS).map(make).collect::<Vec<Rows>>()));
     let read = given.map(|path| ("table", vec![table(&path)]));
     for (name, repetitions) in made.into_iter().chain(read) {
-        for (parts_name, parts) in variants {
+        let panels = variants.iter().map(|&(name, parts)| (name, Ok(parts)));
+        let networks = networks.iter().map(|&(name, parts)| (name, Err(parts)));
+        for (parts_name, parts) in panels.chain(networks) {
             let mut means = [0.0; 4];
             for rows in &repetitions {
-                for (mean, value) in means.iter_mut().zip(run(rows, parts)) {
+                let one = match parts {
+                    Ok(parts) => run(rows, parts),
+                    Err(parts) => alone(rows, parts),
+                };
+                for (mean, value) in means.iter_mut().zip(one) {
                     *mean += value / repetitions.len() as f64;
                 }
             }

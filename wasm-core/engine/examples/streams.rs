@@ -8,6 +8,7 @@ use std::process::Command;
 use rivulet_engine::evaluate::{Evaluation, EvaluationKind, EvaluationSpec};
 use rivulet_engine::learner::Column;
 use rivulet_engine::panel::budget::Budget;
+use rivulet_engine::panel::choice::Choice;
 
 /// A forecast counts as bad when its error is above the last value's by more than this.
 const WORSE: f64 = 1.02;
@@ -180,6 +181,7 @@ fn run(values: &[f64], horizon: usize, rich: bool) -> (f64, f64) {
         classes_max: 0,
         drift: None,
         budget: Budget::default(),
+        experts: Choice::default(),
     };
     let mut evaluation = Evaluation::new(spec).expect("the specification is valid");
     evaluation.rows(&bytes).expect("the rows are valid");

@@ -1,8 +1,7 @@
 //! Runs the learner over CSV tables, prequentially, natively: what a change of the panel does, in a minute.
 //!
-//! `cargo run --release --example tables -- [--delay 0,100] [--budget-ns NS] [--panel]
-//! [--limit ROWS] TABLE_OR_DIRECTORY…` in
-//! `wasm-core/engine`. A table is `name.csv` with the label in its last column; `name.json` beside it may say
+//! `cargo run --release --example tables -- [--delay 0,100] [--budget-ns NS] [--experts NAMES] [--panel]
+//! [--limit ROWS] TABLE_OR_DIRECTORY…` in `wasm-core/engine`. Names of experts are those of a task's configuration, `all` those that fit. A table is `name.csv` with the label in its last column; `name.json` beside it may say
 //! `"kind":"regression"` or `"classification"`, else labels that are few whole numbers are classes. `npm run bench --
 //! learn` leaves such tables in its cache. Per table: accuracy and log loss, or mean absolute error and that of the last
 //! value, then CPU µs per row.
@@ -12,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rivulet_engine::evaluate::{Evaluation, EvaluationKind, EvaluationSpec};
 use rivulet_engine::learner::Column;
 use rivulet_engine::panel::budget::Budget;
+use rivulet_engine::panel::choice::Choice;
 
 /// Distinct whole labels up to which a table without a note is taken to be of classes.
 const CLASSES_GUESSED_MAX: usize = 12;
@@ -116,6 +116,7 @@ fn main() {
     if let Some(text) = option("--budget-ns") {
         budget.ns = text.parse().expect("a number of nanoseconds");
     }
+    let experts = option("--experts").unwrap_or_else(|| "default".to_owned());
     let panel = arguments.iter().any(|argument| argument == "--panel");
     arguments.retain(|argument| argument != "--panel");
     for path in tables(&arguments) {
@@ -125,6 +126,7 @@ fn main() {
                 &table,
                 delay.parse().expect("a delay is a number of rows"),
                 budget,
+                &experts,
                 panel,
             );
         }
@@ -140,7 +142,11 @@ fn cpu_ns() -> f64 {
         .unwrap_or(f64::NAN)
 }
 
-fn run(table: &Table, label_delay: usize, budget: Budget, panel: bool) {
+fn run(table: &Table, label_delay: usize, budget: Budget, experts: &str, panel: bool) {
+    let experts = match experts {
+        "all" => Choice::all(table.classes > 0),
+        names => Choice::named(names.split(','), table.classes > 0).expect("experts of this kind of task"),
+    };
     let mut evaluation = Evaluation::new(EvaluationSpec {
         kind: if table.classes > 0 {
             EvaluationKind::Classification
@@ -154,6 +160,7 @@ fn run(table: &Table, label_delay: usize, budget: Budget, panel: bool) {
         classes_max: table.classes.max(2),
         drift: None,
         budget,
+        experts,
     })
     .expect("the specification is valid");
     let start = cpu_ns();

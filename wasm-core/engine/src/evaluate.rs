@@ -17,6 +17,7 @@ pub use crate::drift::DriftSpec;
 use crate::error::{CoreError, Result};
 use crate::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use crate::panel::budget::Budget;
+use crate::panel::choice::Choice;
 use crate::panel::experts::anchors::Memory;
 use tally::{Answer, Tally};
 use watch::Watch;
@@ -64,6 +65,8 @@ pub struct EvaluationSpec {
     pub drift: Option<DriftSpec>,
     /// What the panel may cost.
     pub budget: Budget,
+    /// The experts the panel begins with.
+    pub experts: Choice,
 }
 
 /// A running evaluation.
@@ -120,6 +123,7 @@ impl Evaluation {
             keys_max: KEYS_MAX,
             budget: spec.budget,
             memory: Memory::default(),
+            experts: spec.experts,
         });
         Ok(Self {
             watch: spec.drift.map(Watch::new),
@@ -305,6 +309,7 @@ mod tests {
             classes_max: 2,
             drift: None,
             budget: Budget::default(),
+            experts: Choice::default(),
         })
         .expect("the plan is valid");
         let mut rows = Writer::new();

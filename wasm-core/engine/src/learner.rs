@@ -124,13 +124,18 @@ impl Learner {
             spec.keys_max,
             spec.budget.small(),
         );
+        let inputs = if spec.experts.forecasts() {
+            inputs.with_series()
+        } else {
+            inputs
+        };
         let (panel, statistics) = match spec.kind {
             LearnerKind::Regression => (
-                Panel::Numbers(Regressor::new(&inputs, d, spec.residual, spec.budget)),
+                Panel::Numbers(Regressor::new(&inputs, &spec)),
                 Statistics::CoMoments(CoMoments::new(d)),
             ),
             LearnerKind::Classification => (
-                Panel::Classes(Classifier::new(&inputs, spec.classes_max, spec.budget, spec.memory)),
+                Panel::Classes(Classifier::new(&inputs, &spec)),
                 Statistics::Classes(ClassStatistics::new(d)),
             ),
         };
@@ -193,6 +198,7 @@ impl Learner {
         let row = &mut self.rows[slot as usize];
         match &mut self.panel {
             Panel::Numbers(panel) => {
+                self.inputs.series_served(query.key, self.serial);
                 let [labels, last, ..] = self.inputs.key_labels(query.key);
                 row.panel.last = if labels > 0.0 { last } else { f64::NAN };
                 let base = if self.spec.residual && row.base.is_finite() {
@@ -295,8 +301,9 @@ impl Learner {
                 if label.is_finite() && base.is_finite() {
                     let y = hold(label, -VALUE_ABS_MAX, VALUE_ABS_MAX) - base;
                     let delay = self.serial.saturating_sub(row.panel.serial) as f64;
-                    panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
+                    let believed = panel.learn(row.key, &row.panel, &row.x, y, delay, &self.inputs);
                     if first {
+                        self.inputs.series_arrived(row.key, row.panel.serial, believed);
                         self.inputs.arrived(row.key, &row.x, y);
                         self.interval.learn(row.key, y - row.panel.served[0]);
                     }
@@ -362,10 +369,11 @@ impl Learner {
         }
     }
 
-    /// The error has risen: experts that remember begin anew. Numbers have none of them.
+    /// The error has risen: experts that remember keep what they know from being written over, or begin anew.
     pub fn changed(&mut self) {
-        if let Panel::Classes(panel) = &mut self.panel {
-            panel.changed();
+        match &mut self.panel {
+            Panel::Numbers(panel) => panel.changed(),
+            Panel::Classes(panel) => panel.changed(),
         }
     }
 

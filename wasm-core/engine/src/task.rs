@@ -289,6 +289,7 @@ impl Task {
             keys_max: plan.limits.keys,
             budget: self.definition.budget,
             memory: self.definition.drift.memory,
+            experts: self.definition.experts,
         });
         self.learning = Some(Learning::new(&self.definition, names, learner, plan, table));
         self.gathering = Gathering::default();

@@ -25,7 +25,10 @@ fn error(kind: Kind, rows: usize, mut change: impl FnMut(usize, &mut Vec<f64>)) 
 
 /// Kinds whose panel has every expert, and the error of a thousand rows as they are.
 fn plain() -> impl Iterator<Item = (Kind, f64)> {
-    KINDS[..4].iter().map(|&kind| (kind, error(kind, 1000, |_, _| {})))
+    KINDS
+        .iter()
+        .filter(|kind| kind.columns <= 5)
+        .map(|&kind| (kind, error(kind, 1000, |_, _| {})))
 }
 
 #[test]

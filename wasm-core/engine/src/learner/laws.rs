@@ -4,6 +4,7 @@
 use super::*;
 use crate::codec::{Reader, Writer};
 use crate::panel::budget::Budget;
+use crate::panel::choice::Choice;
 use crate::release::{ClassHeads, Descent, ReleaseModel};
 
 /// A small reproducible source of numbers (splitmix64).
@@ -23,45 +24,84 @@ pub(super) struct Kind {
     pub(super) classes: usize,
     pub(super) residual: bool,
     pub(super) columns: usize,
+    /// With every expert that a task can ask for, and no bound on what they cost.
+    pub(super) all: bool,
 }
 
-pub(super) const KINDS: [Kind; 7] = [
+pub(super) const KINDS: [Kind; 11] = [
     Kind {
         classes: 0,
         residual: false,
         columns: 5,
+        all: false,
     },
     Kind {
         classes: 0,
         residual: true,
         columns: 5,
+        all: false,
     },
     Kind {
         classes: 2,
         residual: false,
         columns: 5,
+        all: false,
     },
     Kind {
         classes: 5,
         residual: false,
         columns: 4,
+        all: false,
     },
     Kind {
         classes: 0,
         residual: true,
         columns: 40,
+        all: false,
     },
     Kind {
         classes: 3,
         residual: false,
         columns: 70,
+        all: false,
     },
     Kind {
         classes: 2,
         residual: false,
         columns: 200,
+        all: false,
+    },
+    Kind {
+        classes: 0,
+        residual: false,
+        columns: 5,
+        all: true,
+    },
+    Kind {
+        classes: 0,
+        residual: true,
+        columns: 5,
+        all: true,
+    },
+    Kind {
+        classes: 2,
+        residual: false,
+        columns: 5,
+        all: true,
+    },
+    Kind {
+        classes: 5,
+        residual: false,
+        columns: 4,
+        all: true,
     },
 ];
+
+/// A budget that nothing exceeds.
+const UNBOUNDED: Budget = Budget {
+    ns: 1 << 30,
+    bytes: 1 << 30,
+};
 
 pub(super) fn spec(kind: Kind) -> LearnerSpec {
     LearnerSpec {
@@ -80,8 +120,13 @@ pub(super) fn spec(kind: Kind) -> LearnerSpec {
         classes_max: 8,
         pending_max: 32,
         keys_max: 4,
-        budget: Budget::default(),
+        budget: if kind.all { UNBOUNDED } else { Budget::default() },
         memory: crate::panel::experts::anchors::Memory::default(),
+        experts: if kind.all {
+            Choice::all(kind.classes > 0)
+        } else {
+            Choice::default()
+        },
     }
 }
 
@@ -316,6 +361,7 @@ fn a_good_release_is_found_and_a_bad_one_ignored() {
             classes: 0,
             residual: false,
             columns: 5,
+            all: false,
         };
         let (mut learner, mut without) = (Learner::new(spec(kind)), Learner::new(spec(kind)));
         let sign = if good { 1.0 } else { -50.0 };

@@ -9,6 +9,7 @@ const KIND: Kind = Kind {
     classes: 2,
     residual: false,
     columns: 5,
+    all: false,
 };
 const ALL: Memory = Memory {
     reset: true,

@@ -3,6 +3,7 @@
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::budget::Budget;
+use crate::panel::choice::Choice;
 use crate::panel::experts::anchors::Memory;
 
 /// What is predicted: a number or one of several classes.
@@ -42,13 +43,19 @@ pub struct LearnerSpec {
     pub budget: Budget,
     /// What it does about concepts that change and return; classification only.
     pub memory: Memory,
+    /// The experts its panel begins with.
+    pub experts: Choice,
 }
+
+/// In the form of a spec: the choice of experts is written behind the budget, since it is not the default.
+const CHOSEN: u8 = 0x80;
 
 impl LearnerSpec {
     /// Writes it in front of the state.
     pub(super) fn save(&self, writer: &mut Writer) {
-        // What is asked to remember nothing is written as it was before anything could be.
-        writer.u8(u8::from(self.kind == LearnerKind::Classification) | self.memory.bits() << 1);
+        // What is asked for nothing is written as it was before anything could be.
+        let chosen = if self.experts == Choice::default() { 0 } else { CHOSEN };
+        writer.u8(u8::from(self.kind == LearnerKind::Classification) | self.memory.bits() << 1 | chosen);
         writer.u32(self.columns.len() as u32);
         for column in &self.columns {
             writer.str(&column.name);
@@ -60,12 +67,15 @@ impl LearnerSpec {
         writer.u64(self.keys_max as u64);
         writer.u32(self.budget.ns);
         writer.u32(self.budget.bytes);
+        if chosen != 0 {
+            writer.u32(self.experts.bits());
+        }
     }
 
     /// Reads what `save` wrote.
     pub(super) fn load(reader: &mut Reader) -> Result<Self> {
         let form = reader.u8()?;
-        let memory = Memory::from_bits(form >> 1).ok_or(CoreError::Corrupt)?;
+        let memory = Memory::from_bits((form & !CHOSEN) >> 1).ok_or(CoreError::Corrupt)?;
         let kind = if form & 1 == 1 {
             LearnerKind::Classification
         } else {
@@ -90,6 +100,12 @@ impl LearnerSpec {
                 bytes: reader.u32()?,
             },
             memory,
+            experts: if form & CHOSEN == 0 {
+                Choice::default()
+            } else {
+                let classes = kind == LearnerKind::Classification;
+                Choice::from_bits(reader.u32()?, classes).ok_or(CoreError::Corrupt)?
+            },
         })
     }
 }

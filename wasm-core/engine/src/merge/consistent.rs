@@ -59,6 +59,7 @@ mod tests {
             keys_max: 8,
             budget: crate::panel::budget::Budget::default(),
             memory: crate::panel::experts::anchors::Memory::default(),
+            experts: crate::panel::choice::Choice::default(),
         })
     }
 

@@ -10,8 +10,9 @@ pub mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::learner::LearnerSpec;
 use crate::panel::budget::{Budget, Candidate, MIX_CLASSES_NS};
-use crate::panel::experts::anchors::{Anchors, Memory};
+use crate::panel::experts::anchors::Anchors;
 use crate::panel::experts::prior::Prior;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Truth, inputs_of, outputs};
 use crate::panel::inputs::{Inputs, Map};
@@ -47,8 +48,15 @@ pub struct Classifier {
 impl Classifier {
     /// A panel over these inputs that has seen no label.
     #[must_use]
-    pub fn new(inputs: &Inputs, classes_max: usize, budget: Budget, memory: Memory) -> Self {
-        let mut experts = roster::experts(inputs);
+    pub fn new(inputs: &Inputs, spec: &LearnerSpec) -> Self {
+        let LearnerSpec {
+            classes_max,
+            budget,
+            memory,
+            experts,
+            ..
+        } = *spec;
+        let mut experts = roster::experts(inputs, experts);
         let mut fixed = roster::fleet(inputs);
         if memory.any()
             && let Some(anchors) = Anchors::new(inputs, memory)

@@ -3,19 +3,30 @@
 //! stands at the head of its file. Experts do not merge: what gateways merge are statistics (`statistics.rs`), which come
 //! back as the expert `release`.
 
+pub mod adagrad;
+pub mod adam;
 pub mod anchors;
 pub mod base;
 pub mod coin;
 pub mod column;
+pub mod descent;
+pub mod factorisation;
+pub mod ftrl;
+pub mod holt_winters;
+pub mod key_offset;
 pub mod levels;
 pub mod nearest;
 pub mod fleet;
 pub mod logistic;
+pub mod naive_bayes;
+pub mod network;
 pub mod passive_aggressive;
 pub mod prior;
 pub mod release;
+pub mod seasonal;
 pub mod second_order;
 pub mod sgd;
+pub mod snarimax;
 pub mod tiles;
 pub mod trees;
 

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::panel::keys::Keys;
 use crate::panel::moments::Moments;
 use crate::panel::number::hold;
+use crate::panel::series::{Series, SeriesByKey};
 use crate::panel::values::Values;
 use crate::panel::waves::Waves;
 
@@ -89,6 +90,8 @@ pub struct Inputs {
     keys: Keys,
     values: Values,
     waves: Waves,
+    /// For experts that forecast from them; none where nobody does.
+    series: Option<SeriesByKey>,
 }
 
 impl Inputs {
@@ -106,6 +109,36 @@ impl Inputs {
             values: Values::new(if small { &[] } else { &categorical }),
             waves: Waves::new(if small { 0 } else { d }),
             categorical,
+            series: None,
+        }
+    }
+
+    /// The same, with the labels of each key as a series.
+    #[must_use]
+    pub fn with_series(self) -> Self {
+        Self {
+            series: Some(SeriesByKey::default()),
+            ..self
+        }
+    }
+
+    /// The labels of a key as a series.
+    #[must_use]
+    pub fn series(&self, key: u32) -> Option<&Series> {
+        self.series.as_ref()?.of(key)
+    }
+
+    /// A row of a key is served as number `serial`.
+    pub fn series_served(&mut self, key: u32, serial: u64) {
+        if let Some(series) = &mut self.series {
+            series.serve(key, serial);
+        }
+    }
+
+    /// The label of the row served as number `serial` has come, as far as it is believed.
+    pub fn series_arrived(&mut self, key: u32, serial: u64, label: f64) {
+        if let Some(series) = &mut self.series {
+            series.arrived(key, serial, label);
         }
     }
 
@@ -360,6 +393,9 @@ impl Inputs {
         self.labels.save(writer);
         self.keys.save(writer);
         self.values.save(writer);
+        if let Some(series) = &self.series {
+            series.save(writer);
+        }
     }
 
     /// Reads what `save` wrote into inputs of the same columns.
@@ -372,7 +408,8 @@ impl Inputs {
         }
         self.labels = Moments::load(reader)?;
         self.keys.load(reader)?;
-        self.values.load(reader)
+        self.values.load(reader)?;
+        self.series.as_mut().map_or(Ok(()), |series| series.load(reader))
     }
 }
 

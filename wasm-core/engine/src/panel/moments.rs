@@ -82,6 +82,12 @@ impl Moments {
         self.mean
     }
 
+    /// The mean square distance from the mean.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        self.variance
+    }
+
     /// 1 / standard deviation; 0 for a constant.
     #[must_use]
     pub fn inverse_deviation(&self) -> f64 {

@@ -9,6 +9,7 @@ pub mod roster;
 
 use crate::codec::{Reader, Writer};
 use crate::error::Result;
+use crate::learner::LearnerSpec;
 use crate::panel::budget::{Budget, Candidate, MIX_NUMBERS_NS};
 use crate::panel::experts::column::Columns;
 use crate::panel::experts::{NumberExpert, NumberRow, inputs_of};
@@ -78,13 +79,19 @@ pub struct Regressor {
 impl Regressor {
     /// A panel over these inputs that has seen no label.
     #[must_use]
-    pub fn new(inputs: &Inputs, columns: usize, residual: bool, budget: Budget) -> Self {
-        let roster = Roster::new(roster::experts(inputs, residual), [BASES, 1]);
+    pub fn new(inputs: &Inputs, spec: &LearnerSpec) -> Self {
+        let LearnerSpec {
+            residual,
+            budget,
+            experts,
+            ..
+        } = *spec;
+        let roster = Roster::new(roster::experts(inputs, residual, experts), [BASES, 1]);
         let baseline = if residual { NEAR } else { LAST };
         let mut panel = Self {
             residual,
             budget,
-            columns: Columns::new(columns),
+            columns: Columns::new(spec.columns.len()),
             held: Held {
                 n: 0.0,
                 range: [f64::INFINITY, f64::NEG_INFINITY],
@@ -107,6 +114,13 @@ impl Regressor {
         self.mixing.adapt();
         for expert in &mut self.roster.experts {
             expert.adapt();
+        }
+    }
+
+    /// The error has risen: what a detector took for a change.
+    pub fn changed(&mut self) {
+        for expert in &mut self.roster.experts {
+            expert.changed();
         }
     }
 
@@ -214,8 +228,8 @@ impl Regressor {
     }
 
     /// Learns the label of a row, `delay` rows after it was served: the weights by what was served, the experts with the
-    /// inputs as served.
-    pub fn learn(&mut self, key: u32, row: &PanelRow, x: &[f64], y: f64, delay: f64, inputs: &Inputs) {
+    /// inputs as served. Answers with as much of the label as was believed.
+    pub fn learn(&mut self, key: u32, row: &PanelRow, x: &[f64], y: f64, delay: f64, inputs: &Inputs) -> f64 {
         self.held.n += 1.0;
         self.mixing.learn(row, y, delay, self.held.n);
         // The weights judge by the label as it is; the experts learn as much of it as is believed.
@@ -242,6 +256,7 @@ impl Regressor {
             self.columns.learn(x, y);
         }
         self.held.learn(y);
+        y
     }
 
     /// Name, weight in what is served, labels and mean error, per expert that takes part, and per stack.

@@ -1,7 +1,7 @@
 //! The plan of `rivulet evaluate`: a table instead of a gateway.
 
 use super::drift::spec;
-use super::value::{budget, index, list, string, versioned};
+use super::value::{budget, experts, index, list, string, versioned};
 use crate::error::{CoreError, Result};
 use crate::evaluate::{EvaluationKind, EvaluationSpec};
 use crate::learner::Column;
@@ -26,13 +26,14 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
             categorical,
         })
     });
+    let kind = match string(value, "kind")?.as_str() {
+        "regression" => EvaluationKind::Regression,
+        "classification" => EvaluationKind::Classification,
+        "forecast" => EvaluationKind::Forecast,
+        _ => return Err(CoreError::BadPlan),
+    };
     Ok(Some(EvaluationSpec {
-        kind: match string(value, "kind")?.as_str() {
-            "regression" => EvaluationKind::Regression,
-            "classification" => EvaluationKind::Classification,
-            "forecast" => EvaluationKind::Forecast,
-            _ => return Err(CoreError::BadPlan),
-        },
+        kind,
         columns: columns.collect::<Result<_>>()?,
         target: string(value, "target")?,
         horizon: index(value, "horizon", 1 << 20)?,
@@ -40,5 +41,6 @@ pub fn evaluation(text: &[u8]) -> Result<Option<EvaluationSpec>> {
         classes_max: index(value, "classes", 1 << 20)?,
         drift: value.get("drift").map(spec).transpose()?,
         budget: budget(value)?,
+        experts: experts(value, kind == EvaluationKind::Classification)?,
     }))
 }

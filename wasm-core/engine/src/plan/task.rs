@@ -1,11 +1,12 @@
 //! One thing to predict, and where its labels come from.
 
 use super::drift::DriftPlan;
-use super::value::{budget, duration, member, number, optional_path, path, string, strings};
+use super::value::{budget, duration, experts, member, number, optional_path, path, string, strings};
 use crate::decode::{Format, Path, Selection};
 use crate::error::{CoreError, Result};
 use crate::json::Value;
 use crate::panel::budget::Budget;
+use crate::panel::choice::Choice;
 use crate::route::{Pattern, Template};
 
 /// Features of a task: the cost of the panel's second-order experts grows with their square.
@@ -112,6 +113,8 @@ pub struct TaskPlan {
     pub threshold: f64,
     /// What its panel may cost.
     pub budget: Budget,
+    /// The experts its panel begins with.
+    pub experts: Choice,
     /// What is watched for drift; another one does not make it another task.
     pub drift: DriftPlan,
 }
@@ -130,15 +133,16 @@ impl TaskPlan {
     pub(super) fn parse(value: &Value) -> Result<Self> {
         let target = member(value, "target")?;
         let label = member(value, "label")?;
+        let kind = match string(value, "kind")?.as_str() {
+            "forecast" => TaskKind::Forecast,
+            "regression" => TaskKind::Regression,
+            "classification" => TaskKind::Classification,
+            "anomaly" => TaskKind::Anomaly,
+            _ => return Err(CoreError::BadPlan),
+        };
         let task = Self {
             name: string(value, "name")?,
-            kind: match string(value, "kind")?.as_str() {
-                "forecast" => TaskKind::Forecast,
-                "regression" => TaskKind::Regression,
-                "classification" => TaskKind::Classification,
-                "anomaly" => TaskKind::Anomaly,
-                _ => return Err(CoreError::BadPlan),
-            },
+            kind,
             target: if target.is_null() {
                 None
             } else {
@@ -156,6 +160,7 @@ impl TaskPlan {
             tolerance_ms: duration(value, "tolerance_ms")?,
             threshold: number(value, "threshold")?,
             budget: budget(value)?,
+            experts: experts(value, kind == TaskKind::Classification)?,
             drift: DriftPlan::parse(value)?,
         };
         let guarded = task

@@ -4,6 +4,7 @@ use crate::decode::Path;
 use crate::error::{CoreError, Result};
 use crate::json::{self, Value};
 use crate::panel::budget::Budget;
+use crate::panel::choice::Choice;
 
 /// Version of the plan that this core follows.
 const VERSION: f64 = 1.0;
@@ -118,6 +119,15 @@ pub(super) fn budget(value: &Value) -> Result<Budget> {
         ns: u32::try_from(count(value, "ns", 1 << 30)?).map_err(|_| CoreError::BadPlan)?,
         bytes: u32::try_from(count(value, "bytes", 1 << 30)?).map_err(|_| CoreError::BadPlan)?,
     })
+}
+
+/// The member `experts`, for classes or numbers; absent: the default.
+pub(super) fn experts(value: &Value, classes: bool) -> Result<Choice> {
+    if value.get("experts").is_none() {
+        return Ok(Choice::default());
+    }
+    let names = strings(value, "experts", 64)?;
+    Choice::named(names.iter().map(String::as_str), classes).ok_or(CoreError::BadPlan)
 }
 
 pub(super) fn path(value: &Value, name: &str) -> Result<Path> {

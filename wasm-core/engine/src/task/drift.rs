@@ -92,9 +92,7 @@ impl Task {
             if plan.adapt {
                 learning.learner.adapt();
             }
-            if plan.memory.any() {
-                learning.learner.changed();
-            }
+            learning.learner.changed();
         });
     }
 }

@@ -111,6 +111,7 @@ fn a_corrected_example_is_in_the_statistics_once_with_the_label_that_stayed() {
         keys_max: 1,
         budget: Budget::default(),
         memory: crate::panel::experts::anchors::Memory::default(),
+        experts: crate::panel::choice::Choice::default(),
     };
     let (mut corrected, mut at_once) = (Learner::new(spec()), Learner::new(spec()));
     for learner in [&mut corrected, &mut at_once] {

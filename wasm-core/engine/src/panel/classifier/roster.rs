@@ -1,11 +1,19 @@
 //! Which experts a panel for classes has, in the order of their predictions. The last three
 //! are this gateway's own logistic, the models of the release, and the fork that goes on from it.
 
+use crate::panel::choice::{Choice, Family};
 use crate::panel::experts::ClassExpert;
+use crate::panel::experts::adagrad::AdaGrad;
+use crate::panel::experts::adam::Adam;
 use crate::panel::experts::coin::CoinClasses;
+use crate::panel::experts::descent::Descent;
+use crate::panel::experts::factorisation::Factorisation;
 use crate::panel::experts::fleet::Fleet;
+use crate::panel::experts::ftrl::Ftrl;
 use crate::panel::experts::logistic::{Fork, Own};
+use crate::panel::experts::naive_bayes::NaiveBayes;
 use crate::panel::experts::nearest::Nearest;
+use crate::panel::experts::network::{Network, Parts};
 use crate::panel::experts::passive_aggressive::PassiveAggressive;
 use crate::panel::experts::prior::{LastClass, Share};
 use crate::panel::experts::second_order::SecondOrderClasses;
@@ -21,26 +29,53 @@ pub fn fleet(inputs: &Inputs) -> usize {
     if inputs.small() { 2 } else { 3 }
 }
 
+/// The experts over these inputs: the floor, the default ones or those asked for, and what comes from the fleet.
+#[must_use]
+pub fn experts(inputs: &Inputs, choice: Choice) -> Vec<Box<dyn ClassExpert>> {
+    let mut experts: Vec<Box<dyn ClassExpert>> = vec![Box::new(Share)];
+    if choice.default_ones() {
+        experts.extend(if inputs.small() { small(inputs) } else { large(inputs) });
+    }
+    if choice.default_ones() || choice.has(Family::NaiveBayes) {
+        experts.push(Box::new(NaiveBayes::new(inputs)));
+    }
+    let map = inputs.or_columns(Map::Full);
+    if choice.has(Family::Ftrl) {
+        experts.push(Box::new(Descent::<Ftrl>::new(inputs, map, 0)));
+    }
+    if choice.has(Family::AdaGrad) {
+        experts.push(Box::new(Descent::<AdaGrad>::new(inputs, map, 0)));
+    }
+    if choice.has(Family::Adam) {
+        experts.push(Box::new(Descent::<Adam>::new(inputs, map, 0)));
+    }
+    if choice.has(Family::Factorisation) {
+        experts.push(Box::new(Factorisation::new(inputs, 0)));
+    }
+    if choice.has(Family::Network)
+        && let Some(network) = Network::new(inputs, 0, Parts::default())
+    {
+        experts.push(Box::new(network));
+    }
+    if !inputs.small() {
+        experts.push(Box::new(Own::new(inputs)));
+    }
+    experts.push(Box::<Fleet>::default());
+    experts.push(Box::new(Fork::new(inputs.width(Map::Columns) - 1)));
+    experts
+}
+
 fn small(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     vec![
-        Box::new(Share),
         Box::new(LastClass),
         Box::new(PassiveAggressive::new(inputs, Map::Label)),
         Box::new(CoinClasses::new(inputs, Map::Label)),
         Box::new(SecondOrderClasses::new(inputs, Map::Label, 1.0, 1e-3)),
-        Box::<Fleet>::default(),
-        Box::new(Fork::new(inputs.width(Map::Columns) - 1)),
     ]
 }
 
-/// The experts over these inputs.
-#[must_use]
-pub fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
-    if inputs.small() {
-        return small(inputs);
-    }
+fn large(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     let mut experts: Vec<Box<dyn ClassExpert>> = vec![
-        Box::new(Share),
         Box::new(LastClass),
         Box::new(Sgd::classes(inputs, Map::Label)),
         Box::new(PassiveAggressive::new(inputs, Map::Label)),
@@ -72,9 +107,5 @@ pub fn experts(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
             experts.push(Box::new(SecondOrderClasses::new(inputs, map, prior, forgetting)));
         }
     }
-    let d = inputs.width(Map::Columns) - 1;
-    experts.push(Box::new(Own::new(inputs)));
-    experts.push(Box::<Fleet>::default());
-    experts.push(Box::new(Fork::new(d)));
     experts
 }

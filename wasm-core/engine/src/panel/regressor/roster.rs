@@ -1,46 +1,97 @@
 //! Which experts a panel for numbers has, in the order of their predictions: the bases first, the release last.
 
 use super::{LAST, MEAN, MEMORY, NEAR};
+use crate::panel::choice::{Choice, Family};
 use crate::panel::experts::NumberExpert;
+use crate::panel::experts::adagrad::AdaGrad;
+use crate::panel::experts::adam::Adam;
 use crate::panel::experts::base::{Base, ShortMean};
 use crate::panel::experts::coin::CoinNumbers;
+use crate::panel::experts::descent::Descent;
+use crate::panel::experts::factorisation::Factorisation;
+use crate::panel::experts::ftrl::Ftrl;
+use crate::panel::experts::holt_winters::HoltWinters;
+use crate::panel::experts::key_offset::KeyOffset;
 use crate::panel::experts::levels::Levels;
 use crate::panel::experts::nearest::Nearest;
+use crate::panel::experts::network::{Network, Parts};
 use crate::panel::experts::release::Release;
+use crate::panel::experts::seasonal::Seasonal;
 use crate::panel::experts::second_order::SecondOrderNumbers;
 use crate::panel::experts::sgd::Sgd;
+use crate::panel::experts::snarimax::Snarimax;
 use crate::panel::experts::tiles::{self, TileNumbers};
 use crate::panel::experts::trees::TreeNumbers;
 use crate::panel::inputs::{Inputs, Map};
 
-/// The experts over these inputs.
+/// The experts over these inputs: the bases, the default ones or those asked for, and what comes from the fleet.
 #[must_use]
-pub fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
-    let mut experts: Vec<Box<dyn NumberExpert>> = vec![
-        Box::new(Base::new(MEAN, residual)),
-        Box::new(Base::new(LAST, residual)),
-        Box::new(Base::new(NEAR, residual)),
-        Box::new(Base::new(MEMORY, residual)),
-        Box::new(ShortMean),
-    ];
-    if inputs.small() {
-        experts.push(Box::new(CoinNumbers::new(
-            inputs,
-            Map::Label,
-            if residual { NEAR } else { LAST },
-            residual,
-        )));
-        experts.push(Box::new(SecondOrderNumbers::new(
+pub fn experts(inputs: &Inputs, residual: bool, choice: Choice) -> Vec<Box<dyn NumberExpert>> {
+    let mut experts: Vec<Box<dyn NumberExpert>> = Vec::new();
+    for base in [MEAN, LAST, NEAR, MEMORY] {
+        experts.push(Box::new(Base::new(base, residual)));
+    }
+    if choice.default_ones() {
+        experts.push(Box::new(ShortMean));
+        experts.extend(if inputs.small() {
+            small(inputs, residual)
+        } else {
+            large(inputs, residual)
+        });
+    }
+    let (map, near) = (inputs.or_columns(Map::Full), if residual { NEAR } else { LAST });
+    if choice.has(Family::Ftrl) {
+        experts.push(Box::new(Descent::<Ftrl>::new(inputs, map, near)));
+    }
+    if choice.has(Family::AdaGrad) {
+        experts.push(Box::new(Descent::<AdaGrad>::new(inputs, map, near)));
+    }
+    if choice.has(Family::Adam) {
+        experts.push(Box::new(Descent::<Adam>::new(inputs, map, near)));
+    }
+    if choice.has(Family::Factorisation) {
+        experts.push(Box::new(Factorisation::new(inputs, MEAN)));
+    }
+    if choice.has(Family::KeyOffset) {
+        experts.push(Box::new(KeyOffset::new([MEAN, NEAR], residual)));
+    }
+    if choice.has(Family::Seasonal) {
+        experts.push(Box::new(Seasonal));
+    }
+    if choice.has(Family::HoltWinters) {
+        experts.push(Box::<HoltWinters>::default());
+    }
+    if choice.has(Family::Snarimax)
+        && let Some(snarimax) = Snarimax::new(inputs, [MEAN, near], residual)
+    {
+        experts.push(Box::new(snarimax));
+    }
+    if choice.has(Family::Network)
+        && let Some(network) = Network::new(inputs, MEAN, Parts::default())
+    {
+        experts.push(Box::new(network));
+    }
+    experts.push(Box::<Release>::default());
+    experts
+}
+
+fn small(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
+    let near = if residual { NEAR } else { LAST };
+    vec![
+        Box::new(CoinNumbers::new(inputs, Map::Label, near, residual)),
+        Box::new(SecondOrderNumbers::new(
             inputs,
             Map::Label,
             &[MEAN, LAST, NEAR],
             1.0,
             1e-3,
             residual,
-        )));
-        experts.push(Box::<Release>::default());
-        return experts;
-    }
+        )),
+    ]
+}
+
+fn large(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
+    let mut experts: Vec<Box<dyn NumberExpert>> = Vec::new();
     experts.push(Box::new(Sgd::numbers(
         inputs,
         Map::Label,
@@ -83,6 +134,5 @@ pub fn experts(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
             )));
         }
     }
-    experts.push(Box::<Release>::default());
     experts
 }

@@ -16,6 +16,7 @@ const EXPERTS = {
   holt_winters: ['numbers'],
   snarimax: ['numbers'],
   network: ['classes', 'numbers'],
+  forest: ['classes', 'numbers'],
 } as const satisfies Record<string, readonly Predicted[]>;
 
 /** What a task predicts. */

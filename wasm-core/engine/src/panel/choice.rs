@@ -25,10 +25,12 @@ pub enum Family {
     Snarimax,
     /// A network with one hidden layer.
     Network,
+    /// A forest of trees that follow drift.
+    Forest,
 }
 
 /// Per family its name in plans, whether it is for classes, and whether it is for numbers.
-const FAMILIES: [(Family, &str, bool, bool); 10] = [
+const FAMILIES: [(Family, &str, bool, bool); 11] = [
     (Family::NaiveBayes, "naive_bayes", true, false),
     (Family::Ftrl, "ftrl", true, true),
     (Family::AdaGrad, "adagrad", true, true),
@@ -39,6 +41,7 @@ const FAMILIES: [(Family, &str, bool, bool); 10] = [
     (Family::HoltWinters, "holt_winters", false, true),
     (Family::Snarimax, "snarimax", false, true),
     (Family::Network, "network", true, true),
+    (Family::Forest, "forest", true, true),
 ];
 /// The name of those that a panel has when nothing is said.
 const DEFAULT: &str = "default";

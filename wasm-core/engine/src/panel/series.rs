@@ -7,6 +7,7 @@
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
+use crate::parts::Tracked;
 
 /// Keys beyond these have no series.
 const KEYS_MAX: usize = 64;
@@ -193,7 +194,7 @@ impl Series {
 
 /// The series of all keys.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct SeriesByKey(Vec<Series>);
+pub struct SeriesByKey(Tracked<Series>);
 
 impl SeriesByKey {
     /// The series of a key; `None` before its first row, and for keys that have none.
@@ -206,9 +207,7 @@ impl SeriesByKey {
     pub fn serve(&mut self, key: u32, serial: u64) {
         let key = key as usize;
         if key < KEYS_MAX {
-            if key >= self.0.len() {
-                self.0.resize(key + 1, Series::default());
-            }
+            self.0.grow(key + 1, Series::default);
             self.0[key].serve(serial);
         }
     }
@@ -223,7 +222,7 @@ impl SeriesByKey {
     /// Writes the state.
     pub fn save(&self, writer: &mut Writer) {
         writer.u32(self.0.len() as u32);
-        self.0.iter().for_each(|series| series.save(writer));
+        self.0.save(22, writer, Series::save);
     }
 
     /// Reads what `save` wrote.

@@ -19,7 +19,7 @@ use crate::panel::experts::prior::{LastClass, Share};
 use crate::panel::experts::second_order::SecondOrderClasses;
 use crate::panel::experts::sgd::Sgd;
 use crate::panel::experts::tiles::{self, TileClasses};
-use crate::panel::experts::trees::TreeClasses;
+use crate::panel::experts::trees::{TreeClasses, Way};
 use crate::panel::inputs::{Inputs, Map};
 
 /// How many at the end come from the fleet and stay: the logistic that is told, the models of the release, and what goes
@@ -51,6 +51,9 @@ pub fn experts(inputs: &Inputs, choice: Choice) -> Vec<Box<dyn ClassExpert>> {
     }
     if choice.has(Family::Factorisation) {
         experts.push(Box::new(Factorisation::new(inputs, 0)));
+    }
+    if choice.has(Family::Forest) {
+        experts.push(Box::new(TreeClasses::new(inputs, Way::Forest)));
     }
     if choice.has(Family::Network)
         && let Some(network) = Network::new(inputs, 0, Parts::default())
@@ -87,7 +90,7 @@ fn large(inputs: &Inputs) -> Vec<Box<dyn ClassExpert>> {
     if inputs.width(Map::Products) > 0 {
         experts.push(Box::new(PassiveAggressive::new(inputs, Map::Products)));
     }
-    experts.push(Box::new(TreeClasses::new(inputs)));
+    experts.push(Box::new(TreeClasses::new(inputs, Way::Boosted)));
     if tiles::fits(inputs) {
         experts.push(Box::new(TileClasses::new(inputs, 1.0, 3e-4)));
     }

@@ -1,8 +1,11 @@
 //! Boosted trees: a few small trees that grow with the stream, each on what those before it leave, so that thresholds and
-//! what hangs on several columns at once are found from the rows. Every other tree sees the context too.
+//! what hangs on several columns at once are found from the rows. Every other tree sees the context too. The same trees may be a
+//! forest instead: each learns the target itself on rows drawn for it, and what they say is averaged. Trees of both follow a
+//! drift by cutting off what goes on losing.
 //!
 //! Papers: Friedman, "Greedy function approximation: a gradient boosting machine" (2001) for squared loss; Gouk, Pfahringer &
-//! Frank, "Stochastic gradient trees" (2019) for histograms on streams. Cost: per tree a walk of some 6 nodes to serve, the
+//! Frank, "Stochastic gradient trees" (2019) for histograms on streams; Breiman, "Random forests" (2001) and Gomes et al., "Adaptive random
+//! forests for evolving data stream classification" (2017), here with rows drawn without repetition (Bühlmann & Yu, "Analyzing bagging", 2002). Cost: per tree a walk of some 6 nodes to serve, the
 //! same and 8 cells to learn. Memory: at most 128 KiB of histograms, 8 KiB for what they count, and 255 nodes of
 //! 16 (outputs + 4) bytes per tree.
 
@@ -42,9 +45,33 @@ const UNIT_DRIFT: f64 = 2.0;
 /// Categories that are told apart.
 const CATEGORIES: f64 = 30.0;
 
+/// A tree of a forest learns a row with this probability.
+const DRAWN: f64 = 0.6;
+
+/// How trees work together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Each learns what those before it leave.
+    Boosted,
+    /// Each learns the same on rows of its own.
+    Forest,
+}
+
+impl Way {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Boosted => "boosted trees",
+            Self::Forest => "forest",
+        }
+    }
+}
+
 /// The trees over one map.
 #[derive(Debug)]
 struct Trees {
+    way: Way,
+    /// Rows taught so far: from it and the tree's number follows which trees of a forest learn a row.
+    taught: u64,
     map: Map,
     width: usize,
     categorical: Vec<bool>,
@@ -60,9 +87,11 @@ struct Trees {
 }
 
 impl Trees {
-    fn new(inputs: &Inputs, outputs: usize) -> Self {
+    fn new(inputs: &Inputs, outputs: usize, way: Way) -> Self {
         let map = inputs.or_columns(Map::Full);
         let mut trees = Self {
+            way,
+            taught: 0,
             map,
             width: inputs.width(map),
             categorical: inputs.categorical().to_vec(),
@@ -122,7 +151,11 @@ impl Trees {
     }
 
     fn shrinkage(&self, tree: usize) -> f64 {
-        if tree + 1 == self.trees.len() { 1.0 } else { SHRINKAGE }
+        match self.way {
+            Way::Forest => 1.0 / self.trees.len() as f64,
+            Way::Boosted if tree + 1 == self.trees.len() => 1.0,
+            Way::Boosted => SHRINKAGE,
+        }
     }
 
     /// What all say of the row of this number is in `sum`.
@@ -151,23 +184,41 @@ impl Trees {
         self.one.resize(self.outputs, 0.0);
         for place in 0..self.trees.len() {
             let counts = self.shrinkage(place);
+            if self.way == Way::Forest && !self.draws(place) {
+                continue;
+            }
             if !known {
                 self.trees[place].walk(&self.inputs);
             }
             self.trees[place].learn(&self.inputs, &self.targets, &mut self.one);
-            for (target, one) in self.targets.iter_mut().zip(&self.one) {
-                *target -= counts * one;
+            if self.way == Way::Boosted {
+                for (target, one) in self.targets.iter_mut().zip(&self.one) {
+                    *target -= counts * one;
+                }
             }
         }
+        self.taught += 1;
+    }
+
+    /// Whether this tree of a forest learns the row at hand.
+    fn draws(&self, tree: usize) -> bool {
+        let drawn = scrambled(self.taught * TREES + tree as u64);
+        ((drawn >> 11) as f64) < DRAWN * 9_007_199_254_740_992.0
     }
 
     fn save(&self, writer: &mut Writer) {
+        if self.way == Way::Forest {
+            writer.u64(self.taught);
+        }
         for tree in &self.trees {
             tree.save(writer);
         }
     }
 
     fn load(&mut self, reader: &mut Reader) -> Result<()> {
+        if self.way == Way::Forest {
+            self.taught = reader.counter()?;
+        }
         self.trees.iter_mut().try_for_each(|tree| tree.load(reader))
     }
 }
@@ -181,9 +232,9 @@ pub struct TreeClasses {
 impl TreeClasses {
     /// Trees that have seen nothing.
     #[must_use]
-    pub fn new(inputs: &Inputs) -> Self {
+    pub fn new(inputs: &Inputs, way: Way) -> Self {
         Self {
-            trees: Trees::new(inputs, 1),
+            trees: Trees::new(inputs, 1, way),
         }
     }
 }
@@ -194,7 +245,7 @@ impl Expert for TreeClasses {
     }
 
     fn names(&self) -> Vec<String> {
-        vec!["boosted trees".to_owned()]
+        vec![self.trees.way.name().to_owned()]
     }
 
     fn map(&self) -> Option<Map> {
@@ -260,9 +311,9 @@ pub struct TreeNumbers {
 impl TreeNumbers {
     /// Trees of what is missing to these bases.
     #[must_use]
-    pub fn new(inputs: &Inputs, bases: &'static [usize], residual: bool) -> Self {
+    pub fn new(inputs: &Inputs, bases: &'static [usize], residual: bool, way: Way) -> Self {
         Self {
-            trees: Trees::new(inputs, bases.len()),
+            trees: Trees::new(inputs, bases.len(), way),
             bases,
             residual,
             labels: 0.0,
@@ -292,7 +343,8 @@ impl Expert for TreeNumbers {
     }
 
     fn names(&self) -> Vec<String> {
-        let name = |&base: &usize| format!("boosted trees from {}", base_name(base, self.residual));
+        let way = self.trees.way.name();
+        let name = |&base: &usize| format!("{way} from {}", base_name(base, self.residual));
         self.bases.iter().map(name).collect()
     }
 

@@ -21,7 +21,7 @@ use crate::panel::experts::second_order::SecondOrderNumbers;
 use crate::panel::experts::sgd::Sgd;
 use crate::panel::experts::snarimax::Snarimax;
 use crate::panel::experts::tiles::{self, TileNumbers};
-use crate::panel::experts::trees::TreeNumbers;
+use crate::panel::experts::trees::{TreeNumbers, Way};
 use crate::panel::inputs::{Inputs, Map};
 
 /// The experts over these inputs: the bases, the default ones or those asked for, and what comes from the fleet.
@@ -66,6 +66,10 @@ pub fn experts(inputs: &Inputs, residual: bool, choice: Choice) -> Vec<Box<dyn N
     {
         experts.push(Box::new(snarimax));
     }
+    if choice.has(Family::Forest) {
+        let bases: &[usize] = if residual { &[MEAN, NEAR] } else { &[MEAN, LAST] };
+        experts.push(Box::new(TreeNumbers::new(inputs, bases, residual, Way::Forest)));
+    }
     if choice.has(Family::Network)
         && let Some(network) = Network::new(inputs, MEAN, Parts::default())
     {
@@ -107,7 +111,7 @@ fn large(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
         experts.push(Box::new(CoinNumbers::new(inputs, Map::Full, MEAN, residual)));
     }
     let bases: &[usize] = if residual { &[MEAN, NEAR] } else { &[MEAN, LAST] };
-    experts.push(Box::new(TreeNumbers::new(inputs, bases, residual)));
+    experts.push(Box::new(TreeNumbers::new(inputs, bases, residual, Way::Boosted)));
     if tiles::fits(inputs) {
         experts.push(Box::new(TileNumbers::new(inputs, MEAN, residual, 0.3, 3e-4)));
     }

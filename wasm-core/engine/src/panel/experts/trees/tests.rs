@@ -2,9 +2,10 @@
 
 use super::leaves::{Leaves, scrambled};
 use super::tree::Tree;
-use super::{TREES, TREES_BYTES_MAX};
+use super::{TREES, TREES_BYTES_MAX, Trees, Way};
 use crate::codec::{Reader, Writer};
 use crate::error::CoreError;
+use crate::panel::inputs::Inputs;
 
 const INPUTS: usize = 7;
 
@@ -137,4 +138,33 @@ fn leaves_that_have_had_more_places_than_can_be_counted_are_refused() {
         let mut leaves = Leaves::new(INPUTS, (0, INPUTS), 1, 5);
         assert_eq!(leaves.load(&mut Reader::new(&bytes)), read);
     }
+}
+
+#[test]
+fn a_forest_says_it_better_than_its_trees_each_of_which_has_seen_some_of_the_rows() {
+    let inputs = Inputs::new(vec![false; INPUTS], 1, true);
+    let mut forest = Trees::new(&inputs, 1, Way::Forest);
+    let (mut together, mut apart) = (0.0, 0.0);
+    let mut learned = [0_u32; TREES as usize];
+    for at in 0..4_000_u64 {
+        let z: Vec<f64> = [0.0; 5].into_iter().chain(row(at)).collect();
+        let wrong = f64::from(u8::from(scrambled(at) % 10 == 0));
+        let label = (crossed(&z[5..]) - wrong).abs();
+        forest.ask(at + 1, &z, &[]);
+        if at >= 2_000 {
+            together += (forest.sum[0] - label) * (forest.sum[0] - label);
+            for place in 0..forest.trees.len() {
+                let mut said = [0.0];
+                forest.trees[place].predict(&forest.inputs, &mut said);
+                apart += (said[0] - label) * (said[0] - label) / TREES as f64;
+            }
+        }
+        for (place, learned) in learned.iter_mut().enumerate() {
+            *learned += u32::from(forest.draws(place));
+        }
+        forest.targets = vec![label];
+        forest.teach(at + 1, &z, &[]);
+    }
+    assert!(together < 0.97 * apart, "{together} of all, {apart} of one");
+    assert!(learned.iter().all(|rows| (2_250..2_550).contains(rows)), "{learned:?}");
 }

@@ -165,7 +165,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
     const beat = createBeat({
       log,
-      intervalMs: config.log.commitMs,
+      commit: config.log.commit,
       fold(blocks) {
         takenBytes += messageBytes(blocks);
         const folded = supervisor.fold(blocks);

@@ -391,6 +391,12 @@ export interface LimitsConfig {
   classes: number;
 }
 
+/** How long a beat is, in milliseconds; `fewMs`: where it brings few messages. The same where the user has said how long. */
+export interface CommitConfig {
+  beatMs: number;
+  fewMs: number;
+}
+
 /** Where the coordinator is, and how it is spoken to. */
 export interface SyncConfig {
   /** The coordinator's address, or with `mqtt:` or `mqtts:` that of a broker where it answers. */
@@ -427,7 +433,7 @@ export interface Config {
   homeAssistant: { prefix: string } | null;
   limits: LimitsConfig;
   /** What is kept for replay: null is no limit of that kind. */
-  log: { commitMs: number; keepBytes: number | null; keepMs: number | null };
+  log: { commit: CommitConfig; keepBytes: number | null; keepMs: number | null };
   checkpoint: { everyMs: number };
   /** How often served features are proved to be what the log gives, and for how many keys of a task; null: not by itself. */
   verify: { everyMs: number; keys: number } | null;

@@ -91,7 +91,7 @@ sync: { url: https://coordinator:8787, every: 5m }
         { what: 'windows', of: 'room_5m', topic: 'rivulet/plant-7/windows/{key}' },
         { what: 'predictions', of: '*', topic: 'rivulet/plant-7/{task}/{key}' },
       ],
-      log: { commitMs: 10, keepBytes: 2e9, keepMs: null },
+      log: { commit: { beatMs: 10, fewMs: 10 }, keepBytes: 2e9, keepMs: null },
       checkpoint: { everyMs: 5000 },
       sync: {
         url: 'https://coordinator:8787',

@@ -33,6 +33,7 @@ export type {
   BrokerDoor,
   BrokerUser,
   BudgetConfig,
+  CommitConfig,
   Config,
   DeliveryConfig,
   Door,

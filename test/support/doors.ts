@@ -126,7 +126,7 @@ export function setUp() {
   const beat: Beat = createBeat({
     log,
     fold: () => () => undefined,
-    intervalMs: 5,
+    commit: { beatMs: 5, fewMs: 5 },
     failed: (error) => failures.push(error),
   });
   let epoch = 0;

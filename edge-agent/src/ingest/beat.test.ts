@@ -1,6 +1,6 @@
 import { BLOCK_KIND, type BlockDraft } from '@rivulet/host';
 import { describe, expect, it } from 'vitest';
-import { type BeatLog, beatLength, createBeat, type Entry } from './beat.ts';
+import { type BeatHistory, type BeatLog, beatLength, createBeat, type Entry } from './beat.ts';
 
 /** A log whose writes finish when the test says so. */
 function heldLog() {
@@ -36,7 +36,7 @@ function setUp() {
       events.push('folded');
       return () => events.push('released');
     },
-    intervalMs: 10,
+    commit: { beatMs: 10, fewMs: 10 },
     failed: (error) => events.push(`failed: ${(error as Error).message}`),
   });
   const entry = (name: string): Entry => ({
@@ -62,7 +62,7 @@ describe('beat', () => {
     expect(events).toEqual(['folded']);
     writes[0]?.finish();
     await turn();
-    expect(events.slice(0, 4)).toEqual(['folded', 'ack a', 'ack b', 'released']);
+    expect(events.slice(0, 4)).toEqual(['folded', 'released', 'ack a', 'ack b']);
     await beat.drained();
     expect(events.slice(4)).toEqual(['proceed a', 'proceed b']);
   });
@@ -94,7 +94,7 @@ describe('beat', () => {
         },
       },
       fold: () => () => events.push('released'),
-      intervalMs: 10,
+      commit: { beatMs: 10, fewMs: 10 },
       failed: (error) => events.push(`failed: ${(error as Error).message}`),
       settled: () => events.push('settled'),
     });
@@ -113,7 +113,7 @@ describe('beat', () => {
     });
     beat.put(entry());
     await beat.drained();
-    const once = ['wrote 1', 'acked', 'released', 'settled'];
+    const once = ['wrote 1', 'released', 'acked', 'settled'];
     expect(events).toEqual([...once, ...once, 'end of the turn']);
   });
 
@@ -131,16 +131,21 @@ describe('beat', () => {
   });
 
   it('chooses its length by what the last beats brought', () => {
-    const table: [Parameters<typeof beatLength>[0], number][] = [
-      [{ bytes: 1000, messages: 5, ackable: 5, sameAckable: 1 }, 10],
-      [{ bytes: 140_000, messages: 1000, ackable: 1000, sameAckable: 1 }, 0],
-      [{ bytes: 1000, messages: 20, ackable: 20, sameAckable: 3 }, 0],
-      [{ bytes: 1000, messages: 5, ackable: 0, sameAckable: 0 }, 50],
-      [{ bytes: 64, messages: 0, ackable: 0, sameAckable: 0 }, 10],
+    const commit = { beatMs: 10, fewMs: 20 };
+    const few = { bytes: 1000, messages: 5, spanMs: 10, ackable: 5, sameAckable: 1 };
+    const table: [BeatHistory, number][] = [
+      [few, 20],
+      [{ ...few, messages: 99, spanMs: 20 }, 20],
+      [{ ...few, messages: 100, ackable: 100 }, 10],
+      [{ ...few, messages: 200, ackable: 200, spanMs: 20 }, 10],
+      [{ ...few, bytes: 140_000, messages: 1000, ackable: 1000 }, 0],
+      [{ ...few, sameAckable: 3 }, 0],
+      [{ ...few, ackable: 0, sameAckable: 0 }, 50],
+      [{ ...few, messages: 0, ackable: 0, sameAckable: 0 }, 20],
     ];
     for (const [history, length] of table) {
-      expect(beatLength(history, 10)).toBe(length);
+      expect(beatLength(history, commit)).toBe(length);
     }
-    expect(beatLength({ bytes: 1000, messages: 5, ackable: 0, sameAckable: 0 }, 500)).toBe(500);
+    expect(beatLength({ ...few, ackable: 0 }, { beatMs: 500, fewMs: 500 })).toBe(500);
   });
 });

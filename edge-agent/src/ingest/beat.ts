@@ -9,9 +9,10 @@
  * - `durable` is called once per entry, in order, and only after a successful sync;
  * - after a failed write nothing is called any more: the agent stops, it never acks on hope.
  *
- * Leading edge: the first block after a quiet time is committed at once; idle costs no timer.
+ * Leading edge: the first block after a quiet time is committed at once; idle costs no timer. A beat costs much the same
+ * whatever it brings, so those that bring little may be longer, within the user's bounds.
  */
-import type { BlockDraft } from '@rivulet/host';
+import type { BlockDraft, CommitConfig } from '@rivulet/host';
 
 /** What a beat is laid down in is used again up to this much; a larger one is given back. */
 const REUSED_BYTES_MAX = 1024 * 1024;
@@ -24,6 +25,9 @@ const FULL_BEAT_BYTES = 131_072;
  * limit: waiting would only make them wait.
  */
 const WINDOW_BOUND_BEATS = 3;
+
+/** A beat that brings fewer messages than this costs more than they do: the next ones may take as long as they are allowed. */
+const WORTHWHILE_MESSAGES = 100;
 
 /** Nobody waits for an acknowledgement of QoS 0: its beats may be this many times longer ... */
 const UNACKED_STRETCH = 5;
@@ -57,8 +61,8 @@ export interface BeatOptions {
    * durable (sending outputs). The next commit waits for a promise that this returns, and then uses `bytes` again.
    */
   fold(bytes: Buffer): () => unknown;
-  /** The longest a beat may be, the user's `log.commit`. */
-  intervalMs: number;
+  /** How long a beat is, and how long where that would bring few messages: the user's `log.commit`. */
+  commit: CommitConfig;
   /** Called once, when the log could not be written or the fold could not go on; the beat is dead then. */
   failed(error: unknown): void;
   /** Called after each durable commit, when everything folded so far is durable: the place for checkpoints. */
@@ -81,8 +85,9 @@ export interface Beat {
 /** How the last beats went: what the pure decision below looks at. */
 export interface BeatHistory {
   bytes: number;
-  /** Messages in the last beat. */
+  /** Messages in the last beat, and milliseconds from the commit before it to its own. */
   messages: number;
+  spanMs: number;
   /** Those of them whose sender waits for an acknowledgement. */
   ackable: number;
   /** Beats in a row with that same, non-zero number of ackable messages. */
@@ -90,16 +95,19 @@ export interface BeatHistory {
 }
 
 /** Milliseconds from the start of a commit to the earliest start of the next. */
-export function beatLength(history: BeatHistory, intervalMs: number): number {
+export function beatLength(history: BeatHistory, { beatMs, fewMs }: CommitConfig): number {
   if (history.bytes > FULL_BEAT_BYTES || history.sameAckable >= WINDOW_BOUND_BEATS) {
     return 0;
   }
-  const unacked = history.messages > 0 && history.ackable === 0;
-  return unacked ? Math.max(intervalMs, Math.min(intervalMs * UNACKED_STRETCH, UNACKED_BEAT_MS_MAX)) : intervalMs;
+  const { messages, spanMs, ackable } = history;
+  if (messages > 0 && ackable === 0) {
+    return Math.max(fewMs, Math.min(beatMs * UNACKED_STRETCH, UNACKED_BEAT_MS_MAX));
+  }
+  return messages * beatMs < WORTHWHILE_MESSAGES * spanMs ? fewMs : beatMs;
 }
 
 export function createBeat(options: BeatOptions): Beat {
-  const { log, intervalMs } = options;
+  const { log } = options;
   let pending: Entry[] = [];
   /** `settled`: all is durable and the beat's time is not over; `due`: the next commit comes in this turn or the next. */
   let state: 'idle' | 'due' | 'writing' | 'settled' | 'dead' = 'idle';
@@ -114,7 +122,8 @@ export function createBeat(options: BeatOptions): Beat {
   let failure: unknown;
   let ended = false;
   let commits = 0;
-  let history: BeatHistory = { bytes: 0, messages: 0, ackable: 0, sameAckable: 0 };
+  let committedMs = 0;
+  let history: BeatHistory = { bytes: 0, messages: 0, spanMs: 0, ackable: 0, sameAckable: 0 };
   let waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   function put(entry: Entry): void {
@@ -151,7 +160,7 @@ export function createBeat(options: BeatOptions): Beat {
       // A rejection while the fold runs below must not count as unhandled.
       if (!onDisk) durable.catch(() => undefined);
       remember(bytes.length, drafts, entries);
-      begin(beatLength(history, intervalMs));
+      begin(beatLength(history, options.commit));
       const release = options.fold(bytes);
       if (onDisk) {
         written(entries, release)?.catch(die);
@@ -169,10 +178,11 @@ export function createBeat(options: BeatOptions): Beat {
       return;
     }
     commits += 1;
+    // Outputs first: a broker takes packets one by one, and a prediction would wait behind hundreds of acknowledgements.
+    const released = release();
     for (const entry of entries) {
       entry.durable?.();
     }
-    const released = release();
     if (released instanceof Promise) {
       return released.then(() => settle(entries));
     }
@@ -236,7 +246,10 @@ export function createBeat(options: BeatOptions): Beat {
       ackable += entry.ackable?.() ?? 0;
     }
     const same = ackable > 0 && ackable === history.ackable;
-    history = { bytes, messages, ackable, sameAckable: same ? history.sameAckable + 1 : ackable > 0 ? 1 : 0 };
+    const sameAckable = same ? history.sameAckable + 1 : ackable > 0 ? 1 : 0;
+    const nowMs = performance.now();
+    history = { bytes, messages, spanMs: nowMs - committedMs, ackable, sameAckable };
+    committedMs = nowMs;
   }
 
   function die(error: unknown): void {

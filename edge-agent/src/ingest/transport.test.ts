@@ -33,7 +33,7 @@ async function pair() {
   });
   theirs.write('x');
   await until(() => read.length === 1, 'the first byte');
-  const into = Buffer.alloc(16);
+  const into = Buffer.alloc(32_768);
   const next = async (): Promise<string> => {
     let length = 0;
     await until(() => {
@@ -51,6 +51,19 @@ describe('a read of what a socket has', () => {
     expect(readAtOnce(ours, into)).toBe(0);
     theirs.write('hello');
     expect(await next()).toBe('hello');
+    expect(readAtOnce(ours, into)).toBe(0);
+    expect(errors).toEqual([]);
+  });
+
+  it('takes much at once, and what comes behind it another time', async () => {
+    const { ours, theirs, errors, into, next } = await pair();
+    for (const letter of 'ab') {
+      const much = letter.repeat(20_000);
+      theirs.write(much);
+      let taken = '';
+      while (taken.length < much.length) taken += await next();
+      expect(taken).toBe(much);
+    }
     expect(readAtOnce(ours, into)).toBe(0);
     expect(errors).toEqual([]);
   });

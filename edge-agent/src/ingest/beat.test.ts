@@ -1,6 +1,6 @@
 import { BLOCK_KIND, type BlockDraft } from '@rivulet/host';
 import { describe, expect, it } from 'vitest';
-import { type BeatHistory, type BeatLog, beatLength, createBeat, type Entry } from './beat.ts';
+import { type BeatHistory, type BeatLog, beatLength, createBeat, type Entry, NO_BEATS, remembered } from './beat.ts';
 
 /** A log whose writes finish when the test says so. */
 function heldLog() {
@@ -132,14 +132,15 @@ describe('beat', () => {
 
   it('chooses its length by what the last beats brought', () => {
     const commit = { beatMs: 10, fewMs: 20 };
-    const few = { bytes: 1000, messages: 5, spanMs: 10, ackable: 5, sameAckable: 1 };
+    const few = { ...NO_BEATS, bytes: 1000, messages: 5, spanMs: 10, ackable: 5, sameAckable: 1 };
     const table: [BeatHistory, number][] = [
       [few, 20],
       [{ ...few, messages: 99, spanMs: 20 }, 20],
       [{ ...few, messages: 100, ackable: 100 }, 10],
       [{ ...few, messages: 200, ackable: 200, spanMs: 20 }, 10],
-      [{ ...few, bytes: 140_000, messages: 1000, ackable: 1000 }, 0],
+      [{ ...few, full: true, messages: 1000, ackable: 1000 }, 0],
       [{ ...few, sameAckable: 3 }, 0],
+      [{ ...few, rest: true }, 0],
       [{ ...few, ackable: 0, sameAckable: 0 }, 50],
       [{ ...few, messages: 0, ackable: 0, sameAckable: 0 }, 20],
     ];
@@ -147,5 +148,21 @@ describe('beat', () => {
       expect(beatLength(history, commit)).toBe(length);
     }
     expect(beatLength({ ...few, ackable: 0 }, { beatMs: 500, fewMs: 500 })).toBe(500);
+  });
+
+  it('knows a window by what came twice, and what was left of it', () => {
+    let history: BeatHistory = NO_BEATS;
+    const beats = [
+      { ackable: 1000, bytes: 145_000, full: true, rest: false },
+      { ackable: 1000, bytes: 145_000, full: true, rest: false },
+      { ackable: 600, bytes: 87_000, full: true, rest: false },
+      { ackable: 400, bytes: 58_000, full: false, rest: true },
+      // Nothing is known of what comes behind a beat that was not full.
+      { ackable: 600, bytes: 87_000, full: false, rest: false },
+    ];
+    for (const { ackable, bytes, full, rest } of beats) {
+      history = remembered(history, { bytes, ackable, messages: ackable, spanMs: 3 });
+      expect(history).toMatchObject({ full, rest });
+    }
   });
 });

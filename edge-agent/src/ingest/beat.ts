@@ -17,12 +17,15 @@ import type { BlockDraft, CommitConfig } from '@rivulet/host';
 /** What a beat is laid down in is used again up to this much; a larger one is given back. */
 const REUSED_BYTES_MAX = 1024 * 1024;
 
-/** Above this much in one beat the receive window is the limit, not the disk: do not wait for the next beat. */
+/**
+ * Above this much in one beat the receive window is the limit, not the disk: do not wait for the next beat. Behind a full beat
+ * half of it is enough: a sender that waits for our acknowledgements may be read in the middle of what they allowed.
+ */
 const FULL_BEAT_BYTES = 131_072;
 
 /**
  * When this many beats in a row carry the same number of acknowledged messages, the senders' in-flight window is the
- * limit: waiting would only make them wait.
+ * limit: waiting would only make them wait. The same holds for two beats that share such a number.
  */
 const WINDOW_BOUND_BEATS = 3;
 
@@ -82,21 +85,49 @@ export interface Beat {
   settled(): boolean;
 }
 
-/** How the last beats went: what the pure decision below looks at. */
-export interface BeatHistory {
+/** What one beat brought. */
+export interface Brought {
   bytes: number;
-  /** Messages in the last beat, and milliseconds from the commit before it to its own. */
   messages: number;
-  spanMs: number;
   /** Those of them whose sender waits for an acknowledgement. */
   ackable: number;
+  /** Milliseconds from the commit before it to its own. */
+  spanMs: number;
+}
+
+/** The last beat, and how those before it went: what the decision below looks at. */
+export interface BeatHistory extends Brought {
+  /** So much that the next one need not wait. */
+  full: boolean;
   /** Beats in a row with that same, non-zero number of ackable messages. */
   sameAckable: number;
+  /** That number, when two beats in a row last had it. */
+  window: number;
+  /** It brought what a full beat had left of that window. */
+  rest: boolean;
+}
+
+export const NO_BEATS: BeatHistory = {
+  ...{ bytes: 0, messages: 0, ackable: 0, spanMs: 0 },
+  ...{ full: false, sameAckable: 0, window: 0, rest: false },
+};
+
+/** The history with one more beat. */
+export function remembered(before: BeatHistory, brought: Brought): BeatHistory {
+  const { bytes, ackable } = brought;
+  const same = ackable > 0 && ackable === before.ackable;
+  return {
+    ...brought,
+    full: bytes > (before.full ? FULL_BEAT_BYTES / 2 : FULL_BEAT_BYTES),
+    sameAckable: same ? before.sameAckable + 1 : ackable > 0 ? 1 : 0,
+    window: same ? ackable : before.window,
+    rest: before.full && ackable > 0 && ackable + before.ackable === before.window,
+  };
 }
 
 /** Milliseconds from the start of a commit to the earliest start of the next. */
 export function beatLength(history: BeatHistory, { beatMs, fewMs }: CommitConfig): number {
-  if (history.bytes > FULL_BEAT_BYTES || history.sameAckable >= WINDOW_BOUND_BEATS) {
+  if (history.full || history.rest || history.sameAckable >= WINDOW_BOUND_BEATS) {
     return 0;
   }
   const { messages, spanMs, ackable } = history;
@@ -123,7 +154,7 @@ export function createBeat(options: BeatOptions): Beat {
   let ended = false;
   let commits = 0;
   let committedMs = 0;
-  let history: BeatHistory = { bytes: 0, messages: 0, spanMs: 0, ackable: 0, sameAckable: 0 };
+  let history = NO_BEATS;
   let waiters: { resolve: () => void; reject: (error: unknown) => void }[] = [];
 
   function put(entry: Entry): void {
@@ -245,10 +276,8 @@ export function createBeat(options: BeatOptions): Beat {
     for (const entry of entries) {
       ackable += entry.ackable?.() ?? 0;
     }
-    const same = ackable > 0 && ackable === history.ackable;
-    const sameAckable = same ? history.sameAckable + 1 : ackable > 0 ? 1 : 0;
     const nowMs = performance.now();
-    history = { bytes, messages, spanMs: nowMs - committedMs, ackable, sameAckable };
+    history = remembered(history, { bytes, messages, ackable, spanMs: nowMs - committedMs });
     committedMs = nowMs;
   }
 

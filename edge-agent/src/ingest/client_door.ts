@@ -39,6 +39,17 @@ const READ_BYTES = 262_144;
 const KEEPALIVE_S = 30;
 /** A broker keeps our session (and queues for us) this long while we are away. */
 const SESSION_EXPIRY_S = 7 * 86_400;
+/**
+ * After so much there may be more: a sender whose messages are packets of their own may have only so many on the way (its
+ * congestion window), and a socket that nobody reads acknowledges late. Our read has acknowledged, and what was held up is
+ * here by the time that the first part is framed: it need not wait for the next beat.
+ */
+const HELD_UP_BYTES = 8192;
+/**
+ * Answers to our own publishes come one by one: reading stops for so long after some that came without a message, instead of
+ * waking us for each.
+ */
+const ANSWERS_MS = 1;
 /** Reads are gathered into one block up to this much. */
 const GATHERED_BYTES_MAX = 1024 * 1024;
 /** What a broker may send at all (MQTT 5); above it the log could not hold the packet in one block. */
@@ -150,6 +161,12 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
       const read = buffer.subarray(0, length);
       // Without TLS nothing is read over these bytes before their block is written and reading goes on.
       const more = opened.diverter.received(config.tls === null ? read : Buffer.from(read));
+      if (!more && config.tls === null && length >= HELD_UP_BYTES) {
+        const rest = readAtOnce(socket, buffer.subarray(length));
+        if (rest > 0) {
+          opened.diverter.received(buffer.subarray(length, length + rest));
+        }
+      }
       const goOn = more || (opened.taking && config.tls !== null);
       if (!goOn) {
         opened.heldSinceMs ??= performance.now();
@@ -158,7 +175,15 @@ export function openClientDoor(config: MqttDoor, asked: string[], context: DoorC
     };
     // One for each connection: blocks of the one before may still wait for a disk.
     const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-    const socket = openSocket(config, credentials, { buffer, callback: received });
+    const heard = (length: number): boolean => {
+      const goOn = received(length);
+      if (!goOn || config.tls !== null || opened.epoch === 0) {
+        return goOn;
+      }
+      setTimeout(() => socket.destroyed || readOn(), ANSWERS_MS);
+      return false;
+    };
+    const socket = openSocket(config, credentials, { buffer, callback: heard });
     const diverter = createDiverter(socket, {
       protocol,
       packetBytesMax: Math.min(context.payloadBytesMax + PACKET_OVERHEAD_BYTES, BROKER_PACKET_BYTES_MAX),

@@ -63,24 +63,10 @@ export function openSocket(config: MqttDoor, { secure }: Credentials, onread: On
 }
 
 /**
- * A sender that writes each message as a packet of its own may have only so many unacknowledged (its congestion window), and
- * a socket that nobody reads acknowledges late: after this much there may be more that waits there.
- */
-const HELD_UP_BYTES = 8192;
-
-/**
  * Reads what a plain socket, whose stream is not reading, has at this moment; 0: nothing, or its end, which the stream finds
- * as well. Reading acknowledges; what the sender had held back until then is taken too if it is here when that is done,
- * instead of waiting for the next beat.
+ * as well. The descriptor is no part of Node's documented face: where there is none (Windows) it is always 0.
  */
 export function readAtOnce(socket: Socket, into: Uint8Array): number {
-  const length = readOnce(socket, into);
-  const mayBeMore = length >= HELD_UP_BYTES && length < into.length;
-  return mayBeMore ? length + readOnce(socket, into.subarray(length)) : length;
-}
-
-/** The descriptor is no part of Node's documented face: where there is none (Windows) nothing is ever read. */
-function readOnce(socket: Socket, into: Uint8Array): number {
   const fd = (socket as Socket & { _handle?: { fd?: number } | null })._handle?.fd ?? -1;
   if (fd < 0) {
     return 0;

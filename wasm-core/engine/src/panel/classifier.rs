@@ -211,7 +211,9 @@ impl Classifier {
             for place in self.mixing.fleet() {
                 let at = class * experts + place;
                 row.predictions[at] = hold(served, PROBABILITY_MIN, 1.0 - PROBABILITY_MIN);
-                row.logs[at] = ln(row.predictions[at]);
+                if let Some(log) = row.logs.get_mut(at) {
+                    *log = ln(row.predictions[at]);
+                }
             }
         }
     }

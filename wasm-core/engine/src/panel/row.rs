@@ -18,7 +18,7 @@ pub struct PanelRow {
     pub inputs: Vec<f64>,
     /// Per output, the experts' predictions.
     pub predictions: Vec<f64>,
-    /// Their logarithms (classes only); not saved, since they follow from the predictions.
+    /// Their logarithms (classes only, and where stacks need them); not saved, since they follow from the predictions.
     pub logs: Vec<f64>,
     /// Per mix, one number per output.
     pub mixes: Vec<f64>,

@@ -161,9 +161,12 @@ impl Mixing {
     /// From a row's predictions to its mixes and what is served; `labels` is how many have come so far.
     pub(super) fn mix(&mut self, row: &mut PanelRow, labels: f64) {
         let (classes, experts) = (row.outputs, self.experts);
+        // Two lanes alone need no logarithm before the class is known.
         row.logs.clear();
-        row.logs.extend_from_slice(&row.predictions);
-        ln_each(&mut row.logs);
+        if !self.stacks.is_empty() {
+            row.logs.extend_from_slice(&row.predictions);
+            ln_each(&mut row.logs);
+        }
         let logs = &row.logs;
         row.mixes.clear();
         row.mixes.resize((self.mixes() + 1) * classes, 0.0);
@@ -229,7 +232,9 @@ impl Mixing {
             return;
         }
         row.predictions.resize(classes * self.experts, PROBABILITY_MIN);
-        row.logs.resize(classes * self.experts, ln(PROBABILITY_MIN));
+        if !row.logs.is_empty() {
+            row.logs.resize(classes * self.experts, ln(PROBABILITY_MIN));
+        }
         let mut mixes = Vec::with_capacity((self.mixes() + 1) * classes);
         for mix in row.mixes.chunks_exact(row.outputs) {
             mixes.extend_from_slice(mix);
@@ -263,17 +268,19 @@ impl Mixing {
             }
         }
         judged.clear();
-        judged.extend(row.logs[class * experts..][..experts].iter().map(|log| -log));
+        if row.logs.is_empty() {
+            judged.extend_from_slice(of(class));
+            ln_each(judged);
+        } else {
+            judged.extend_from_slice(&row.logs[class * experts..][..experts]);
+        }
+        judged.iter_mut().for_each(|log| *log = -*log);
         self.standings.learn(row.serial, losses, judged);
         let (top, shares) = (self.top.weights(), &self.shares);
         self.standings.look(weights(top, shares, experts));
         let likelihood = &mut self.scratch.likelihood;
         likelihood.clear();
-        likelihood.extend(
-            row.logs[class * experts..][..experts]
-                .iter()
-                .map(|&log| RATE_SLOWEST * log),
-        );
+        likelihood.extend(self.scratch.judged.iter().map(|loss| -RATE_SLOWEST * loss));
         exp_each(likelihood);
         for speed in 0..SPEEDS {
             match speed {

@@ -121,13 +121,14 @@ fn large(inputs: &Inputs, residual: bool) -> Vec<Box<dyn NumberExpert>> {
     for forgetting in [1e-3, 1e-2] {
         experts.push(Box::new(Levels::new(inputs, forgetting)));
     }
-    let models: [(Map, &'static [usize], f64, f64); 7] = [
+    let models: [(Map, &'static [usize], f64, f64); 8] = [
         (Map::Label, &[MEAN, LAST, NEAR], 1.0, 1e-3),
         (Map::Full, &[MEAN, LAST, NEAR], 0.03, 1e-4),
         (Map::Context, &[MEAN, NEAR], 0.03, 1e-4),
         (Map::Waves, &[MEAN, NEAR], 0.1, 1e-4),
         (Map::Products, &[MEAN, NEAR], 0.1, 1e-4),
         (Map::Memory, &[MEAN, LAST, MEMORY], 1.0, 1e-4),
+        (Map::Memory, &[MEAN, MEMORY], 10.0, 1e-3),
         (Map::OneHot, &[MEAN], 1.0, 1e-4),
     ];
     for (map, bases, prior, forgetting) in models {

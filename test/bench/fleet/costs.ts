@@ -23,7 +23,7 @@ const IN_FLIGHT = 256;
 /** The large merge. */
 const FLEET = 100_000;
 const FLEET_FEATURES = 20;
-const CHANGES = 200;
+const CHANGES = 2_000;
 /** Different statistics in it: what they are does not change what adding them costs. */
 const DIFFERENT = 64;
 

@@ -14,6 +14,7 @@ const SCORED_ROUNDS = 10;
 const PER_ROUND = 10;
 const EPOCHS = 20;
 const BATCH = 10;
+const CURVE_ROUNDS = 10;
 const RATE = 0.01;
 
 /** A row with a 1 for the bias behind it. */
@@ -22,8 +23,33 @@ interface Example {
   readonly class: number;
 }
 
+/** How an update travels from a gateway to the server: what the server reads of it, and in how many bytes it came. */
+export type Uplink = (gateway: number, update: Float64Array) => { readonly read: Float64Array; readonly bytes: number };
+
+export interface Federated {
+  /** Of the model as it is released. */
+  readonly accuracy: number;
+  /** Of the model as each gateway serves it: tuned on its own rows for an epoch. */
+  readonly served: number;
+  /** Mean bytes of an update. */
+  readonly bytes: number;
+  /** After every tenth round: bytes of all updates so far, accuracy of the release. */
+  readonly curve: readonly { readonly bytes: number; readonly accuracy: number }[];
+}
+
+const EXACT: Uplink = (_, update) => ({ read: update, bytes: 8 * update.length });
+
 /** Share of right answers; null for a scenario that predicts numbers. */
-export function fedavg({ task, sites, ticks }: Scenario, seed: number, rounds = ROUNDS): number | null {
+export function fedavg(scenario: Scenario, seed: number, rounds = ROUNDS): number | null {
+  return federate(scenario, seed, { rounds, epochs: EPOCHS, uplink: EXACT })?.accuracy ?? null;
+}
+
+/** Federated averaging whose updates travel over `uplink`; null for a scenario that predicts numbers. */
+export function federate(
+  { task, sites, ticks }: Scenario,
+  seed: number,
+  { rounds, epochs, uplink }: { rounds: number; epochs: number; uplink: Uplink },
+): Federated | null {
   if (task.kind !== 'classify') return null;
   const example = ({ x, label }: Row): Example => ({
     x: Float64Array.of(...x, 1),
@@ -31,34 +57,57 @@ export function fedavg({ task, sites, ticks }: Scenario, seed: number, rounds = 
   });
   const all = (rows: (tick: number) => readonly Row[]) =>
     Array.from({ length: ticks }, (_, tick) => rows(tick).map(example)).flat();
-  const trained = sites.map(({ train }) => all(train));
-  const tested = sites.flatMap(({ test }) => all(test));
+  const gateways = sites.map(({ train, test }, at) => ({ at, trained: all(train), tested: all(test) }));
+  const tested = gateways.flatMap((gateway) => gateway.tested);
   const width = (tested[0]?.x.length ?? 1) * task.labels.length;
   const random = randomFrom(seed, 'fedavg');
   const shares = new Float64Array(task.labels.length);
+  const right = (weights: Float64Array, examples: readonly Example[]) =>
+    examples.filter(({ x, class: truth }) => likeliest(weights, x, shares) === truth).length;
+  const curve: { bytes: number; accuracy: number }[] = [];
   let weights: Float64Array = new Float64Array(width);
-  let accuracy = 0;
+  let [accuracy, bytes, updates] = [0, 0, 0];
   for (let round = 0; round < rounds; round++) {
-    const chosen = shuffled(trained.slice(), random).slice(0, PER_ROUND);
-    const rows = chosen.reduce((sum, { length }) => sum + length, 0);
-    const next = new Float64Array(width);
-    for (const examples of chosen) {
-      const own = train(weights.slice(), examples, shares, random);
-      for (let i = 0; i < width; i++) next[i] = (next[i] as number) + (examples.length / rows) * (own[i] as number);
+    const chosen = shuffled(gateways.slice(), random).slice(0, PER_ROUND);
+    const rows = chosen.reduce((sum, { trained }) => sum + trained.length, 0);
+    const next = weights.slice();
+    for (const { at, trained } of chosen) {
+      const own = train(weights.slice(), trained, shares, random, epochs);
+      const sent = uplink(
+        at,
+        own.map((value, i) => value - (weights[i] as number)),
+      );
+      for (let i = 0; i < width; i++) {
+        next[i] = (next[i] as number) + (trained.length / rows) * (sent.read[i] as number);
+      }
+      bytes += sent.bytes;
+      updates += 1;
     }
     weights = next;
-    if (round < rounds - SCORED_ROUNDS) continue;
-    const right = tested.filter(({ x, class: truth }) => likeliest(weights, x, shares) === truth).length;
-    accuracy += right / tested.length / Math.min(SCORED_ROUNDS, rounds);
+    const scored = round >= rounds - SCORED_ROUNDS;
+    if (!scored && (round + 1) % CURVE_ROUNDS !== 0) continue;
+    const share = right(weights, tested) / tested.length;
+    if (scored) accuracy += share / Math.min(SCORED_ROUNDS, rounds);
+    if ((round + 1) % CURVE_ROUNDS === 0) curve.push({ bytes, accuracy: share });
   }
-  return accuracy;
+  const tuned = gateways.map((gateway) =>
+    right(train(weights.slice(), gateway.trained, shares, random, 1), gateway.tested),
+  );
+  const served = tuned.reduce((sum, one) => sum + one, 0) / tested.length;
+  return { accuracy, served, bytes: bytes / updates, curve };
 }
 
 /** Changes and answers `weights`. */
-function train(weights: Float64Array, examples: readonly Example[], shares: Float64Array, random: Random) {
+function train(
+  weights: Float64Array,
+  examples: readonly Example[],
+  shares: Float64Array,
+  random: Random,
+  epochs: number,
+) {
   const order = examples.slice();
   const step = new Float64Array(weights.length);
-  for (let epoch = 0; epoch < EPOCHS; epoch++) {
+  for (let epoch = 0; epoch < epochs; epoch++) {
     shuffled(order, random);
     for (let from = 0; from < order.length; from += BATCH) {
       const batch = order.slice(from, from + BATCH);

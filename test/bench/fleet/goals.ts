@@ -36,6 +36,11 @@ export const GOALS: Readonly<Record<string, readonly Goal[]>> = {
     { figure: 'day_1', most: 0.03 },
     { figure: 'days_2_to_14', most: 0.02 },
   ],
+  bytes: [
+    { figure: 'payload', most: 60 },
+    { figure: 'lost', most: 0.003 },
+    { figure: 'lost_served', most: 0.003 },
+  ],
   costs: [
     { figure: 'intake.cpu_us_per_delta', most: 150 },
     { figure: 'intake.deltas_per_s_durable', least: 10_000 },

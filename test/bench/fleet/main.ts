@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { loadCore } from '@rivulet/host';
 import { scenarioOf } from '../../../cloud-sync/src/simulate/scenarios.ts';
 import { describeMachine } from '../machine.ts';
+import { bytesPerUpdate } from './bytes.ts';
 import { costs } from './costs.ts';
 import { fedavg } from './fedavg.ts';
 import { GOALS } from './goals.ts';
@@ -51,7 +52,7 @@ export async function run(argv: string[]): Promise<number> {
   });
   if (values.help) {
     console.log(
-      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--fedavg] [--json]\n\n  --fedavg: batch federated averaging beside the Synthetic scenarios, some minutes per seed\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED, 'costs'].join(', ')}`,
+      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--fedavg] [--json]\n\n  --fedavg: batch federated averaging beside the Synthetic scenarios, some minutes per seed\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED, 'bytes', 'costs'].join(', ')}`,
     );
     return 0;
   }
@@ -79,6 +80,11 @@ export async function run(argv: string[]): Promise<number> {
     const figures = recorded(name, options, seeds);
     scenarios[name] = { ...figures, goals: judged(name, figures) };
     if (!values.json) print(name, scenarios[name]);
+  }
+  if (values.only === undefined || values.only.includes('bytes')) {
+    const figures: Figures = bytesPerUpdate(seeds);
+    scenarios.bytes = { ...figures, goals: judged('bytes', figures) };
+    if (!values.json) print('bytes', scenarios.bytes);
   }
   if (values.only === undefined || values.only.includes('costs')) {
     const figures: Figures = await costs(core);

@@ -16,7 +16,7 @@ it('a reading of the fleet has its defaults, a source that only the agent can wr
     { name: 'pm25_neighbours', statistic: 'mean', field: 'pm25', of: 'neighbours', maxAgeMs: 3 * 3_600_000 },
   ]);
   const plan = JSON.parse(String(compilePlan(config)));
-  expect(plan.sources.at(-1)).toMatchObject({ topic: 'rivulet/fleet/pm25_neighbours', door: 0, time: 'at' });
+  expect(plan.sources.at(-1)).toMatchObject({ topic: 'rivulet/fleet/pm25_neighbours', door: 0, time: 'rows.*.at' });
   expect(plan.forward.map(({ of }: { of: string[] }) => of)).toEqual([['pm25'], ['pm25']]);
 });
 
@@ -60,12 +60,12 @@ it('a gateway tells the mean of the keys that have spoken lately, and nothing of
 it('what the fleet says is a message for each key that has the field, once', () => {
   const fleet = openFleetReadings(parse('{ mean: pm25, of: neighbours }'));
   const textOf = (packets: Buffer[]) => packets.map((packet) => packet.toString('latin1'));
-  expect(textOf(fleet.packets(answer(1_000, 7)))[0]).toContain('"rows":[{"key":"fleet","value":7}]');
+  expect(textOf(fleet.packets(answer(1_000, 7)))[0]).toContain('"rows":[{"key":"fleet","at":1000,"value":7}]');
   fleet.take(reading('a', 900, 1));
   fleet.take(reading('b', 901, 1));
   const [packet] = textOf(fleet.packets(answer(2_000, 8)));
   expect(packet).toContain('rivulet/fleet/pm25_neighbours');
-  expect(packet).toContain('"rows":[{"key":"a","value":8},{"key":"b","value":8}]');
+  expect(packet).toContain('"rows":[{"key":"a","at":900,"value":8},{"key":"b","at":901,"value":8}]');
   expect(fleet.packets(answer(2_000, 8))).toEqual([]);
   expect(fleet.packets(answer(2_000, 9)).length).toBe(1);
 });

@@ -65,17 +65,20 @@ function parseOf(node: ConfigNode): FleetReadingConfig['of'] {
   return node.word(['neighbours', 'fleet']) as 'neighbours' | 'fleet';
 }
 
-/** How the log has them: messages that the agent itself writes down (door 0), so that nobody else can. */
+/**
+ * How the log has them: messages that the agent itself writes down (door 0), so that nobody else can. They are as late as they may
+ * be old: neither is one that is behind its key's own readings lost, nor do they tell what is complete.
+ */
 export function fleetSources(readings: readonly FleetReadingConfig[]): SourceConfig[] {
-  return readings.map(({ name }) => ({
+  return readings.map(({ name, maxAgeMs }) => ({
     name: `fleet-${name}`,
     topic: fleetTopic(name),
     ...{ share: null, except: [], door: 0, format: 'json', compression: null },
     key: '{key}',
     captures: [{ name: 'key', path: 'rows.*.key' }],
     fields: [{ name, path: 'rows.*.value', absent: null, except: [], sense: null }],
-    ...{ where: null, derived: [], time: 'at', timeAbsent: null, zone: [], seq: null, seqAbsent: null },
-    ...{ nothing: 'quarantine', announces: null, latenessMs: 0, adaptive: null, clock: null },
+    ...{ where: null, derived: [], time: 'rows.*.at', timeAbsent: null, zone: [], seq: null, seqAbsent: null },
+    ...{ nothing: 'quarantine', announces: null, latenessMs: maxAgeMs, adaptive: null, clock: null },
     ...{ clockSkewMaxMs: 0, idleMs: 60_000 },
   }));
 }

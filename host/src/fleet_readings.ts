@@ -81,8 +81,10 @@ export function openFleetReadings({ fleet, forward }: Pick<Config, 'fleet' | 'fo
         const content = `${at} ${value}`;
         if (written.get(reading.name) === content) return [];
         written.set(reading.name, content);
-        const keys = fresh(reading.field, reading.maxAgeMs).map(([key]) => key);
-        const rows = (keys.length > 0 ? keys : [FLEET_KEY]).map((key) => ({ key, value }));
+        // No later than what the key itself has measured: else a clock that is ahead elsewhere would make our own readings late.
+        const keys = fresh(reading.field, reading.maxAgeMs);
+        const own = keys.map(([key, measured]) => ({ key, at: Math.min(at as number, measured.at), value }));
+        const rows = own.length > 0 ? own : [{ key: FLEET_KEY, at, value }];
         return [publishPacket(fleetTopic(reading.name), Buffer.from(JSON.stringify({ at, age_ms, gateways, rows })))];
       });
     },

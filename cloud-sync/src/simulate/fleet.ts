@@ -246,6 +246,11 @@ function simulate(options: FleetOptions, directory: string): FleetResult {
     for (const gateway of gateways) {
       if (!learning || tick < gateway.site.from) continue;
       trouble.before(gateway, tick);
+      if (options.together && tick > 0 && tick === gateway.site.from) {
+        // An agent reports as it starts: what the fleet knows is there before its first row.
+        ask(gateway);
+        timeline.runUntil(startMs);
+      }
       if (scenario.readings === undefined) gateway.learn(gateway.site.train(tick), startMs);
       else learnWithReadings(gateway, tick, startMs);
       if (random.chance(faults.gatewayDies)) {

@@ -31,6 +31,7 @@ export const GOALS: Readonly<Record<string, readonly Goal[]>> = {
     { figure: 'mae', most: 10 },
     { figure: 'worst_over_alone', most: 0.001 },
   ],
+  'synthetic-iid-fresh': [{ figure: 'behind', most: 0 }],
   'beijing-readings': [{ figure: 'mae', most: 9.6 }],
   'beijing-late': [
     { figure: 'day_1', most: 0.03 },

@@ -5,7 +5,7 @@
  */
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
-import { loadCore } from '@rivulet/host';
+import { type Core, loadCore } from '@rivulet/host';
 import { scenarioOf } from '../../../cloud-sync/src/simulate/scenarios.ts';
 import { describeMachine } from '../machine.ts';
 import { bytesPerUpdate } from './bytes.ts';
@@ -31,6 +31,9 @@ const SCENARIOS: Readonly<Record<string, Omit<RunSpec, 'together'>>> = {
   'attackers(1,1)-flip': { scenario: 'synthetic(1,1)', ...SYNTHETIC, attack: 'flip' },
 };
 
+/** Seeds that nobody has looked at while anything was chosen: there the fleet has to be ahead of batch federated averaging on each. */
+const FRESH = { name: 'synthetic-iid-fresh', of: 'synthetic-iid', first: 5, count: 10 } as const;
+
 /** Those that need `--data`. */
 const RECORDED = ['beijing', 'beijing-readings', 'beijing-late'] as const;
 
@@ -47,12 +50,13 @@ export async function run(argv: string[]): Promise<number> {
       only: { type: 'string', multiple: true },
       days: { type: 'string', default: '1461' },
       fedavg: { type: 'boolean', default: false },
+      fresh: { type: 'string', default: String(FRESH.count) },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) {
     console.log(
-      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--fedavg] [--json]\n\n  --fedavg: batch federated averaging beside the Synthetic scenarios, some minutes per seed\n  scenarios: ${[...Object.keys(SCENARIOS), ...RECORDED, 'bytes', 'costs'].join(', ')}`,
+      `Usage: npm run bench -- fleet [--data DIR] [--seeds N] [--first SEED] [--only NAME]… [--days N] [--fedavg] [--fresh N] [--json]\n\n  --fedavg: batch federated averaging beside the Synthetic scenarios, some minutes per seed\n  --fresh: how many of the ten seeds of ${FRESH.name}, each some minutes\n  scenarios: ${[...Object.keys(SCENARIOS), FRESH.name, ...RECORDED, 'bytes', 'costs'].join(', ')}`,
     );
     return 0;
   }
@@ -70,6 +74,11 @@ export async function run(argv: string[]): Promise<number> {
     };
     scenarios[name] = { ...figures, goals: judged(name, figures) };
     if (!values.json) print(name, scenarios[name]);
+  }
+  if (values.only === undefined || values.only.includes(FRESH.name)) {
+    const figures = fresh(core, Number(values.fresh));
+    scenarios[FRESH.name] = { ...figures, goals: judged(FRESH.name, figures) };
+    if (!values.json) print(FRESH.name, scenarios[FRESH.name] as Figures);
   }
   for (const name of RECORDED.filter((name) => values.only === undefined || values.only.includes(name))) {
     if (values.data === undefined) {
@@ -127,6 +136,22 @@ function figuresOf(
       accuracy_row_by_row: alone.accuracy_row_by_row,
     },
     below_alone: alone.accuracy - together.accuracy,
+  };
+}
+
+/** Each fresh seed by itself: the fleet, single pass, against batch federated averaging with all rows there from the start. */
+function fresh(core: Core, count: number): Figures {
+  const spec = { ...(SCENARIOS[FRESH.of] as Omit<RunSpec, 'together'>), together: true };
+  const seeds = Array.from({ length: Math.min(count, FRESH.count) }, (_, at) => {
+    const seed = FRESH.first + at;
+    return { seed, accuracy: runOnce(core, spec, seed, null).accuracy, fedavg: fedavgOver(spec, [seed]) };
+  });
+  const mean = (pick: 'accuracy' | 'fedavg') => seeds.reduce((sum, one) => sum + one[pick], 0) / seeds.length;
+  return {
+    accuracy: mean('accuracy'),
+    fedavg: mean('fedavg'),
+    seeds,
+    behind: seeds.filter(({ accuracy, fedavg }) => accuracy <= fedavg).length,
   };
 }
 

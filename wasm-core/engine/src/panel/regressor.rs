@@ -161,7 +161,7 @@ impl Regressor {
     /// A release of a line that is new here has come, with the weight of one expert among the others. Rows up to
     /// `serial` were served without it and say nothing about its error.
     pub fn install(&mut self, serial: u64) {
-        self.mixing.join(self.roster.names().len() - 1, serial);
+        self.mixing.install(self.roster.names().len() - 1, serial);
     }
 
     /// The release has changed after this row was served: what the one before said of it is nobody's opinion any more.

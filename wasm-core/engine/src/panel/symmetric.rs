@@ -115,6 +115,22 @@ impl Symmetric {
         }
     }
 
+    /// Row and column `at` are `value` on the diagonal and zero elsewhere.
+    pub fn part(&mut self, at: usize, value: f64) {
+        let (block, row) = (at / LANES, at % LANES);
+        for other in 0..lanes(self.m) {
+            let (low, high) = if other < block { (other, block) } else { (block, other) };
+            let tile = &mut self.tiles[high * (high + 1) / 2 + low];
+            if other <= block {
+                tile[row] = [0.0; LANES];
+            }
+            if other >= block {
+                tile.iter_mut().for_each(|entries| entries[row] = 0.0);
+            }
+        }
+        self.tiles[block * (block + 3) / 2][row][row] = value;
+    }
+
     /// Every entry times `factor`.
     pub fn scale(&mut self, factor: f64) {
         for entry in self.tiles.as_flattened_mut().as_flattened_mut() {
@@ -230,6 +246,30 @@ mod tests {
         for (row, i) in [0, 2, 3, 6].into_iter().enumerate() {
             for (column, j) in [0, 2, 3, 6].into_iter().enumerate().take(row + 1) {
                 assert_eq!(matrix.entry(row, column), value(i, j));
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_parted_from_the_rest_leaves_the_rest_as_it_was() {
+        for m in [3, 7, 9] {
+            for at in 0..m {
+                let mut matrix = Symmetric::from_packed(m, &packed(m));
+                matrix.part(at, 5.0);
+                for i in 0..m {
+                    let mut unit = vec![[0.0; LANES]; lanes(m)];
+                    unit.as_flattened_mut()[i] = 1.0;
+                    let mut out = vec![[7.0; LANES]; lanes(m)];
+                    matrix.times(&unit, &mut out);
+                    for (j, &entry) in out.as_flattened()[..m].iter().enumerate() {
+                        let kept = if i == at || j == at { 0.0 } else { value(i, j) };
+                        assert_eq!(
+                            entry,
+                            if i == at && j == at { 5.0 } else { kept },
+                            "{i}, {j} without {at}"
+                        );
+                    }
+                }
             }
         }
     }

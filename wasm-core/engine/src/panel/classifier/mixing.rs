@@ -97,7 +97,7 @@ impl Mixing {
     }
 
     /// A release has come: its models take the weight that they would have earned on the newest rows, of which `said` holds, per
-    /// row and model, the probability of the row's class. Unless it continues a line, they have no record up to the row
+    /// row and model, the probability of the row's class; the stacks know nothing of them. Unless it continues a line, they have no record up to the row
     /// `serial`. A fork that `goes_on` takes the weight of the model it goes on from.
     pub(super) fn install(&mut self, serial: u64, continues: bool, recent: &Recent, said: &[f64], goes_on: bool) {
         let fleet = self.fleet();
@@ -105,6 +105,9 @@ impl Mixing {
             for place in fleet.clone() {
                 self.join(place, serial);
             }
+        }
+        for stack in &mut self.stacks {
+            stack.renew(fleet.clone());
         }
         let equal = self.shares.equal();
         let mut likelihood = said.to_vec();

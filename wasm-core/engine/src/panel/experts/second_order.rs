@@ -135,6 +135,35 @@ impl SecondOrder {
         self.gain_of = 0;
     }
 
+    /// What these inputs say is something else from now on: the others stand as if these had never been there (the posterior
+    /// given that their weights are zero), and these begin anew, with the prior.
+    pub fn renew(&mut self, inputs: std::ops::Range<usize>) {
+        self.covariance.scale(self.scale);
+        self.scale = 1.0;
+        self.gain_of = 0;
+        let mut unit = vec![0.0; self.m];
+        for input in inputs {
+            unit.fill(0.0);
+            unit[input] = 1.0;
+            self.compute_gain(&unit);
+            let variance = self.variance;
+            if variance > 0.0 {
+                for weights in self.weights.chunks_exact_mut(self.m) {
+                    let factor = -weights[input] / variance;
+                    add_scaled(weights, factor, self.gain.as_flattened());
+                }
+                self.covariance.update(&self.gain, 1.0 / variance, 0.0);
+            } else {
+                // Rounding has made P indefinite: nothing is known of what goes with what.
+                self.reset_covariance();
+            }
+            for weights in self.weights.chunks_exact_mut(self.m) {
+                weights[input] = 0.0;
+            }
+            self.covariance.part(input, self.prior);
+        }
+    }
+
     /// The score of one output.
     #[must_use]
     pub fn score(&self, output: usize, x: &[f64]) -> f64 {
@@ -219,5 +248,48 @@ impl SecondOrder {
         self.scale = reader.f64()?;
         load_numbers(&mut self.weights, reader)?;
         self.covariance.load(reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_that_begins_anew_leaves_the_others_as_if_it_had_never_been_there() {
+        let mut with = SecondOrder::new(5, 1, 2.0, 0.0);
+        let mut without = SecondOrder::new(5, 1, 2.0, 0.0);
+        for row in 0..40_u64 {
+            let angle = row as f64;
+            let x = [
+                1.0,
+                angle.sin(),
+                (0.7 * angle).cos(),
+                angle.sin() + (1.3 * angle).cos(),
+                0.3,
+            ];
+            let y = 2.0 * x[1] - x[2] + 0.5 * x[3];
+            let parted = [x[0], 0.0, x[2], 0.0, x[4]];
+            for (model, x) in [(&mut with, x), (&mut without, parted)] {
+                let residual = y - model.score(0, &x);
+                model.learn(&x, row + 1, 1.0, std::iter::once(residual));
+            }
+        }
+        with.renew(1..2);
+        with.renew(3..4);
+        for input in 0..5 {
+            let (found, wanted) = (with.weights()[input], without.weights()[input]);
+            assert!((found - wanted).abs() < 1e-9, "input {input}: {found} for {wanted}");
+            let mut unit = [0.0; 5];
+            unit[input] = 1.0;
+            let (found, wanted) = (
+                with.uncertainty(&unit, 100 + input as u64),
+                without.uncertainty(&unit, 100 + input as u64),
+            );
+            assert!(
+                (found - wanted).abs() < 1e-9,
+                "variance of {input}: {found} for {wanted}"
+            );
+        }
     }
 }

@@ -90,6 +90,15 @@ impl Mixing {
         self.standings.begin(expert, serial);
     }
 
+    /// Another model takes the place of this expert, after the row of this number: what the stacks knew of the one before is
+    /// not true of it.
+    pub(super) fn install(&mut self, expert: usize, serial: u64) {
+        self.join(expert, serial);
+        for stack in &mut self.stacks {
+            stack.renew(expert..expert + 1);
+        }
+    }
+
     /// The world has changed.
     pub(super) fn adapt(&mut self) {
         self.shares.adapt();

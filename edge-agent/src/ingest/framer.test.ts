@@ -87,6 +87,19 @@ describe('framer', () => {
     }
   });
 
+  it('reads lengths of one to four bytes, whole or cut within them', () => {
+    for (const payload of [100, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152]) {
+      const packet = encodePublish(
+        { topic: 'a', payload: 'x'.repeat(payload), qos: 0, messageId: 0, dup: false },
+        payload,
+      );
+      for (const cuts of [[], [1], [2], [3], [4], [packet.length - 1]]) {
+        const { packets } = frame(packet, cuts, 4_000_000);
+        expect(packets.map((hex) => hex.length / 2)).toEqual([packet.length]);
+      }
+    }
+  });
+
   it('refuses a length of five bytes, whole or cut', () => {
     const hostile = Buffer.from([0x30, 0xff, 0xff, 0xff, 0xff, 0x01]);
     expect(() => frame(hostile, [])).toThrow(MalformedStream);

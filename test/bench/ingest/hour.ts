@@ -51,7 +51,8 @@ export async function measureHour(directory: string, short: boolean): Promise<Ho
       if (sent < messages) next = startFeeder({ ...feed, first: sent });
       await agent.until(note, 'all is taken', SLICE_MS_MAX);
       await feeder.end();
-      console.error(`${sent / 1e6} of ${messages / 1e6} million messages, ${Math.max(...rss).toFixed(0)} MiB at most`);
+      const tenths = rss.filter((mib) => mib > 0).map((mib) => mib.toFixed(0));
+      console.error(`${sent / 1e6} of ${messages / 1e6} million messages, by tenths ${tenths.join(' ')} MiB`);
     }
     const seconds = (performance.now() - began) / 1000;
     return { messages, seconds, cpu_us_per_message: status.cpu_us_per_message, rss_mib: rss };

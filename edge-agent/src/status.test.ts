@@ -32,6 +32,7 @@ test.each([
   ['sources: [{ topic: a, seq: n }]', { name: 'a', unknown: 3 }, /^best effort: 3 messages .* too old/],
   ['sources: [{ topic: a }]', { name: 'a' }, /^best effort: .*repeat by the device itself looks new/],
   ['broker: { listen: 0 }\nsources: [{ topic: a }]', { name: 'a' }, /^best effort: .*DUP and packet id/],
+  ['sources: [{ topic: a, time: ts, repeats: event_time }]', { name: 'a' }, /^best effort: .*event time and content/],
   ['sources: [{ topic: $share/g/a, seq: n }]', { name: 'a' }, /^best effort: .*shared subscription "g"/],
   ['sources: [{ topic: a }]', { name: '(no source)' }, /^best effort: nothing here enters/],
   [

@@ -124,6 +124,11 @@ function guarantee(
       `what another gateway of the shared subscription "${source.share}" took and did not acknowledge comes again, here`,
     );
   }
+  if (source?.repeats === 'event_time') {
+    return bestEffort(
+      'a repeat is recognised by its event time and content, among the last 32 messages of its topic; honest ones that are the same count once',
+    );
+  }
   if (of.seq === null) {
     const embedded = config.doors.every(({ kind }) => kind === 'broker');
     return bestEffort(

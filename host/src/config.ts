@@ -204,6 +204,8 @@ export interface SourceConfig {
   seq: string | null;
   /** The counter where it does not stand. */
   seqAbsent: number | null;
+  /** How a device that counts nothing is known to repeat itself: only by DUP and packet id, or by event time and content as well. */
+  repeats: 'marked' | 'event_time';
   /** What becomes of a message in which nothing is found to read. */
   nothing: 'quarantine' | 'filter';
   /** Its messages are no readings but say what other topics hold, as this does: sources are made of them; null: they are readings. */

@@ -78,7 +78,7 @@ export function fleetSources(readings: readonly FleetReadingConfig[]): SourceCon
     captures: [{ name: 'key', path: 'rows.*.key' }],
     fields: [{ name, path: 'rows.*.value', absent: null, except: [], sense: null }],
     ...{ where: null, derived: [], time: 'rows.*.at', timeAbsent: null, zone: [], seq: null, seqAbsent: null },
-    ...{ nothing: 'quarantine', announces: null, latenessMs: maxAgeMs, adaptive: null, clock: null },
+    ...{ repeats: 'marked', nothing: 'quarantine', announces: null, latenessMs: maxAgeMs, adaptive: null, clock: null },
     ...{ clockSkewMaxMs: 0, idleMs: 60_000 },
   }));
 }

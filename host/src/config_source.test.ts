@@ -23,6 +23,13 @@ describe('a source', () => {
     });
   });
 
+  test('repeats_are_told_by_event_time_where_the_source_asks_for_it_and_only_then_the_plan_says_so', () => {
+    const plan = (more: string) =>
+      String(compilePlan(parseConfig(`gateway: g\nsources: [{ topic: a, time: ts${more} }]`, 'x')));
+    expect(plan(', repeats: event_time')).toContain('"seq":null,"repeats":"event_time","lateness_ms"');
+    expect(plan(', repeats: marked')).toBe(plan(''));
+  });
+
   test('a_preset_stands_for_its_plain_sources_and_takes_what_is_said_beside_it', () => {
     const found = sources(
       '{ preset: tasmota, base: flat, idle: 5s, lateness: 1m }, { preset: tasmota, name: yard, base: yard }',
@@ -61,6 +68,9 @@ describe('a source', () => {
 
   test.each([
     ['{ preset: zigbee }', 'zigbee2mqtt'],
+    ['{ topic: a, repeats: event_time }', '`time` in this source'],
+    ['{ topic: a, time: ts, seq: n, repeats: event_time }', '`repeats` beside `seq`'],
+    ['{ topic: a, time: ts, repeats: content }', 'one of marked, event_time'],
     ['{ preset: tasmota, topic: a }', 'unknown key `topic`'],
     ['{ preset: tasmota, base: "a/#" }', 'without wildcards'],
     ['{ preset: tasmota, zone: Mars/Olympus }', 'Europe/Berlin'],

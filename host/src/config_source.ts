@@ -54,6 +54,7 @@ const PLAIN_KEYS = [
   'derived',
   'time',
   'seq',
+  'repeats',
   'nothing',
   'announces',
 ] as const;
@@ -205,6 +206,20 @@ function parseClock(map: ConfigMap<(typeof COMMON_KEYS)[number]>): SourceConfig[
   return clock;
 }
 
+/** How repeats are known of a device that counts nothing: by its event times, where it gives some. */
+function parseRepeats(
+  map: ConfigMap<(typeof PLAIN_KEYS)[number]>,
+  { time, seq }: Pick<SourceConfig, 'time' | 'seq'>,
+): SourceConfig['repeats'] {
+  const repeats = map.get('repeats');
+  const by = repeats?.word(['marked', 'event_time'] as const) ?? 'marked';
+  if (by === 'event_time' && seq !== null)
+    repeats?.fail('RIV_CONFIG_VALUE', '`repeats` beside `seq`', 'one of them: a number of the device tells more');
+  if (by === 'event_time' && time === null)
+    repeats?.fail('RIV_CONFIG_VALUE', '`repeats: event_time` without event times', '`time` in this source');
+  return by;
+}
+
 function parseDoor(map: ConfigMap<(typeof COMMON_KEYS)[number]>, doors: readonly Door[]): Door | null {
   const name = map.get('door')?.word(doors.map((opened) => opened.name)) ?? null;
   return doors.find((opened) => opened.name === name) ?? null;
@@ -286,6 +301,7 @@ function parseSource(node: ConfigNode, doors: readonly Door[]): SourceConfig {
     timeAbsent: time?.absent ?? null,
     zone: time?.zone ?? [],
     seqAbsent: seq?.absent ?? null,
+    repeats: parseRepeats(map, mapping),
     nothing: map.get('nothing')?.word(['quarantine', 'filter']) ?? 'quarantine',
     announces: map.get('announces')?.word(['home_assistant'] as const) ?? null,
     ...parseLateness(map.get('lateness')),

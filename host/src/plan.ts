@@ -122,6 +122,7 @@ function source(config: SourceConfig) {
     ...(config.zone.length > 0 ? { zone: config.zone } : {}),
     seq: config.seq,
     ...(config.seqAbsent === null ? {} : { seq_absent: config.seqAbsent }),
+    ...(config.repeats === 'event_time' ? { repeats: 'event_time' } : {}),
     ...(config.nothing === 'filter' ? { nothing: 'filter' } : {}),
     ...(config.announces === null ? {} : { announces: config.announces }),
     lateness_ms: config.latenessMs,

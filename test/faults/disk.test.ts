@@ -133,7 +133,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
       expect(acked).toBeLessThan(MESSAGES);
       await expectNothingLost(acked, sensor);
     },
-    60_000,
+    180_000,
   );
 
   it('ends when a sync fails, once and for all', async () => {
@@ -141,7 +141,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
     const agent = start(withFault('fsync:error=EIO:when=1', file));
     expect(await agent.ended()).toBe(EXIT_DISK);
     expect(agent.complaints()).toContain(`RIV_LOG_WRITE: ${file}: a sync failed (EIO)`);
-  }, 30_000);
+  }, 180_000);
 
   it('waits while there is no room, and then has everything', async () => {
     const file = await segment();
@@ -154,7 +154,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
     const stopped = await agent.stop();
     expect(stopped.ledger).toMatchObject({ received: MESSAGES, used: MESSAGES });
     expect(JSON.parse((await runRivulet('replay', state, '--json')).out).digest).toBe(stopped.digest);
-  }, 60_000);
+  }, 180_000);
 
   it('goes on when the disk is slow', async () => {
     const file = await segment();
@@ -164,7 +164,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
     await sensor.send(MESSAGES);
     await agent.until(() => sensor.acked() === MESSAGES, 'all are acknowledged');
     expect((await agent.stop()).ledger).toMatchObject({ received: MESSAGES, used: MESSAGES });
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     ['synced', 'fsync:error=EIO:when=1..2'],
@@ -185,7 +185,7 @@ describe.skipIf(straceAbsent !== null)(`a gateway on a faulty disk ${straceAbsen
       await agent.kill();
       await expectNothingLost(sensor.acked(), sensor);
     },
-    60_000,
+    180_000,
   );
 });
 
@@ -233,7 +233,7 @@ it('a gateway that cannot read whom it trusts hands nothing in, says so, and goe
   await rm(pin, { recursive: true });
   await agent.until(() => agent.status()?.last_error === undefined, 'the notice is over');
   await agent.stop();
-}, 60_000);
+}, 180_000);
 
 it.skipIf(shortWritesAbsent !== null)(
   `a gateway whose writes are all short has everything all the same ${shortWritesAbsent ?? ''}`,
@@ -253,7 +253,7 @@ it.skipIf(shortWritesAbsent !== null)(
     expect(stopped.ledger).toMatchObject({ received: MESSAGES, used: MESSAGES });
     expect(JSON.parse((await runRivulet('replay', state, '--json')).out).digest).toBe(stopped.digest);
   },
-  60_000,
+  180_000,
 );
 
 describe('a gateway whose state directory', () => {
@@ -265,7 +265,7 @@ describe('a gateway whose state directory', () => {
     await sensor.send(20);
     expect(await agent.ended()).toBe(EXIT_DISK);
     expect(agent.complaints()).toMatch(/^RIV_LOG_WRITE: the state directory was removed/m);
-  }, 30_000);
+  }, 180_000);
 
   it('is read-only does not start', async (context) => {
     mkdirSync(state);
@@ -280,5 +280,5 @@ describe('a gateway whose state directory', () => {
       spawnSync('umount', [state]);
       rmSync(state, { recursive: true, force: true });
     }
-  }, 30_000);
+  }, 180_000);
 });

@@ -24,7 +24,7 @@ use crate::merge;
 use crate::output::Outputs;
 use crate::plan::{Plan, TaskPlan};
 use crate::release::Release;
-use crate::repeat::{Doors, Streams};
+use crate::repeat::{Contents, Doors, Streams};
 use crate::route::Router;
 use crate::series::Table;
 use crate::sparkplug::Nodes;
@@ -63,6 +63,8 @@ struct State {
     clock_ordinal: u32,
     doors: Doors,
     streams: Streams,
+    /// The last messages of devices that count nothing, where a source asks for it.
+    contents: Contents,
     /// What Sparkplug edge nodes have announced.
     nodes: Nodes,
     /// The newest reading of each series, where a contract compares.
@@ -317,6 +319,7 @@ impl State {
             clock_ordinal: CLOCK_ORDINALS,
             doors: Doors::default(),
             streams: Streams::default(),
+            contents: Contents::default(),
             nodes: Nodes::default(),
             watched: Watched::default(),
             ledger: Ledger::new(&plan),
@@ -369,6 +372,9 @@ impl State {
         self.shapes = Self::no_shapes(plan);
         if !plan.has_sparkplug() {
             self.nodes = Nodes::default();
+        }
+        if !plan.remembers_contents() {
+            self.contents = Contents::default();
         }
         if !plan.compares_readings() {
             self.watched = Watched::default();

@@ -141,6 +141,12 @@ impl Plan {
 }
 
 impl Plan {
+    /// True when a source tells repeats by event time and content.
+    #[must_use]
+    pub fn remembers_contents(&self) -> bool {
+        self.sources.iter().any(|source| source.repeats_by_time)
+    }
+
     /// True when it reads Sparkplug, so that there is something to remember of edge nodes.
     #[must_use]
     pub fn has_sparkplug(&self) -> bool {

@@ -250,6 +250,8 @@ pub struct SourceRoute {
     pub series: Vec<u32>,
     /// Index of the device's number stream, once it was needed.
     pub stream: u32,
+    /// The same of what is remembered of its contents.
+    pub contents: u32,
     /// Index of the shape that its payloads had last.
     pub shape: u8,
     /// Whom it is about, where the payloads are Sparkplug's.
@@ -323,6 +325,7 @@ impl Route {
                 key: NONE,
                 series: vec![NONE; 2 * definition.fields.len()],
                 stream: NONE,
+                contents: NONE,
                 shape: 0,
                 about: matches!(definition.format, Format::Sparkplug).then(|| About::of(topic)),
                 guesses: Vec::new(),

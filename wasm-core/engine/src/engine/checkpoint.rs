@@ -12,7 +12,7 @@ use crate::error::{CoreError, Result};
 use crate::forward::Sending;
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::repeat::{Doors, Streams};
+use crate::repeat::{Contents, Doors, Streams};
 use crate::series::Table;
 use crate::sparkplug::Nodes;
 use crate::task::Task;
@@ -48,6 +48,9 @@ impl State {
         writer.u32(self.clock_ordinal);
         self.doors.save(writer);
         self.streams.save(writer);
+        if self.plan.remembers_contents() {
+            self.contents.save(writer);
+        }
         if self.plan.has_sparkplug() {
             self.nodes.save(writer);
         }
@@ -115,6 +118,11 @@ impl State {
             Doors::load(&mut reader)?
         };
         let streams = Streams::load(version, &mut reader)?;
+        let contents = if plan.remembers_contents() {
+            Contents::load(&mut reader)?
+        } else {
+            Contents::default()
+        };
         let nodes = if plan.has_sparkplug() {
             Nodes::load(&mut reader)?
         } else {
@@ -147,6 +155,7 @@ impl State {
             clock_ordinal,
             doors,
             streams,
+            contents,
             nodes,
             watched,
             ledger,

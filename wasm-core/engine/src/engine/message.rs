@@ -162,6 +162,9 @@ impl State {
         {
             return Ok(Fate::Duplicate);
         }
+        if self.plan.sources[route.source].repeats_by_time && self.is_repeated_content(route, publish) {
+            return Ok(Fate::Duplicate);
+        }
         if !self.take_rows(route, block, publish)? {
             return Ok(Fate::Duplicate);
         }

@@ -341,6 +341,34 @@ fn numbers_too_old_to_tell_are_taken_and_counted_as_such_and_so_are_restarts() {
 }
 
 #[test]
+fn a_device_that_says_the_time_but_counts_nothing_repeats_itself_where_the_source_tells_by_that() {
+    let asking = |plan: &str| plan.replace("\"seq\":\"seq\"", "\"seq\":null,\"repeats\":\"event_time\"");
+    let plan = asking(&building(""));
+    assert!(plan.contains("event_time"), "{plan}");
+    let mut log = Log::new();
+    let at = |ts: i64, value: i64| format!("{{\"value\":{value},\"ts\":{ts}}}");
+    for (topic, payload) in [
+        ("building/a/co2", at(DAY, 1)),
+        ("building/a/co2", at(DAY, 1)),
+        ("building/b/co2", at(DAY, 1)),
+        ("building/a/co2", at(DAY, 2)),
+        ("building/a/co2", at(DAY + 1, 1)),
+        ("building/a/co2", at(DAY, 1)),
+    ] {
+        log.message(topic, &payload);
+    }
+    let (engine, _) = run(&plan, &log);
+    assert_eq!(fates(&engine, 0), [4, 0, 2, 0, 0, 0]);
+    // It is remembered over a checkpoint.
+    log.message("building/b/co2", &at(DAY, 1));
+    let mut again = Engine::restore(&state(&engine)).unwrap();
+    assert!(state(&again) == state(&engine));
+    again.ingest(log.blocks.last().unwrap(), &mut Writer::new()).unwrap();
+    assert_eq!(fates(&again, 0), [4, 0, 3, 0, 0, 0]);
+    assert!(state(&again) == state(&run(&plan, &log).0));
+}
+
+#[test]
 fn a_forecast_without_a_reading_near_its_horizon_expires() {
     let mut log = settled();
     log.reading("a", "co2", 0, 400.0).reading("a", "co2", 90_001, 400.0);

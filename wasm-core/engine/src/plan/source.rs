@@ -90,6 +90,8 @@ pub struct Source {
     pub zone: Zone,
     /// The device's number where it says none.
     pub seq_absent: Option<f64>,
+    /// True when a message without a number is a repeat if its topic just had the same content under the same event time.
+    pub repeats_by_time: bool,
     /// True when messages in which nothing is found to read are none of its business, not wrong.
     pub filters: bool,
     /// True when its messages say what other topics hold: they are put out whole, for the host to make sources of.
@@ -182,6 +184,11 @@ impl Source {
             Some(Some("filter")) => true,
             Some(_) => return Err(CoreError::BadPlan),
         };
+        let repeats_by_time = match value.get("repeats").map(Value::as_str) {
+            None => false,
+            Some(Some("event_time")) => true,
+            Some(_) => return Err(CoreError::BadPlan),
+        };
         let announces = match value.get("announces").map(Value::as_str) {
             None => false,
             Some(Some("home_assistant")) => true,
@@ -200,6 +207,7 @@ impl Source {
             time_absent,
             zone: Zone::parse(value)?,
             seq_absent: optional_number(value, "seq_absent")?,
+            repeats_by_time,
             filters,
             announces,
             door: if door.is_null() {

@@ -27,6 +27,16 @@ impl State {
         Ok(self.ledger.account(route.source).book_number(&verdict))
     }
 
+    /// True when the topic just had this content, under event times of its own.
+    pub(super) fn is_repeated_content(&mut self, route: &mut SourceRoute, publish: &Publish) -> bool {
+        if !self.rows.iter().all(|row| row.own_time) {
+            return false; // a message without a time says the same again and again
+        }
+        let source = &self.plan.sources[route.source].name;
+        let name = || format!("{source}\n{}", publish.topic);
+        self.contents.repeated(&mut route.contents, name, publish.payload)
+    }
+
     /// Judges the number that a device gave for one row: each key counts for itself.
     pub(super) fn is_repeated_row(
         &mut self,

@@ -84,6 +84,20 @@ test('the ledger counts what the broker took', async () => {
   expect(taken).toEqual(all.map((message) => `${message.topic} ${message.payload}`));
 });
 
+test('a stop ends it while its broker is away and there is no room', async () => {
+  const gone = await broker();
+  await gone.kill();
+  const stop = new AbortController();
+  const refused = Promise.withResolvers<void>();
+  const playing = play(
+    createBuilding({ seed: 1, duration_ms: HOURS_6 }),
+    settings(gone.port, { stop: stop.signal, notice: () => refused.resolve() }),
+  );
+  await refused.promise;
+  stop.abort();
+  expect(await playing).toMatchObject({ unacknowledged: 50, finished: false });
+});
+
 test('a broker that dies and comes back gets every message', async () => {
   const first = await broker(0, 1);
   const playing = play(createBuilding({ seed: 2, duration_ms: HOURS_6 }), settings(first.port));

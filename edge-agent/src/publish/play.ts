@@ -3,10 +3,10 @@
  * feed's end, or when told to stop, with the ledger of what was sent.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Feed } from './feed.ts';
+import type { Feed, FeedMessage } from './feed.ts';
 import { createPace } from './pace.ts';
 import { type Position, savePosition } from './position.ts';
-import { createPublisher, type PublisherOptions, type SendCounts } from './publisher.ts';
+import { createPublisher, type Publisher, type PublisherOptions, type SendCounts } from './publisher.ts';
 
 /** Time between two writes of the position. */
 const POSITION_EVERY_MS = 1000;
@@ -20,8 +20,6 @@ export interface PlaySettings extends PublisherOptions {
   speed: number;
   /** File for the position, and the words that name the feed in it. */
   position: { path: string; feed: string } | undefined;
-  /** Aborted: stop. */
-  stop: AbortSignal;
 }
 
 /** What was sent: the last line a publisher prints. Over all runs since the position began. */
@@ -52,13 +50,21 @@ export async function play(feed: Feed, settings: PlaySettings): Promise<FeedLedg
     const wait = pace.waitFor(step.at, performance.now());
     // A stop during the wait drops a step that nobody was told of; the position is still before it.
     if (wait >= 1 && !(await waited(wait, settings.stop))) break;
-    for (const message of step.messages) await publisher.send(message);
+    // Nor is a step noted of which the rest found no room: after a start all of it is sent again.
+    if (!(await handedOver(step.messages, publisher))) break;
     memory.note({ state: feed.position(), sent: publisher.counts() }, () => publisher.settled());
   }
   const unacknowledged = await publisher.close(CLOSE_MS_MAX);
   await memory.close(unacknowledged === 0);
   const slowed_s = Math.round(pace.slowed_ms / 100) / 10;
   return { event: 'ledger', ...publisher.counts(), ...feed.counts(), finished, unacknowledged, slowed_s };
+}
+
+async function handedOver(messages: readonly FeedMessage[], publisher: Publisher): Promise<boolean> {
+  for (const message of messages) {
+    if (!(await publisher.send(message))) return false;
+  }
+  return true;
 }
 
 async function waited(ms: number, stop: AbortSignal): Promise<boolean> {

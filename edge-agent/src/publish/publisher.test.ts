@@ -38,6 +38,7 @@ test('what was not acknowledged is sent again over the next connection, with its
     clientId: 'feed',
     inFlightMax: 4,
     sent: undefined,
+    stop: new AbortController().signal,
     notice: () => {},
   });
   const socket = await firstConnection;

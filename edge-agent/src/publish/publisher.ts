@@ -12,6 +12,9 @@ import type { FeedMessage } from './feed.ts';
 const RECONNECT_MS_MAX = 2000;
 const RECONNECT_MS_MIN = 100;
 
+/** A stop waits this long for room: a slow gateway still takes the step at hand, one that is away does not. */
+const ROOM_MS_MAX = 1000;
+
 /** What was sent; every message is in one of the three. */
 export interface SendCounts {
   /** Readings, each once: what the gateway must count as used or late, once each. */
@@ -23,8 +26,11 @@ export interface SendCounts {
 
 /** A connection that messages are handed to. */
 export interface Publisher {
-  /** Hands a message over; resolves when there is room for the next one, which is where a slow gateway slows the feed. */
-  send(message: FeedMessage): Promise<void>;
+  /**
+   * Hands a message over, once there is room for it, which is where a slow gateway slows the feed. False: there was none within
+   * a second of the stop.
+   */
+  send(message: FeedMessage): Promise<boolean>;
   /** Resolves when all that was handed over before is acknowledged. */
   settled(): Promise<void>;
   /** A copy of the counts of messages handed over. */
@@ -45,6 +51,8 @@ export interface PublisherOptions {
   inFlightMax: number;
   /** What was sent in earlier runs. */
   sent: SendCounts | undefined;
+  /** Aborted: nothing waits for room much longer. */
+  stop: AbortSignal;
   /** Called with a sentence when the connection is lost or refused, and when it is there again. */
   notice(sentence: string): void;
 }
@@ -56,9 +64,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const inFlight = new Set<Promise<void>>();
   let roomFor: (() => void) | null = null;
   let closed = false;
+  let givenUp = false;
+  options.stop.addEventListener('abort', () => setTimeout(giveUp, ROOM_MS_MAX).unref(), { once: true });
 
-  async function send(message: FeedMessage): Promise<void> {
+  function giveUp(): void {
+    givenUp = true;
+    roomFor?.();
+  }
+
+  async function send(message: FeedMessage): Promise<boolean> {
     while (inFlight.size >= options.inFlightMax && !closed) {
+      if (givenUp) return false;
       await new Promise<void>((resolve) => {
         roomFor = resolve;
       });
@@ -75,6 +91,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     });
     inFlight.add(acknowledged);
     count(counts, message);
+    return true;
   }
 
   async function settled(): Promise<void> {

@@ -189,3 +189,19 @@ it('a coordinator above that was restored from a backup is handed in again what 
   await postDelta(site.url, envelopeOf(south, task));
   await until(async () => (await seqAbove(south, restored)) !== undefined, 'what it says anew, above');
 });
+
+it('a gateway whose name is taken above is told of, once, and keeps no other from going up', async () => {
+  const top = await startTop();
+  const impostor = newFleet()[0] as FleetGateway;
+  await postEnrolment(top.url, impostor); // the same id under another key
+  const site = await startSite();
+  await enrolAll(site);
+  await postDelta(site.url, envelopeOf(north, task));
+  await postDelta(site.url, envelopeOf(south, task));
+  await until(async () => (await seqAbove(south, top)) === 1, 'what the other one learned, above');
+  learnRows(south, task, 20);
+  await postDelta(site.url, envelopeOf(south, task));
+  await until(async () => (await seqAbove(south, top)) === 2, 'what it learned next, above');
+  expect(site.events.filter(({ message }) => String(message).includes('RIV_GATEWAY_KEY')).length).toBe(1);
+  expect(await seqAbove(north, top)).toBeUndefined();
+});

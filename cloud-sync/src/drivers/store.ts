@@ -278,7 +278,8 @@ export type CounterName = 'deltas' | 'duplicates' | 'superseded' | 'quarantined'
 export interface Relayed {
   readonly ordinal: number;
   readonly gateway: string;
-  readonly schema: string;
+  readonly incarnation: string;
+  readonly seq: number;
   readonly envelope: Uint8Array;
 }
 

@@ -29,6 +29,10 @@ const LANES = 8;
 const BATCH = 64;
 /** Reports that wait, newest per gateway; beyond it the oldest is left out: the next one comes soon. */
 const REPORTS_MAX = 10_000;
+/** The one above cannot silence a site for longer than this. */
+const ASKED_S_MAX = 3_600;
+/** A stop waits this long for calls that are under way; what they came to is asked for again. */
+const STOP_MS_MAX = 300;
 const BACKOFF_MS_MIN = 1_000;
 const BACKOFF_MS_MAX = 5 * 60_000;
 
@@ -57,6 +61,10 @@ export function startUpstream(parts: UpstreamParts): Upstream {
   const { store, coordinator } = parts;
   /** Gateways that the coordinator above knows, as far as this process has heard. */
   const enrolled = new Set<string>();
+  /** Those that it did not enrol. */
+  const turnedAway = new Set<string>();
+  /** Releases that were not what they should be: not fetched again. */
+  const refusedReleases = new Set<string>();
   const reports = new Map<string, { body: Uint8Array; signature: string }>();
   let key: KeyObject | null = readKey(parts.keyFile);
   let window: RetryWindowView | null = null;
@@ -86,7 +94,14 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     const signature = enrolment.signature === '' ? {} : { 'x-rivulet-signature': enrolment.signature };
     const headers = { 'content-type': 'application/json', ...token, ...signature };
     const answer = await call('/api/v1/gateways', 'POST', headers, Buffer.from(enrolment.body));
-    if (answer.status !== 200) throw refusal(answer);
+    if (answer.status >= 500) throw refusal(answer);
+    if (answer.status !== 200) {
+      // What is the matter with one gateway is told, once, and keeps no other from going up.
+      if (!turnedAway.has(gateway)) coordinator.failed(refusal(answer));
+      turnedAway.add(gateway);
+      return false;
+    }
+    turnedAway.delete(gateway);
     pin(String(read<{ coordinator_key: string }>(answer).coordinator_key));
     enrolled.add(gateway);
     return true;
@@ -107,21 +122,17 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     });
   }
 
-  async function handOn({ ordinal, gateway, envelope }: Relayed): Promise<void> {
+  async function handOn(relayed: Relayed): Promise<void> {
+    const { ordinal, gateway, envelope } = relayed;
     if (!(await introduce(gateway))) return;
     const { body, encoding } = compressBody(envelope);
     const packed = encoding === 'identity' ? {} : { 'content-encoding': encoding };
     const headers = { 'content-type': 'application/octet-stream', ...packed };
     const answer = await call('/api/v1/deltas', 'POST', headers, body);
-    if (answer.status !== 200) return refused(answer, { ordinal, gateway, envelope });
+    if (answer.status !== 200) return refused(answer, relayed);
     const view = read<DeltaAnswerView>(answer);
-    const { receipt, signature } = view;
-    const signed = Buffer.from(JSON.stringify(receipt));
-    if (key === null || !signatureVerifies(signed, Buffer.from(String(signature), 'base64'), key)) {
-      throw new RivuletError('RIV_SYNC_ANSWER', {
-        found: 'a receipt that is not signed by the key of the coordinator above',
-      });
-    }
+    const { receipt } = view;
+    checkReceipt(view, relayed);
     // superseded: the gateway has said something newer above, by another way
     const held = receipt.outcome === 'accepted' || (receipt.outcome === 'duplicate' && receipt.reason === undefined);
     if (held) store.relay.held(ordinal);
@@ -134,8 +145,19 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     await takeHeads(view.heads);
   }
 
+  /** Only a receipt that the one above signed for this very envelope ends its waiting. */
+  function checkReceipt({ receipt, signature }: DeltaAnswerView, { gateway, incarnation, seq }: Relayed): void {
+    const signed = Buffer.from(String(JSON.stringify(receipt)));
+    const good = key !== null && signatureVerifies(signed, Buffer.from(String(signature), 'base64'), key);
+    const its = receipt?.gateway === gateway && receipt.incarnation === incarnation && receipt.seq === seq;
+    if (good && its) return;
+    throw new RivuletError('RIV_SYNC_ANSWER', {
+      found: `a receipt of the coordinator above that is not ${good ? 'for what was handed on' : 'signed with its key'}`,
+    });
+  }
+
   /** What no second attempt would mend goes; the rest waits. */
-  async function refused(answer: HttpAnswer, { ordinal, gateway, envelope }: Omit<Relayed, 'schema'>): Promise<void> {
+  async function refused(answer: HttpAnswer, { ordinal, gateway, envelope }: Relayed): Promise<void> {
     const { error, resync } = read<ErrorView>(answer);
     if (error?.code === 'RIV_GATEWAY_UNKNOWN') enrolled.delete(gateway); // it lost its state: introduced anew
     if (answer.status >= 500 || error?.code === 'RIV_GATEWAY_UNKNOWN') throw refusal(answer);
@@ -147,16 +169,20 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     coordinator.failed(refusal(answer));
   }
 
-  async function takeHeads(heads: readonly HeadView[]): Promise<void> {
-    for (const head of heads) {
+  async function takeHeads(heads: unknown): Promise<void> {
+    for (const head of Array.isArray(heads) ? heads.filter(isHead) : []) {
+      const { release } = head;
       const mine = store.heads.get(head.schema);
-      if (mine === null || mine.release === head.release) continue;
-      if (head.release === null) {
-        coordinator.mirror(head, null);
-        continue;
+      if (mine === null || mine.release === release || refusedReleases.has(release ?? '')) continue;
+      const bytes = release === null ? null : (store.blobs.get(release) ?? (await fetchRelease(release)));
+      try {
+        coordinator.mirror(head, bytes);
+      } catch (error) {
+        const refused = toRivuletError(error);
+        if (refused.code === 'RIV_STORE') throw refused;
+        if (release !== null) refusedReleases.add(release);
+        coordinator.failed(refused);
       }
-      const known = store.blobs.get(head.release);
-      coordinator.mirror(head, known ?? (await fetchRelease(head.release)));
     }
   }
 
@@ -177,7 +203,7 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     if (answer.status === 403) enrolled.delete(gateway);
     if (answer.status !== 200) return;
     const { heads, held } = read<ReportAnswerView>(answer);
-    if (store.relay.compare(gateway, held) > 0) soon = true; // it was restored from a backup
+    if (Array.isArray(held) && store.relay.compare(gateway, held) > 0) soon = true; // it was restored from a backup
     await takeHeads(heads);
   }
 
@@ -198,7 +224,8 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     const lane = async () => {
       for (const item of queue) if (!stopped) await work(item);
     };
-    await Promise.all(Array.from({ length: Math.min(LANES, items.length) }, lane));
+    const ends = await Promise.allSettled(Array.from({ length: Math.min(LANES, items.length) }, lane));
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
   }
 
   async function attempt(): Promise<void> {
@@ -220,7 +247,9 @@ export function startUpstream(parts: UpstreamParts): Upstream {
       return full / 2 + (full / 2) * chance;
     }
     const { from, to } = window ?? { from: 0, to: 0 };
-    return Math.max(parts.everyMs * (0.95 + 0.1 * chance), 1_000 * Math.min(from + (to - from) * chance, 3_600));
+    const askedS = Number(from) + (Number(to) - Number(from)) * chance;
+    const asked = askedS > 0 ? 1_000 * Math.min(askedS, ASKED_S_MAX) : 0;
+    return Math.max(parts.everyMs * (0.95 + 0.1 * chance), asked);
   }
 
   let running = attempt();
@@ -238,9 +267,15 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     async stop() {
       stopped = true;
       if (timer !== null) clearTimeout(timer);
-      await running;
+      await Promise.race([running, new Promise((resolve) => setTimeout(resolve, STOP_MS_MAX).unref())]);
     },
   };
+}
+
+function isHead(value: unknown): value is HeadView {
+  const { task, schema, release } = (value ?? {}) as Partial<HeadView>;
+  const hashes = [schema, ...(release === null ? [] : [release])];
+  return typeof task === 'string' && hashes.every((hash) => /^[0-9a-f]{64}$/.test(String(hash)));
 }
 
 function readKey(file: string): KeyObject | null {

@@ -25,7 +25,8 @@ export function sqliteRelay(db: DatabaseSync): Relay {
       waiting.all(after, limit).map((row) => ({
         ordinal: row.ordinal as number,
         gateway: row.gateway as string,
-        schema: row.schema as string,
+        incarnation: row.incarnation as string,
+        seq: row.seq as number,
         envelope: row.envelope as Uint8Array,
       })),
     held: (ordinal) => void hold.run(1, ordinal),

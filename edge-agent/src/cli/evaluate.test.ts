@@ -26,6 +26,7 @@ async function printed(...argv: string[]): Promise<unknown> {
 test('several files are one table, or with --each one run each, at every label delay', async () => {
   const [a, b] = [file('a.csv', 40), file('b.csv', 60)];
   expect(await printed('--data', a, '--data', b)).toMatchObject({ rows: 100, label_delay: 0 });
+  expect(await printed(a, b)).toMatchObject({ rows: 100, label_delay: 0 });
   const report = join(directory, 'report.svg');
   const all = await printed('--data', a, '--data', b, '--each', '--label-delay', '0,5', '--report', report);
   expect(all).toMatchObject([
@@ -35,6 +36,21 @@ test('several files are one table, or with --each one run each, at every label d
     { data: b, rows: 60, label_delay: 5 },
   ]);
   expect(existsSync(report)).toBe(true);
+});
+
+test('runs end in a table that has them side by side', async () => {
+  const said = vi.spyOn(console, 'log').mockImplementation(() => {});
+  try {
+    expect(await run([file('side.csv', 30), '--task', 'regression', '--target', 'y', '--label-delay', '0,5'])).toBe(0);
+    const lines = String(said.mock.lastCall?.[0]).trim().split('\n');
+    expect(lines[0]).toMatch(/^data +late by +rows +mae/);
+    expect(lines.slice(1).map((line) => line.split(/ +/).slice(0, 3))).toEqual([
+      ['side.csv', '0', '30'],
+      ['side.csv', '5', '30'],
+    ]);
+  } finally {
+    said.mockRestore();
+  }
 });
 
 test('experts are named as in a configuration, and only those of the task', async () => {

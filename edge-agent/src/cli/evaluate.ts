@@ -6,17 +6,18 @@ import { parseArgs } from 'node:util';
 import { DRIFT_DETECTORS, expertsNamed, loadCore, parseNanoseconds, RivuletError, RUN_LENGTHS } from '@rivulet/host';
 import { type EvaluationResult, evaluate } from '../evaluate/evaluation.ts';
 import { type ReportedData, reportFile } from '../evaluate/report/file.ts';
-import { textOf } from '../evaluate/text.ts';
+import { sideBySide, textOf } from '../evaluate/text.ts';
 import { joinTables } from '../table/joined.ts';
 import { LIBSVM_LABEL, openTable, type Table } from '../table/table.ts';
 
-const HELP = `Usage: rivulet evaluate --data FILE [--data FILE …] --task regression|classification|forecast --target COLUMN [options]
+const HELP = `Usage: rivulet evaluate FILE… --task regression|classification|forecast --target COLUMN [options]
 
 Predicts each row, scores the prediction, then learns from the row, with the engine that runs on gateways.
 FILE is CSV with a header row or libsvm text, plain or gzip; empty, NA and nan are missing values. Several files
 with the same columns are read as one, in the order given, or one by one with --each.
 Features are all columns but the target: numbers as they are, text as categories.
 
+  --data FILE        one more FILE
   --target COLUMN    what to predict (libsvm text: the label, unless given)
   --time COLUMN      when the row was measured; not a feature
   --key COLUMN       what was measured (a device, a station); not a feature
@@ -44,8 +45,9 @@ const ROWS_AHEAD_MAX = 65_536;
 
 /** Runs the subcommand; answers with the exit code. */
 export async function run(argv: string[]): Promise<number> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: argv,
+    allowPositionals: true,
     options: {
       data: { type: 'string', multiple: true },
       task: { type: 'string' },
@@ -74,8 +76,8 @@ export async function run(argv: string[]): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const paths = values.data ?? [];
-  required(paths[0], '--data');
+  const paths = [...(values.data ?? []), ...positionals];
+  required(paths[0], 'a FILE');
   const report = values.report === undefined ? null : await reportFile(values.report);
   const opened = await Promise.all(paths.map((path) => openTable(path)));
   const tables = values.each ? opened : [joinTables(opened)];
@@ -130,8 +132,9 @@ export async function run(argv: string[]): Promise<number> {
     }
     all.push({ data: table.path, task, target, runs });
   }
-  const results = all.flatMap(({ runs }) => runs);
+  const results = all.flatMap(({ data, runs }) => runs.map((run) => ({ ...run, data })));
   if (values.json) console.log(JSON.stringify(results.length === 1 ? results[0] : results));
+  else if (results.length > 1) console.log(`\n${sideBySide(results)}`);
   if (report !== null) await report.write(all);
   return 0;
 }

@@ -1,4 +1,5 @@
 /** An evaluation as the terminal shows it: scores, the experts with most weight, or all of them beside the panel. */
+import { basename } from 'node:path';
 import type { EvaluationSpec } from '@rivulet/host';
 import { type Measure, measureOf } from './curve.ts';
 import type { EvaluationResult } from './evaluation.ts';
@@ -26,6 +27,29 @@ export function textOf(result: EvaluationResult, task: EvaluationSpec['kind'], l
   ];
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   return rows.map(([name, value]) => `${name.padEnd(width)}${value}`.trimEnd()).join('\n');
+}
+
+/** Several runs side by side, a line each: what was read, how many rows labels came late, and the scores. */
+export function sideBySide(runs: readonly (EvaluationResult & { data: string; label_delay: number })[]): string {
+  const names = Object.keys(runs[0]?.metrics ?? {}) as (keyof EvaluationResult['metrics'])[];
+  const lines = [
+    ['data', 'late by', 'rows', ...names.map((name) => name.replaceAll('_', ' '))],
+    ...runs.map(({ data, label_delay, rows, metrics }) => [
+      basename(data),
+      String(label_delay),
+      String(rows),
+      ...names.map((name) => scoreText(metrics[name] ?? null)),
+    ]),
+  ];
+  const width = (column: number): number => Math.max(...lines.map((line) => line[column]?.length ?? 0)) + 2;
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(width(column)))
+        .join('')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 function drifts({ drift }: EvaluationResult): [string, string][] {

@@ -38,6 +38,18 @@ pub enum Found<'a> {
     Time(f64),
 }
 
+/// A number that a reading can have.
+///
+/// # Errors
+/// `BadNumbers` for one that is not finite or larger than anything measures.
+pub(super) fn measured(value: f64) -> Result<f64> {
+    if value.abs() <= VALUE_MAX {
+        Ok(value)
+    } else {
+        Err(CoreError::BadNumbers)
+    }
+}
+
 impl Found<'_> {
     /// An integer.
     #[must_use]
@@ -76,11 +88,7 @@ impl Found<'_> {
     /// # Errors
     /// `BadNumbers` for a number that is not finite or larger than anything measures.
     pub fn reading(&self) -> Result<Option<f64>> {
-        match self.value() {
-            Some(value) if value.abs() <= VALUE_MAX => Ok(Some(value)),
-            Some(_) => Err(CoreError::BadNumbers),
-            None => Ok(None),
-        }
+        self.value().map(measured).transpose()
     }
 
     /// Appends it as a name: text as it is, a number as its shortest text. False when it is neither.

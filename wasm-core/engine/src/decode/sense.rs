@@ -2,7 +2,7 @@
 //! rate of change, a longest time without any. The tests are the gross range, rate of change and flat line tests of QARTOD
 //! (IOOS Manual for Real-Time Quality Control of In-situ Temperature and Salinity Data, tests 4, 7 and 8).
 
-use super::found::Found;
+use super::found::{Found, measured};
 use crate::error::{CoreError, Result};
 use crate::json::Value;
 use crate::plan::{count, duration, list, number, optional_list, string};
@@ -15,12 +15,9 @@ const WORDS_MAX: usize = 256;
 pub struct Sense {
     /// What words, truth values or numbers mean; these meanings are taken as they are.
     words: Vec<(String, f64)>,
-    /// A number becomes ((number + before) × times) ÷ by + after: four roundings at most, and none where units differ by a factor
-    /// that is no decimal.
-    before: f64,
-    times: f64,
-    by: f64,
-    after: f64,
+    /// `[before, times, by, after]`: a number becomes ((number + before) × times) ÷ by + after, four roundings at most, and none where
+    /// units differ by a factor that is no decimal. `None` leaves it as it is, without a division for nothing.
+    linear: Option<[f64; 4]>,
     /// The least and the largest that is measured, after all that.
     range: Option<(f64, f64)>,
     /// The greatest change, and the milliseconds that it takes.
@@ -124,10 +121,10 @@ impl Sense {
         let words = list(value, "words", WORDS_MAX)?.iter();
         let words = words.map(|word| Ok((string(word, "is")?, number(word, "means")?)));
         let linear = list(value, "linear", 4)?;
-        let [before, times, by, after] = match linear {
-            [] => [0.0, 1.0, 1.0, 0.0],
+        let linear = match linear {
+            [] => None,
             [Value::Number(a), Value::Number(b), Value::Number(c), Value::Number(d)] if *b != 0.0 && *c != 0.0 => {
-                [*a, *b, *c, *d]
+                Some([*a, *b, *c, *d])
             }
             _ => return Err(CoreError::BadPlan),
         };
@@ -138,10 +135,7 @@ impl Sense {
         };
         Ok(Some(Self {
             words: words.collect::<Result<_>>()?,
-            before,
-            times,
-            by,
-            after,
+            linear,
             range,
             rate_max: match optional_list(value, "rate_max", 2)? {
                 [] => None,
@@ -211,7 +205,10 @@ impl Sense {
         let value = match word {
             Some((_, means)) => *means,
             None => match found.reading()? {
-                Some(number) => ((number + self.before) * self.times) / self.by + self.after,
+                Some(number) => match self.linear {
+                    Some([before, times, by, after]) => ((number + before) * times) / by + after,
+                    None => number,
+                },
                 None => {
                     let strange = !self.words.is_empty() && found.is_text();
                     return Ok((None, strange.then_some(Violation::Word)));
@@ -219,7 +216,7 @@ impl Sense {
             },
         };
         let outside = self.range.is_some_and(|(least, most)| !(least..=most).contains(&value));
-        Ok((Found::Number(value).reading()?, outside.then_some(Violation::Range)))
+        Ok((Some(measured(value)?), outside.then_some(Violation::Range)))
     }
 }
 

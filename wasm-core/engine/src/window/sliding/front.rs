@@ -1,7 +1,7 @@
 //! The front stack of a sliding window: for each of its first slices the merge of that one and all behind it. Of a long window only
-//! the merges at which a block begins are kept, and those within the first block are made when it comes to be the first: at each
-//! result one block is at hand and not a stack as long as the window, so that what a reading costs does not grow with the window
-//! for the memory alone. The merges are the same ones, in the same order, whatever is kept of them.
+//! the merges at which a block begins are kept, and those within the first block are made when it comes to be the first: beside its
+//! slices a window takes one block of merges and not a stack as long as itself, for one more merge a slice. The merges are the same
+//! ones, in the same order, whatever is kept of them.
 
 use core::ops::Range;
 use std::collections::VecDeque;

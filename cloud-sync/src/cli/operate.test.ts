@@ -6,16 +6,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../../test/support/coordinator.ts';
-import {
-  call,
-  envelopeOf,
-  type FleetGateway,
-  type FleetTask,
-  learnRows,
-  newFleet,
-  postDelta,
-  postEnrolment,
-} from '../../../test/support/fleet.ts';
+import { twoEnrolled } from '../../../test/support/enrolled.ts';
+import { call, envelopeOf, postDelta } from '../../../test/support/fleet.ts';
 import type { ModelView } from '../api/views.ts';
 import type { ForgetAnswer } from '../operate/forget.ts';
 
@@ -61,11 +53,8 @@ function rivuletCloud(...args: string[]): Promise<{ code: number; out: string; e
 
 it('operators are served by the running coordinator, and by the command itself when none runs', async () => {
   const url = await startCloud();
-  const [north, south] = newFleet() as [FleetGateway, FleetGateway];
-  const [task] = north.tasks as [FleetTask];
+  const { north, south, temperature: task } = await twoEnrolled(url);
   for (const gateway of [north, south]) {
-    await postEnrolment(url, gateway);
-    learnRows(gateway, task, 60);
     await postDelta(url, envelopeOf(gateway, task));
     await until(async () => {
       const [model] = (await call(url, '/api/v1/tasks')) as ModelView[];

@@ -13,6 +13,7 @@ import {
 } from '@rivulet/host';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordinatorUnderTest, startCoordinator, until } from '../../../test/support/coordinator.ts';
+import { twoEnrolled } from '../../../test/support/enrolled.ts';
 import {
   advance,
   envelopeOf,
@@ -38,12 +39,7 @@ let occupied: FleetTask;
 
 beforeEach(async () => {
   cloud = await startCoordinator();
-  [north, south] = newFleet() as [FleetGateway, FleetGateway];
-  [temperature, occupied] = north.tasks as [FleetTask, FleetTask];
-  for (const gateway of [north, south]) {
-    await postEnrolment(cloud.url, gateway);
-    for (const task of gateway.tasks) learnRows(gateway, task, 60);
-  }
+  ({ north, south, temperature, occupied } = await twoEnrolled(cloud.url));
 });
 
 afterEach(() => cloud.stop());

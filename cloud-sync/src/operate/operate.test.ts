@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { systemClock } from '@rivulet/host';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type CoordinatorUnderTest, startCoordinator, until } from '../../../test/support/coordinator.ts';
+import { twoEnrolled } from '../../../test/support/enrolled.ts';
 import {
   envelopeOf,
   type FleetGateway,
   type FleetTask,
   learnRows,
-  newFleet,
   postDelta,
   postEnrolment,
   schemaHash,
@@ -30,12 +30,7 @@ let occupied: FleetTask;
 
 beforeEach(async () => {
   cloud = await startCoordinator();
-  [north, south] = newFleet() as [FleetGateway, FleetGateway];
-  [temperature, occupied] = north.tasks as [FleetTask, FleetTask];
-  for (const gateway of [north, south]) {
-    await postEnrolment(cloud.url, gateway);
-    for (const task of [temperature, occupied]) learnRows(gateway, task, 60);
-  }
+  ({ north, south, temperature, occupied } = await twoEnrolled(cloud.url));
 });
 
 afterEach(() => cloud.stop());

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type CoordinatorUnderTest, startCoordinator, until } from '../../../test/support/coordinator.ts';
+import { enrolled } from '../../../test/support/enrolled.ts';
 import {
   envelopeOf,
   type FleetGateway,
@@ -8,7 +9,6 @@ import {
   newFleet,
   newFleetGateway,
   postDelta,
-  postEnrolment,
   schemaHash,
 } from '../../../test/support/fleet.ts';
 import type { ModelView } from '../api/views.ts';
@@ -22,10 +22,7 @@ beforeEach(async () => {
   cloud = await startCoordinator();
   occupied = newFleet()[0]?.tasks[1] as FleetTask;
   const gateways = Array.from({ length: 8 }, (_, at) => newFleetGateway(`room-${at}`, '', true, [occupied]));
-  for (const gateway of gateways) {
-    await postEnrolment(cloud.url, gateway);
-    learnRows(gateway, occupied, 300);
-  }
+  await enrolled(cloud.url, gateways, 300);
   [liar, ...honest] = gateways as [FleetGateway, ...FleetGateway[]];
 });
 

@@ -10,7 +10,7 @@ const RIDGE = 1e-4;
 /** Largest model read back from the core, in bytes. */
 const MODEL_BYTES_MAX = 16 * 1024 * 1024;
 
-const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5, judge: 6, count: 7 } as const;
+const OPERATION = { open: 1, put: 2, remove: 3, solve: 4, measure: 5, judge: 6, count: 7, putOwn: 8 } as const;
 /** A *put* without its statistics: operation, leaf, length. */
 const PUT_BYTES = 1 + 32 + 4;
 /** Suspects read back from one judgement: a quarter of the gateways that can enrol. */
@@ -54,9 +54,10 @@ export interface Solved extends Omit<Measured, 'removable'> {
 export interface Merge {
   /**
    * Takes a gateway's statistics in, in place of its earlier ones; false when their logistic was left out, because it does not
-   * know its own class means. Throws a coded error when the core refuses them.
+   * know its own class means. Throws a coded error when the core refuses them. `forked` (default): what it learned on top of
+   * releases counts; else its own logistic, made without any, stands for that.
    */
-  put(gateway: string, statistics: Uint8Array): boolean;
+  put(gateway: string, statistics: Uint8Array, forked?: boolean): boolean;
   /** Takes a gateway out: what is left is the merge of a fleet that never had it. */
   remove(gateway: string): void;
   /** `removable`: without what was learned on top of releases. */
@@ -81,17 +82,17 @@ export function mergesBy(core: Core): OpenMerge {
     // had all of it looked at every few hundred calls.
     let operation = Buffer.allocUnsafeSlow(PUT_BYTES);
 
-    function putOperation(gateway: string, statistics: Uint8Array): Buffer {
+    function putOperation(gateway: string, statistics: Uint8Array, forked: boolean): Buffer {
       const length = PUT_BYTES + statistics.length;
       if (operation.length < length) operation = Buffer.allocUnsafeSlow(2 * length);
-      let at = operation.writeUInt8(OPERATION.put, 0);
+      let at = operation.writeUInt8(forked ? OPERATION.put : OPERATION.putOwn, 0);
       at += leafOf(gateway).copy(operation, at);
       operation.set(statistics, operation.writeUInt32LE(statistics.length, at));
       return operation.subarray(0, length);
     }
 
     return {
-      put: (gateway, statistics) => engine.merge(putOperation(gateway, statistics))[0] === 1,
+      put: (gateway, statistics, forked = true) => engine.merge(putOperation(gateway, statistics, forked))[0] === 1,
       remove: (gateway) => void engine.merge(writeBytes([{ u8: OPERATION.remove }, { raw: leafOf(gateway) }])),
       solve(removable = false) {
         const reader = byteReader(

@@ -194,4 +194,9 @@ export const MIGRATIONS: readonly string[] = [
     UNIQUE (gateway, schema)
   ) STRICT;
   `,
+  `
+  -- the release that statistics go on from; null: none, or statistics of before this was kept
+  ALTER TABLE contributions ADD COLUMN base TEXT;
+  ALTER TABLE earlier ADD COLUMN base TEXT;
+  `,
 ];

@@ -28,6 +28,8 @@ export interface Delta extends ModelKey {
   readonly form: Form;
   readonly statistics: Uint8Array;
   readonly receivedMs: number;
+  /** The release that they go on from, hex; absent: none. */
+  readonly base?: string;
 }
 
 /** What a delta is to what is there already. `conflict`: its number was used before for other contents. */
@@ -40,6 +42,8 @@ export interface Contribution extends ModelKey {
   readonly seq: number;
   readonly receivedMs: number;
   readonly statistics: Uint8Array;
+  /** The release that they go on from, hex; absent: none, or it was not kept when they came. */
+  readonly base?: string;
 }
 
 /** One part of what a release was made of. */

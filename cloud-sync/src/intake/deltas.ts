@@ -21,6 +21,8 @@ const MODELS_MAX = 1_024;
 /** Models of one gateway, so that no single one can use up all. */
 const OWN_MODELS_MAX = 64;
 
+const NO_RELEASE = Buffer.alloc(32);
+
 export interface DeltaParts {
   readonly store: Store;
   readonly models: Models;
@@ -121,6 +123,7 @@ function deltaOf(envelope: Envelope, { schemas, clock }: DeltaParts): { delta: D
     form: read.form,
     statistics: envelope.payload,
     receivedMs: clock.wallMs(),
+    ...(NO_RELEASE.equals(envelope.baseRelease) ? {} : { base: Buffer.from(envelope.baseRelease).toString('hex') }),
   };
   return { delta, problem: read.problem ?? foreign };
 }
@@ -202,7 +205,7 @@ function merge(delta: Delta, envelope: Envelope, bytes: Uint8Array, parts: Delta
   return store.atomically(() => {
     let partly: boolean;
     try {
-      partly = models.put(delta, delta.gateway, delta.statistics);
+      partly = models.put(delta, delta);
     } catch (error) {
       if (!(error instanceof RivuletError)) throw error;
       return quarantine(delta, envelope, error.code, error.message, bytes, parts);

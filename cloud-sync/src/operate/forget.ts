@@ -119,7 +119,7 @@ function takeOut(
     models.remove(head, gateway);
   } else {
     store.deltas.goBack(back);
-    models.put(head, gateway, back.statistics);
+    models.put(head, back);
   }
   const after = models.measure(head);
   const neverHad = models.measureAnew(head);

@@ -1,4 +1,4 @@
-import { RivuletError } from '@rivulet/host';
+import { encodeRelease, RivuletError, releaseHash, sha256 } from '@rivulet/host';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSqlite } from '../drivers/sqlite.ts';
 import type { Store } from '../drivers/store.ts';
@@ -15,16 +15,16 @@ beforeEach(() => {
 
 afterEach(() => store.close());
 
-/** Statistics are a word; "trap" kills the instance, "bad" is refused, "partly" has a part left out, the model is all words in gateway order. */
+/** Statistics are a word, in brackets when what was learned on top of releases does not count; "trap" kills the instance, "bad" is refused, "partly" has a part left out, the model is all words in gateway order. */
 const merges: OpenMerge = () => {
   opened++;
   const parts = new Map<string, string>();
   return {
-    put(gateway, statistics) {
+    put(gateway, statistics, forked = true) {
       const word = Buffer.from(statistics).toString();
       if (word === 'trap') throw new RivuletError('RIV_CORE_TRAPPED', 'the core trapped');
       if (word === 'bad') throw new RivuletError('RIV_CORE_BAD_NUMBERS', 'numbers that do not add up');
-      parts.set(gateway, word);
+      parts.set(gateway, forked ? word : `(${word})`);
       return word !== 'partly';
     },
     remove: (gateway) => void parts.delete(gateway),
@@ -56,6 +56,19 @@ function stored(gateway: string, word: string): void {
     };
     store.heads.compareAndSet(null, head);
   });
+}
+
+/** A release of a classification, on the line of `line` or, without, the first of its own. */
+function released(rows: number, line: string | null): string {
+  const schema = Buffer.from('{}');
+  const bytes = encodeRelease({
+    ...{ task: 't', schemaHash: sha256(schema), schema, kernelHash: Buffer.alloc(32), parent: Buffer.alloc(32) },
+    ...{ line: line === null ? Buffer.alloc(32) : Buffer.from(line, 'hex'), gateways: 1, rows },
+    model: Buffer.from('model'),
+  });
+  const hash = releaseHash(bytes).toString('hex');
+  store.blobs.put(hash, bytes);
+  return hash;
 }
 
 function open() {
@@ -91,7 +104,7 @@ describe('the live models', () => {
   it('survive a trap: the next use is a new instance without what caused it', () => {
     stored('a', 'one');
     const models = open();
-    expect(() => models.put(MODEL, 'b', Buffer.from('trap'))).toThrow(
+    expect(() => models.put(MODEL, { gateway: 'b', statistics: Buffer.from('trap') })).toThrow(
       expect.objectContaining({ code: 'RIV_CORE_TRAPPED' }),
     );
     expect(models.solve(MODEL).model.toString()).toBe('one');
@@ -100,7 +113,9 @@ describe('the live models', () => {
 
   it('tell of a part left out once, and again after it was whole', () => {
     const models = open();
-    const told = ['one', 'partly', 'partly', 'two', 'partly'].map((word) => models.put(MODEL, 'b', Buffer.from(word)));
+    const told = ['one', 'partly', 'partly', 'two', 'partly'].map((word) =>
+      models.put(MODEL, { gateway: 'b', statistics: Buffer.from(word) }),
+    );
     expect(told).toEqual([false, true, false, false, true]);
   });
 
@@ -110,7 +125,7 @@ describe('the live models', () => {
     const told: boolean[] = [];
     for (let attempt = 0; attempt < 2; attempt++) {
       const lost = () => {
-        told.push(models.put(MODEL, 'b', Buffer.from('partly')));
+        told.push(models.put(MODEL, { gateway: 'b', statistics: Buffer.from('partly') }));
         throw new Error('the disk is full');
       };
       expect(() => store.atomically(lost)).toThrow('full');
@@ -141,4 +156,36 @@ describe('the live models', () => {
     expect(models.solve(MODEL).model.toString()).toBe('one');
     expect(opened).toBe(66);
   });
+});
+
+it('what a gateway learned on top of releases counts when it goes on from a release of the present line', () => {
+  const model = { ...MODEL, form: 2 } as const;
+  const gone = released(1, null);
+  const first = released(2, null);
+  const second = released(3, first);
+  const put = (gateway: string, base?: string) => {
+    const delta = {
+      ...model,
+      gateway,
+      incarnation: 'aa',
+      seq: 1,
+      payloadHash: gateway,
+      statistics: Buffer.from(gateway),
+    };
+    return store.deltas.append({ ...delta, receivedMs: 0, ...(base === undefined ? {} : { base }) }, 'accepted', null);
+  };
+  put('a', gone);
+  put('b', first);
+  put('c', second);
+  const offset = put('d');
+  const head = { ...model, release: second, pinned: null, previous: first, releaseOffset: 0, offset, releases: 3 };
+  store.heads.compareAndSet(null, { ...head, revision: 1 });
+  const models = open();
+  expect(models.solve(model).model.toString()).toBe('(a) b c (d)');
+  expect(models.solveAnew(model, ['b'], false).model.toString()).toBe('(a) (c) (d)');
+  models.put(model, { gateway: 'a', statistics: Buffer.from('again'), base: first });
+  models.put(model, { gateway: 'b', statistics: Buffer.from('lost'), base: 'ff'.repeat(32) });
+  expect(models.solve(model).model.toString()).toBe('again (lost) c (d)');
+  const again = open();
+  expect(again.solve(model).model.toString()).toBe('(a) b c (d)');
 });

@@ -5,6 +5,7 @@
 import { RivuletError } from '@rivulet/host';
 import type { Contribution, Form, Store } from '../drivers/store.ts';
 import type { Judgement, Measured, Merge, OpenMerge, Solved } from '../merge.ts';
+import { openLines } from './line.ts';
 
 /** Merges in memory at a time: each is an instance of the core. The one used longest ago makes way, and comes back when needed. */
 const LIVE_MAX = 64;
@@ -12,15 +13,18 @@ const LIVE_MAX = 64;
 export interface Models {
   /**
    * Takes a gateway's statistics in; true when a part of them was left out for the first time since it was whole. Throws the
-   * core's refusal; the model is then as it was before.
+   * core's refusal; the model is then as it was before. What it learned on top of releases counts when it goes on from a release
+   * of the present line: what went before was bent by whatever ended that line.
    */
-  put(model: ModelSource, gateway: string, statistics: Uint8Array): boolean;
+  put(model: ModelSource, contribution: Pick<Contribution, 'gateway' | 'statistics' | 'base'>): boolean;
   solve(model: ModelSource): Solved;
   count(model: ModelSource): { gateways: number; rows: number };
   measure(model: ModelSource): Measured;
   judge(model: ModelSource): Judgement;
   /** Solves the model of a fleet without these gateways; they stay in the merge. `removable`: what depends on no release. */
   solveWithout(model: ModelSource, gateways: readonly string[], removable: boolean): Solved;
+  /** The same for the first release of a line: of what was learned on top of releases nothing counts. */
+  solveAnew(model: ModelSource, gateways: readonly string[], removable: boolean): Solved;
   /** Takes a gateway out of the live merge; the store is the caller's. */
   remove(model: ModelSource, gateway: string): void;
   /** The measure of a merge made anew of the stored contributions, as of a fleet that never had any others. */
@@ -43,6 +47,7 @@ interface Live {
 
 export function openModels(store: Store, open: OpenMerge, wallMs: () => number): Models {
   const live = new Map<string, Live>();
+  const lines = openLines(store);
 
   function get(model: ModelSource): Live {
     const found = live.get(model.schema) ?? build(model);
@@ -53,10 +58,16 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     return found;
   }
 
-  function build(model: ModelSource): Live {
+  /** Co-moments know of no releases. */
+  function onLine({ schema, form }: ModelSource, { base }: Pick<Contribution, 'base'>): boolean {
+    return form === 1 || (base !== undefined && lines.isPresent(schema, base));
+  }
+
+  /** `anew`: nothing counts that was learned on top of releases. */
+  function build(model: ModelSource, anew = false): Live {
     for (;;) {
       const built = { merge: open(model.schemaText, model.form), partial: new Set<string>() };
-      if (filled(built, model)) return built;
+      if (filled(built, model, anew)) return built;
     }
   }
 
@@ -68,10 +79,11 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
   }
 
   /** False when the instance died of a contribution: that one is withdrawn, so the next attempt has one less. */
-  function filled(built: Live, model: ModelSource): boolean {
+  function filled(built: Live, model: ModelSource, anew: boolean): boolean {
     for (const contribution of store.deltas.contributions(model.schema)) {
       try {
-        note(built, contribution.gateway, built.merge.put(contribution.gateway, contribution.statistics));
+        const { gateway, statistics } = contribution;
+        note(built, gateway, built.merge.put(gateway, statistics, !anew && onLine(model, contribution)));
       } catch (error) {
         withdraw(contribution, error);
         if (isTrap(error)) return false;
@@ -115,10 +127,26 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     }
   }
 
+  function solvedWithout(
+    merge: Merge,
+    { schema }: ModelSource,
+    gateways: readonly string[],
+    removable: boolean,
+  ): Solved {
+    for (const gateway of gateways) merge.remove(gateway);
+    try {
+      return merge.solve(removable);
+    } finally {
+      live.delete(schema); // built anew of the store, with all, when it is next needed
+    }
+  }
+
   return {
-    put(model, gateway, statistics) {
+    put(model, contribution) {
+      const { gateway, statistics } = contribution;
       changes(model.schema);
-      return guarded(model, (merge, found) => note(found, gateway, merge.put(gateway, statistics)));
+      const forked = onLine(model, contribution);
+      return guarded(model, (merge, found) => note(found, gateway, merge.put(gateway, statistics, forked)));
     },
     solve: (model) => guarded(model, (merge) => merge.solve()),
     count: (model) => guarded(model, (merge) => merge.count()),
@@ -130,14 +158,11 @@ export function openModels(store: Store, open: OpenMerge, wallMs: () => number):
     judge: (model) => guarded(model, (merge) => merge.judge()),
     solveWithout(model, gateways, removable) {
       if (gateways.length === 0) return guarded(model, (merge) => merge.solve(removable));
-      return guarded(model, (merge) => {
-        for (const gateway of gateways) merge.remove(gateway);
-        try {
-          return merge.solve(removable);
-        } finally {
-          live.delete(model.schema); // built anew of the store, with all, when it is next needed
-        }
-      });
+      return guarded(model, (merge) => solvedWithout(merge, model, gateways, removable));
+    },
+    solveAnew(model, gateways, removable) {
+      if (model.form !== 1) live.set(model.schema, build(model, true));
+      return guarded(model, (merge) => solvedWithout(merge, model, gateways, removable));
     },
     measureAnew: (model) => build(model).merge.measure(),
     rebuild() {

@@ -107,13 +107,16 @@ export function openReleaser(parts: ReleaserParts): Releaser {
   /** Null: what came changed nothing in the model. */
   function make(head: Head): ReleaseRecord | null {
     const suspects = judge(head);
-    const solved = models.solveWithout(
+    const parentBytes = head.release === null ? null : store.blobs.get(head.release);
+    const lineage = lineageWithout(head.schema, suspects);
+    const line = lineAfter(head.release, parentBytes, lineage);
+    // Who has just been left out may have bent what all others learned on top of releases: a new line begins without that.
+    const begins = head.form === 2 && NO_HASH.equals(line);
+    const solved = models[begins ? 'solveAnew' : 'solveWithout'](
       head,
       suspects.map(({ gateway }) => gateway),
       parts.removable || store.forgotten.isRemovableOnly(head.schema),
     );
-    const parentBytes = head.release === null ? null : store.blobs.get(head.release);
-    const lineage = lineageWithout(head.schema, suspects);
     const content = {
       task: head.task,
       schemaHash: Buffer.from(head.schema, 'hex'),
@@ -130,7 +133,7 @@ export function openReleaser(parts: ReleaserParts): Releaser {
     const bytes = encodeRelease({
       ...content,
       parent: head.release === null ? NO_HASH : Buffer.from(head.release, 'hex'),
-      line: lineAfter(head.release, parentBytes, lineage),
+      line,
     });
     const record: ReleaseRecord = {
       hash: releaseHash(bytes).toString('hex'),

@@ -123,7 +123,15 @@ function figuresOf(
   const together = runs({});
   if (spec.attack !== null) {
     const honest = runs({ attack: null, honestOnly: true });
-    return { ...together, without_attack: honest.accuracy, below_honest: honest.accuracy - together.accuracy };
+    // What is left of the difference when the rows of the attackers are missing there too.
+    const absent = runs({ attack: null, honestOnly: true, absent: true });
+    return {
+      ...together,
+      without_attack: honest.accuracy,
+      below_honest: honest.accuracy - together.accuracy,
+      without_attackers: absent.accuracy,
+      below_without_attackers: absent.accuracy - together.accuracy,
+    };
   }
   const alone = runs({ together: false });
   const majorities = seeds.map((seed) => majority(scenarioOf(spec.scenario, { ...spec, seed, data: null })));

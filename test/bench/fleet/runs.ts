@@ -14,6 +14,8 @@ export interface RunSpec {
   readonly attack: Attack | null;
   /** Without an attack too, only those are scored that are honest when there is one. */
   readonly honestOnly?: boolean;
+  /** The gateways that would attack are not there at all. */
+  readonly absent?: boolean;
   /** Releases hold only what depends on no release. */
   readonly removable?: boolean;
 }
@@ -33,16 +35,22 @@ export interface RunFigures {
 
 /** One run; the accuracies are over the gateways that are no attackers when `attack` is made. */
 export function runOnce(core: Core, spec: RunSpec, seed: number, data: string | null): RunFigures {
-  const scenario = scenarioOf(spec.scenario, { gateways: spec.gateways, ticks: spec.ticks, seed, data });
+  const whole = scenarioOf(spec.scenario, { gateways: spec.gateways, ticks: spec.ticks, seed, data });
+  const scenario = spec.absent === true ? { ...whole, sites: whole.sites.slice(attackersOf(whole)) } : whole;
   const attack = spec.attack === null ? null : { kind: spec.attack, share: ATTACKERS };
   const { together, removable = false } = spec;
   const result = runFleet({ core, scenario, seed, faults: NO_FAULTS, together, removable, attack });
-  return figuresOf(result, attack !== null || spec.honestOnly === true ? honestOf(scenario) : null);
+  return figuresOf(result, attack !== null || spec.honestOnly === true ? honestOf(whole) : null);
+}
+
+/** How many of the first sites lie when somebody does. */
+function attackersOf({ sites }: Scenario): number {
+  return Math.round(ATTACKERS * sites.length);
 }
 
 /** Those that are honest in the runs with attackers: the same ones are scored in the runs without. */
-function honestOf({ sites }: Scenario): ReadonlySet<string> {
-  return new Set(sites.slice(Math.round(ATTACKERS * sites.length)).map(({ id }) => id));
+function honestOf(scenario: Scenario): ReadonlySet<string> {
+  return new Set(scenario.sites.slice(attackersOf(scenario)).map(({ id }) => id));
 }
 
 /** `honest`: who counts for the accuracies; null: all. */

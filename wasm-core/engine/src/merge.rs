@@ -28,6 +28,7 @@ const SOLVE: u8 = 4;
 const MEASURE: u8 = 5;
 const JUDGE: u8 = 6;
 const COUNT: u8 = 7;
+const PUT_OWN: u8 = 8;
 
 /// A merge of one schema; empty until it is opened.
 #[derive(Default)]
@@ -57,7 +58,8 @@ impl Merge {
         let mut reader = Reader::new(input);
         match reader.u8()? {
             OPEN => self.open(reader),
-            PUT => self.open_fleet()?.put(reader, out),
+            PUT => self.open_fleet()?.put(reader, out, false),
+            PUT_OWN => self.open_fleet()?.put(reader, out, true),
             REMOVE => self.open_fleet()?.remove(reader),
             SOLVE => self.open_fleet()?.solve(reader, out),
             JUDGE => self.open_fleet()?.judge(&reader, out),
@@ -88,7 +90,8 @@ impl Merge {
 }
 
 impl Fleet {
-    fn put(&mut self, mut reader: Reader, out: &mut Writer) -> Result<()> {
+    /// `own`: what the gateway told on top of releases does not count; its own logistic stands for it.
+    fn put(&mut self, mut reader: Reader, out: &mut Writer, own: bool) -> Result<()> {
         let gateway = gateway(&mut reader)?;
         let statistics = Statistics::decode(reader.bytes()?)?;
         reader.finish()?;
@@ -96,6 +99,13 @@ impl Fleet {
             return Err(CoreError::SchemaMismatch);
         }
         statistics.check()?;
+        let statistics = match statistics {
+            Statistics::Classes(classes) if own => {
+                let own = classes.own().cloned();
+                Statistics::Classes(classes.with_logistic(own.clone(), own))
+            }
+            statistics => statistics,
+        };
         let (fitting, whole) = match &statistics {
             Statistics::Classes(classes) if !consistent::consistent(classes) => {
                 (Statistics::Classes(classes.with_logistic(None, None)), false)

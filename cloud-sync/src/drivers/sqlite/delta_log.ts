@@ -32,11 +32,11 @@ export function sqliteDeltaLog(
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const replace = db.prepare(
-    `INSERT INTO contributions (schema, gateway, task, incarnation, seq, received_ms, statistics)
-     VALUES (?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO contributions (schema, gateway, task, incarnation, seq, received_ms, statistics, base)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT (schema, gateway) DO UPDATE SET
        incarnation = excluded.incarnation, seq = excluded.seq,
-       received_ms = excluded.received_ms, statistics = excluded.statistics`,
+       received_ms = excluded.received_ms, statistics = excluded.statistics, base = excluded.base`,
   );
   const ofModel = db.prepare('SELECT * FROM contributions WHERE schema = ? ORDER BY gateway');
   const lineage = db.prepare('SELECT gateway, incarnation, seq FROM contributions WHERE schema = ? ORDER BY gateway');
@@ -45,8 +45,8 @@ export function sqliteDeltaLog(
   );
   const withdraw = db.prepare('DELETE FROM contributions WHERE schema = ? AND gateway = ?');
   const keep = db.prepare(
-    `INSERT OR REPLACE INTO earlier (schema, gateway, received_ms, task, incarnation, seq, statistics)
-     SELECT schema, gateway, received_ms, task, incarnation, seq, statistics FROM contributions
+    `INSERT OR REPLACE INTO earlier (schema, gateway, received_ms, task, incarnation, seq, statistics, base)
+     SELECT schema, gateway, received_ms, task, incarnation, seq, statistics, base FROM contributions
      WHERE schema = ? AND gateway = ?`,
   );
   const keepFew = db.prepare(
@@ -93,7 +93,7 @@ export function sqliteDeltaLog(
       const written = insert.run(gateway, incarnation, seq, task, schema, payloadHash, outcome, reason, receivedMs);
       if (outcome === 'accepted') {
         keepLastOfDay(delta);
-        replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics);
+        replace.run(schema, gateway, task, incarnation, seq, receivedMs, delta.statistics, delta.base ?? null);
         const own = contributionsOf(gateway);
         const at = own.findIndex((contribution) => contribution.schema === schema);
         if (at < 0) known.drop(gateway);
@@ -119,8 +119,8 @@ export function sqliteDeltaLog(
       const row = before.get(schema, gateway, beforeMs);
       return row === undefined ? null : contributionOf(row);
     },
-    goBack({ schema, gateway, task, incarnation, seq, receivedMs, statistics }) {
-      replace.run(schema, gateway, task, incarnation, seq, receivedMs, statistics);
+    goBack({ schema, gateway, task, incarnation, seq, receivedMs, statistics, base }) {
+      replace.run(schema, gateway, task, incarnation, seq, receivedMs, statistics, base ?? null);
       forgetFrom.run(schema, gateway, receivedMs);
       known.drop(gateway);
     },
@@ -141,5 +141,6 @@ function contributionOf(row: Record<string, SQLOutputValue>): Contribution {
     seq: row.seq as number,
     receivedMs: row.received_ms as number,
     statistics: (row.statistics as Uint8Array | undefined) ?? new Uint8Array(),
+    ...(typeof row.base === 'string' ? { base: row.base } : {}),
   };
 }

@@ -161,7 +161,7 @@ impl Classifier {
         let at = self.roster.experts.len() - 1;
         let (before, fork) = self.roster.experts.split_at_mut(at);
         let own = at.checked_sub(2).and_then(|own| before[own].information());
-        fork[0].install(release.0, release.1, self.classes, own);
+        fork[0].install(release, self.classes, own, continues);
         let goes_on = fork[0].information().is_some();
         let said = self.said(release, rows, inputs);
         self.mixing.install(serial, continues, &self.recent, &said, goes_on);

@@ -134,9 +134,15 @@ pub trait ClassExpert: Expert {
     fn forget_information(&mut self) {}
 
     /// A release has come, for `classes` classes, with the class of each of its labels (`u32::MAX`: not known here).
-    /// `own` is what this gateway has told the fleet without any release.
-    fn install(&mut self, release: &ReleaseModel, known: &[u32], classes: usize, own: Option<&Information>) {
-        let _ = (release, known, classes, own);
+    /// `own` is what this gateway has told the fleet without any release; `continues`: it goes on with the line of the one before.
+    fn install(
+        &mut self,
+        release: (&ReleaseModel, &[u32]),
+        classes: usize,
+        own: Option<&Information>,
+        continues: bool,
+    ) {
+        let _ = (release, classes, own, continues);
     }
 }
 

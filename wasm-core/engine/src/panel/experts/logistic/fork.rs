@@ -130,10 +130,17 @@ impl ClassExpert for Fork {
         self.learning.as_ref().map(|learning| &learning.information)
     }
 
-    fn install(&mut self, release: &ReleaseModel, known: &[u32], classes: usize, own: Option<&Information>) {
+    fn install(
+        &mut self,
+        (release, known): (&ReleaseModel, &[u32]),
+        classes: usize,
+        own: Option<&Information>,
+        continues: bool,
+    ) {
         let told = self.learning.take().map(|learning| learning.information);
-        // Up to the first release there was nothing to fork from: the rows so far are told as this gateway's own.
-        let told = told.or_else(|| own.cloned());
+        // Up to the first release there was nothing to fork from: the rows so far are told as this gateway's own. They are
+        // again when a line has ended: what was told on top of its releases is bent by whatever was taken out of them.
+        let told = told.filter(|_| continues).or_else(|| own.cloned());
         let (Some(start), Some(mut information)) = (release.heads().and_then(|heads| heads.fork.as_ref()), told) else {
             return;
         };

@@ -63,12 +63,16 @@ function moveTo(head: Head, release: string | null, { heads }: Store): void {
  * count here either, and the release is unknown here too. So its gateway is told to go on from another one, and says all anew.
  */
 export function handBack(bytes: Uint8Array, { store, models }: { store: Store; models: Models }): void {
-  const { gateway, baseRelease, schemaHash } = decodeEnvelope(bytes);
+  const { gateway, incarnation, seq, baseRelease, schemaHash } = decodeEnvelope(bytes);
   const schema = schemaHash.toString('hex');
   const head = store.heads.get(schema);
+  const its = Buffer.from(incarnation).toString('hex');
+  const counts = store.deltas
+    .contributionsOf(gateway)
+    .some((held) => held.schema === schema && held.incarnation === its && held.seq === seq);
   store.atomically(() => {
     store.releases.remove(Buffer.from(baseRelease).toString('hex'));
-    if (head === null) return;
+    if (head === null || !counts) return; // the gateway has said something newer meanwhile
     store.deltas.withdraw(schema, gateway);
     models.remove(head, gateway);
   });

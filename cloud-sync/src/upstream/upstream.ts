@@ -161,11 +161,12 @@ export function startUpstream(parts: UpstreamParts): Upstream {
     const { error, resync } = read<ErrorView>(answer);
     if (error?.code === 'RIV_GATEWAY_UNKNOWN') enrolled.delete(gateway); // it lost its state: introduced anew
     if (answer.status >= 500 || error?.code === 'RIV_GATEWAY_UNKNOWN') throw refusal(answer);
-    store.relay.drop(ordinal);
     if (error?.code === 'RIV_BASE_GONE' && resync !== undefined) {
       coordinator.handBack(envelope);
+      store.relay.drop(ordinal); // only now: a kill in between asks again
       return takeHeads([resync]);
     }
+    store.relay.drop(ordinal);
     coordinator.failed(refusal(answer));
   }
 

@@ -263,9 +263,9 @@ mod tests {
             let angle = row as f64;
             let x = [
                 1.0,
-                angle.sin(),
-                (0.7 * angle).cos(),
-                angle.sin() + (1.3 * angle).cos(),
+                libm::sin(angle),
+                libm::cos(0.7 * angle),
+                libm::sin(angle) + libm::cos(1.3 * angle),
                 0.3,
             ];
             let y = 2.0 * x[1] - x[2] + 0.5 * x[3];

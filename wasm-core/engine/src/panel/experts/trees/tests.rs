@@ -148,7 +148,7 @@ fn a_forest_says_it_better_than_its_trees_each_of_which_has_seen_some_of_the_row
     let mut learned = [0_u32; TREES as usize];
     for at in 0..4_000_u64 {
         let z: Vec<f64> = [0.0; 5].into_iter().chain(row(at)).collect();
-        let wrong = f64::from(u8::from(scrambled(at) % 10 == 0));
+        let wrong = f64::from(u8::from(scrambled(at).is_multiple_of(10)));
         let label = (crossed(&z[5..]) - wrong).abs();
         forest.ask(at + 1, &z, &[]);
         if at >= 2_000 {

@@ -70,17 +70,26 @@ impl Node {
 /// in steps of an eighth of what is there, and given back to the allocator at once, which keeps it.
 #[derive(Default)]
 struct Room {
-    used: usize,
+    /// What all gateways take.
+    leaves: usize,
+    /// Buckets that have some.
+    buckets: usize,
     taken: usize,
 }
 
 impl Room {
-    fn make(&mut self, bytes: usize) {
-        self.used += bytes;
-        if self.used > self.taken {
-            let step = ROOM_BYTES_MIN.max(self.used / 8);
-            self.taken = self.used + step;
-            drop(core::hint::black_box(Vec::<u8>::with_capacity(step)));
+    /// Makes room for so many gateways and their sums: a bucket comes with those of a leaf of the tree and of the node above two of
+    /// them, each about as large as a gateway's.
+    fn make(&mut self, gateways: usize) {
+        let sums = (2 * self.buckets).saturating_mul(self.leaves / gateways.max(1));
+        let used = self.leaves.saturating_add(sums);
+        if used > self.taken {
+            let step = ROOM_BYTES_MIN.max(used / 8);
+            self.taken = used.saturating_add(step);
+            // Where there is no step left, what is needed may still be there.
+            let mut room = Vec::<u8>::new();
+            let _ = room.try_reserve_exact(step);
+            drop(core::hint::black_box(room));
         }
     }
 }
@@ -119,16 +128,21 @@ impl Tree {
         let place = find(&self.buckets[bucket], &gateway);
         let earlier = place.ok().map(|at| &*self.buckets[bucket][at].1);
         self.labels.exchange(earlier, Some(&statistics))?;
+        self.room.leaves += bytes_of(&statistics);
         match place {
-            Ok(at) => *self.buckets[bucket][at].1 = statistics,
+            Ok(at) => {
+                let place = &mut *self.buckets[bucket][at].1;
+                self.room.leaves -= bytes_of(place);
+                self.room.make(self.gateways);
+                *place = statistics;
+            }
             Err(at) => {
-                // The first of a bucket comes with the sums of a leaf of the tree and of the node above two of them.
-                let sums = if self.buckets[bucket].is_empty() { 2 } else { 0 };
-                self.room.make((1 + sums) * (statistics.memory_bytes() + PLACE_BYTES));
                 let bucket = &mut self.buckets[bucket];
+                self.gateways += 1;
+                self.room.buckets += usize::from(bucket.is_empty());
+                self.room.make(self.gateways);
                 bucket.reserve_exact(1 + bucket.len() / 8);
                 bucket.insert(at, (gateway, Box::new(statistics)));
-                self.gateways += 1;
             }
         }
         self.mark_stale(bucket);
@@ -142,7 +156,8 @@ impl Tree {
             return false;
         };
         let (_, statistics) = self.buckets[bucket].remove(at);
-        self.room.used -= (statistics.memory_bytes() + PLACE_BYTES).min(self.room.used);
+        self.room.leaves -= bytes_of(&statistics);
+        self.room.buckets -= usize::from(self.buckets[bucket].is_empty());
         self.labels
             .exchange(Some(&statistics), None)
             .expect("taking labels out stays under the limit");
@@ -195,6 +210,11 @@ impl Tree {
     }
 }
 
+/// What a gateway takes.
+fn bytes_of(statistics: &Statistics) -> usize {
+    statistics.memory_bytes() + PLACE_BYTES
+}
+
 /// How many gateways have each label; holds the merged classes under `CLASSES_MAX`.
 #[derive(Default)]
 struct LabelCounts {
@@ -239,5 +259,40 @@ fn labels_of(statistics: &Statistics) -> Vec<&str> {
     match statistics {
         Statistics::CoMoments(_) => Vec::new(),
         Statistics::Classes(statistics) => statistics.classes().iter().map(|class| class.label.as_str()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::statistics::ClassStatistics;
+
+    #[test]
+    fn gateways_that_come_and_go_take_no_more_room_each_time() {
+        let of = |classes: usize| {
+            let mut statistics = ClassStatistics::new(40);
+            for class in 0..classes {
+                assert!(statistics.push(&[0.5; 40], &class.to_string()));
+            }
+            Statistics::Classes(statistics)
+        };
+        let gateways = [[0; 32], [1; 32], [0; 32]];
+        let mut tree = Tree::new(40);
+        let mut taken = None;
+        for _ in 0..200 {
+            for (at, mut gateway) in gateways.into_iter().enumerate() {
+                gateway[31] = 2 * u8::try_from(at).unwrap();
+                tree.put(gateway, of(1)).unwrap();
+                tree.put(gateway, of(40 >> (2 * at))).unwrap();
+            }
+            assert!(tree.root().is_some());
+            assert_eq!(*taken.get_or_insert(tree.room.taken), tree.room.taken);
+            for (at, mut gateway) in gateways.into_iter().enumerate() {
+                gateway[31] = 2 * u8::try_from(at).unwrap();
+                assert!(tree.remove(&gateway));
+            }
+            assert!(tree.root().is_none());
+            assert_eq!((tree.room.leaves, tree.room.buckets), (0, 0));
+        }
     }
 }

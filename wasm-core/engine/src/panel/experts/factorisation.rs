@@ -4,7 +4,7 @@
 //!
 //! Papers: Rendle, "Factorization machines" (2010); Duchi, Hazan & Singer (2011) for the rates of its steps; Huber (1964) for numbers.
 //! Cost: some 40 flops per feature of a row and output to serve, the same and five roots and divisions to learn. Memory: 80 bytes per
-//! feature and output, at most 256 values of each of 64 columns.
+//! feature and output, at most 256 values of each of 64 columns and 10 MiB for those of all.
 
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
@@ -23,8 +23,9 @@ const NUMBERS: usize = 2 * PARAMETERS;
 const VALUES_MAX: usize = 256;
 const FIRST_LABELS: f64 = 64.0;
 const FIRST_VALUES_MAX: usize = 56;
-/// Columns whose values may have features.
+/// Columns whose values may have features, and features of all values and outputs.
 const COLUMNS_MAX: usize = 64;
+const FEATURES_MAX: usize = 131_072;
 /// Factors begin within this of 0.
 const FACTOR_FIRST: f64 = 0.1;
 const RATE: f64 = 0.1;
@@ -63,6 +64,14 @@ struct Values {
 }
 
 impl Values {
+    /// Those of a column that has too many.
+    fn silent() -> Self {
+        Self {
+            silent: true,
+            ..Self::default()
+        }
+    }
+
     /// The number of a value, made when it is new and a row is learned.
     fn find(&mut self, column: usize, value: f64, outputs: usize, most: Option<usize>) -> Option<usize> {
         let place = match self.known.binary_search_by(|known| known.0.total_cmp(&value)) {
@@ -71,10 +80,7 @@ impl Values {
         };
         let number = self.known.len();
         if number >= most? {
-            *self = Self {
-                silent: true,
-                ..Self::default()
-            };
+            *self = Self::silent();
             return None;
         }
         self.known.insert(place, (value, number as u32));
@@ -122,7 +128,13 @@ impl Factorisation {
             }
         }
         self.dense = dense;
-        for (column, Values { known, features, .. }) in self.columns.iter_mut().enumerate() {
+        self.outputs = outputs;
+        let room = self.room();
+        for (column, values) in self.columns.iter_mut().enumerate() {
+            if values.known.len() > room {
+                *values = Values::silent();
+            }
+            let Values { known, features, .. } = values;
             let count = known.len();
             let mut wider = Vec::with_capacity(count * outputs);
             for value in 0..count {
@@ -136,7 +148,11 @@ impl Factorisation {
             }
             *features = wider;
         }
-        self.outputs = outputs;
+    }
+
+    /// Values of a column that have features: of many outputs there are fewer.
+    fn room(&self) -> usize {
+        (FEATURES_MAX / (self.columns.len() * self.outputs).max(1)).min(VALUES_MAX)
     }
 
     /// Finds the features of a row; values that are new get theirs when they are learned.
@@ -148,7 +164,8 @@ impl Factorisation {
             FIRST_VALUES_MAX
         } else {
             VALUES_MAX
-        };
+        }
+        .min(self.room());
         for (column, (values, &x)) in self.columns.iter_mut().zip(x).enumerate() {
             if x.is_nan() || values.silent {
                 continue;
@@ -260,13 +277,14 @@ impl Expert for Factorisation {
     fn load(&mut self, reader: &mut Reader) -> Result<()> {
         self.unit = Unit::load(reader)?;
         self.labels = reader.f64()?;
+        let room = self.room();
         for values in &mut self.columns {
             *values = Values {
                 silent: reader.bool()?,
                 ..Values::default()
             };
             let count = reader.count(12 + 8 * NUMBERS)?;
-            if count > VALUES_MAX || (values.silent && count > 0) {
+            if count > room || (values.silent && count > 0) {
                 return Err(CoreError::Corrupt);
             }
             for _ in 0..count {
@@ -372,5 +390,31 @@ mod tests {
             machine.step(0, sigmoid(score) - class as f64, sums);
         }
         assert!(right > 950, "{right} of 1000");
+    }
+
+    #[test]
+    fn values_of_many_columns_and_classes_take_no_more_than_their_room() {
+        let inputs = Inputs::new(vec![true; 64], 1, false);
+        let mut machine = Factorisation::new(&inputs, 0);
+        let z = [0.0; 65];
+        let features = |machine: &Factorisation| -> Vec<usize> {
+            machine.columns.iter().map(|values| values.features.len()).collect()
+        };
+        for (outputs, values) in [(1, 200_usize), (8, 256), (40, 0)] {
+            machine.widen(outputs);
+            machine.labels = FIRST_LABELS;
+            for value in 0..values {
+                machine.read(&z, &[value as f64; 64], true);
+            }
+            assert_eq!(features(&machine), [values * outputs; 64], "{outputs} outputs");
+        }
+        assert!(machine.columns.iter().all(|values| values.silent));
+        // Columns that have few values keep them.
+        let mut machine = Factorisation::new(&inputs, 0);
+        machine.read(&z, &[1.0; 64], true);
+        machine.widen(2_000);
+        assert_eq!(features(&machine), [2_000; 64]);
+        machine.read(&z, &[2.0; 64], true);
+        assert_eq!(features(&machine), [0; 64]);
     }
 }

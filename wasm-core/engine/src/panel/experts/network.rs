@@ -138,11 +138,12 @@ impl Network {
             self.scores[0] = gradient;
             return gradient.abs();
         }
-        let class = label as usize;
         if self.outputs == 1 {
             self.scores[0] = sigmoid(self.scores[0]) - label;
             return self.scores[0].abs();
         }
+        // A damaged state may have rows of classes that are none.
+        let class = (label as usize).min(self.outputs - 1);
         soften(&mut self.scores);
         self.scores[class] -= 1.0;
         -self.scores[class]

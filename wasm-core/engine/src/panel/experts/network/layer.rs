@@ -189,10 +189,37 @@ impl Layer {
             *numbers = vec![0.0; if reader.bool()? { count } else { 0 }];
             load_numbers(numbers, reader)?;
         }
-        if self.held.len() == self.importance.len() {
+        let [weights, fisher, newer, newer_fisher] = self.snapshots.each_ref().map(Vec::len);
+        if weights == fisher && newer == newer_fisher && self.held.len() == self.importance.len() {
             Ok(())
         } else {
             Err(CoreError::Corrupt)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_with_half_a_snapshot_is_refused() {
+        let bytes = |layer: &Layer| {
+            let mut writer = Writer::new();
+            layer.save(&mut writer);
+            writer.into_vec()
+        };
+        let mut whole = Layer::drawn(3, 2, 0);
+        for _ in 0..2 {
+            whole.remember();
+        }
+        whole.hold();
+        assert!(Layer::zero(3, 2).load(&mut Reader::new(&bytes(&whole))).is_ok());
+        for half in 0..4 {
+            let mut layer = whole.clone();
+            layer.snapshots[half] = Vec::new();
+            let loaded = Layer::zero(3, 2).load(&mut Reader::new(&bytes(&layer)));
+            assert_eq!(loaded, Err(CoreError::Corrupt), "{half}");
         }
     }
 }

@@ -177,3 +177,23 @@ fn restored_with_everything_on_it_goes_on_as_if_nothing_had_been() {
     }
     assert!(bytes(&straight) == bytes(&parts));
 }
+
+#[test]
+fn a_class_that_a_damaged_state_remembers_and_that_is_none_is_harmless() {
+    let mut damaged = network(Parts::default());
+    for at in 0..20 {
+        damaged.learn_row(&corner(at).0, 9.0, 0.0);
+    }
+    let mut writer = Writer::new();
+    damaged.save(&mut writer);
+    let mut loaded = network(Parts::default());
+    loaded
+        .load(&mut Reader::new(&writer.into_vec()))
+        .expect("of two classes any label is one of numbers too");
+    loaded.grow(4);
+    for at in 0..50 {
+        loaded.learn_row(&corner(at).0, 3.0, 0.0);
+    }
+    loaded.forward(&corner(0).0);
+    assert!(loaded.scores.iter().all(|score| score.is_finite()));
+}

@@ -325,6 +325,23 @@ fn slots_are_reused_and_bounded() {
 }
 
 #[test]
+fn a_learner_that_was_restored_has_room_for_as_many_rows() {
+    for kind in [KINDS[0], KINDS[2]] {
+        for ns in [1_000, 8_000] {
+            let mut spec = spec(kind);
+            spec.budget.ns = ns;
+            let mut learner = Learner::new(spec);
+            fold(&mut learner, kind, &mut Vec::new(), 0, 5, 4);
+            assert_eq!(
+                restored(&learner).rows_bytes(),
+                learner.rows_bytes(),
+                "{ns} ns, {kind:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_missed_label_is_scored_against_the_last_one_of_its_key() {
     let mut learner = Learner::new(spec(KINDS[0]));
     let x = [0.0; 5];

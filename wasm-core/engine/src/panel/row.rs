@@ -31,11 +31,12 @@ pub struct PanelRow {
 }
 
 impl PanelRow {
-    /// Numbers that it holds.
+    /// Numbers that it holds, or would hold with its logarithms: whether it has them depends on whether it was restored.
     #[must_use]
     pub fn numbers(&self) -> usize {
-        let lists = [&self.inputs, &self.predictions, &self.logs, &self.mixes, &self.served];
-        lists.iter().map(|list| list.len()).sum()
+        let logs = if self.outputs > 1 { self.predictions.len() } else { 0 };
+        let lists = [&self.inputs, &self.predictions, &self.mixes, &self.served];
+        logs + lists.iter().map(|list| list.len()).sum::<usize>()
     }
 
     /// Only these experts stay.

@@ -42,6 +42,7 @@ mod tests {
     use super::*;
     use crate::decode::csv::Csv;
     use crate::decode::influx::Precision;
+    use crate::decode::{Decoded, Selection, decode};
 
     fn stop(format: &Format, payload: &[u8]) -> String {
         let mut out = String::new();
@@ -76,6 +77,86 @@ mod tests {
         ] {
             assert_eq!(stop(format, payload), wanted, "{}", String::from_utf8_lossy(payload));
         }
+    }
+
+    /// Whatever is done to payloads: those that are refused have a place within them, those that are taken have none.
+    #[test]
+    fn what_is_refused_has_a_place_and_what_is_taken_has_none() {
+        let csv = Format::Csv(Csv {
+            separator: b';',
+            columns: Vec::new(),
+            header: true,
+        });
+        let influx = Format::Influx(Precision::Nanoseconds);
+        let good: [(&Format, &[u8]); 8] = [
+            (
+                &Format::Json,
+                b"\xef\xbb\xbf{\"a\":[1,-2.5e3,{\"b\":null}],\"c\":\"\\u00e9\"}",
+            ),
+            (
+                &Format::Cbor,
+                b"\xa2\x61a\x19\x01\x00\x62ts\x9f\x01\xfa\x41\x20\0\0\xff",
+            ),
+            (
+                &Format::Msgpack,
+                b"\x82\xa1a\xcb@5\x80\0\0\0\0\0\xa2ts\x92\x01\xc4\x01\0",
+            ),
+            (
+                &Format::Senml,
+                b"[{\"bn\":\"dev\",\"bv\":1,\"n\":\"t\",\"v\":20,\"t\":-5},{\"n\":\"h\",\"vs\":\"x\"}]",
+            ),
+            (&Format::Senml, b"\x82\xa2\x21\x61d\x02\x01\xa2\x00\x61n\x02\xf9\x3c\0"),
+            (
+                &influx,
+                b"m,host=a\\ b temp=20.5,on=true,n=7i 1790000000000\n#x\nm f=1\n",
+            ),
+            (&csv, b"x;\"y; z\"\r\n1.5;2\n\"3\";\n"),
+            (
+                &Format::Sparkplug,
+                b"\x08\x07\x12\x0b\x0a\x01t\x20\x0a\x69\0\0\0\0\0\0\x18\x01",
+            ),
+        ];
+        let mut seed = 1_u32;
+        let mut below = |bound: usize| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as usize % bound
+        };
+        let (mut taken, mut refused) = (0, 0);
+        for round in 0..6_000 {
+            let (format, bytes) = good[round % good.len()];
+            let mut bytes = bytes.to_vec();
+            for _ in 0..below(3) {
+                let at = below(bytes.len().max(1));
+                match below(4) {
+                    0 => bytes.truncate(at),
+                    1 => bytes.insert(at, [0xff, 0, b'"', b'{', b','][below(5)]),
+                    2 if !bytes.is_empty() => _ = bytes.remove(at),
+                    _ if !bytes.is_empty() => bytes[at] ^= 1 << below(8),
+                    _ => {}
+                }
+            }
+            let is_taken = match format {
+                Format::Sparkplug => Payload::parse(&bytes, Vec::new()).is_ok(),
+                _ => decode(
+                    format,
+                    &bytes,
+                    0.0,
+                    &Selection::new(&[]).unwrap(),
+                    &mut Decoded::default(),
+                )
+                .is_ok(),
+            };
+            let said = stop(format, &bytes);
+            if is_taken {
+                assert_eq!(said, "", "{format:?} {bytes:x?}");
+                taken += 1;
+            } else {
+                let place: usize = said.strip_prefix("byte ").unwrap().parse().unwrap();
+                assert!(place <= bytes.len(), "{format:?} {bytes:x?} {said}");
+                refused += 1;
+            }
+        }
+        assert!(taken > 1_000 && refused > 1_000, "{taken} taken, {refused} refused");
     }
 
     #[test]

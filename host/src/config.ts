@@ -323,9 +323,11 @@ export const DRIFT_ON = ['error', 'prediction', 'features', 'multivariate', 'lab
  * What can be done: tell people, ask the coordinator, let the panel trust its past less; and when the error has risen, of a
  * classification: an expert begins anew, what it knew is frozen and returns with its world, it is taught the newest rows.
  */
-export const DRIFT_DO = ['alert', 'sync', 'adapt', 'reset', 'anchor', 'replay'] as const;
+export const DRIFT_DO = ['alert', 'sync', 'adapt', 'reset', 'anchor', 'replay', 'hold', 'columns'] as const;
 /** Of these, what a classification alone can do. */
-export const DRIFT_MEMORY: readonly string[] = ['reset', 'anchor', 'replay'];
+export const DRIFT_MEMORY: readonly string[] = ['reset', 'anchor', 'replay', 'hold', 'columns'];
+/** Of these, what a network alone can do. */
+export const DRIFT_NETWORK: readonly string[] = ['hold', 'columns'];
 
 /** What a panel of experts may cost: nominal CPU per example to serve and learn, and memory. */
 export interface BudgetConfig {

@@ -43,6 +43,17 @@ describe('drift', () => {
     expect(parseConfig(classify, 'c.yaml').tasks[0]?.drift?.do).toEqual(['anchor', 'replay']);
   });
 
+  test('a network may hold its weights or begin new columns where the task has one', () => {
+    const classify = (experts: string) =>
+      yaml(`${experts}, drift: { do: [columns, hold] }`).replace(
+        'forecast: x, horizon: 10m',
+        'classify: { topic: l, key: k, path: v }',
+      );
+    const task = parseConfig(classify(', experts: [default, network]'), 'c.yaml').tasks[0];
+    expect(task?.drift?.do).toEqual(['hold', 'columns']);
+    expect(() => parseConfig(classify(''), 'c.yaml')).toThrow(/c\.yaml:4/);
+  });
+
   test.each([
     ['unknown', 'drift: seismograph'],
     ['too short', 'drift: { run_length: 10 }'],

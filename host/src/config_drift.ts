@@ -1,5 +1,13 @@
 /** What a task watches for drift and does then: `drift` in a task. */
-import { DRIFT_DETECTORS, DRIFT_DO, DRIFT_MEMORY, DRIFT_ON, type DriftConfig, type TaskConfig } from './config.ts';
+import {
+  DRIFT_DETECTORS,
+  DRIFT_DO,
+  DRIFT_MEMORY,
+  DRIFT_NETWORK,
+  DRIFT_ON,
+  type DriftConfig,
+  type TaskConfig,
+} from './config.ts';
 import type { ConfigNode } from './config_node.ts';
 
 /** The core has the same where a task says nothing. */
@@ -8,7 +16,11 @@ const RUN_LENGTH_MIN = 1000;
 const RUN_LENGTH_MAX = 10_000_000;
 
 /** `off`, a detector, or `{ detector: adwin, run_length: 100000, on: [error, prediction], do: [alert] }`. */
-export function parseDrift(node: ConfigNode | null, classifies: boolean): Pick<TaskConfig, 'drift'> {
+export function parseDrift(
+  node: ConfigNode | null,
+  classifies: boolean,
+  hasNetwork: boolean,
+): Pick<TaskConfig, 'drift'> {
   if (node === null) return {};
   if (!node.isMap) {
     const word = node.word(['off', ...DRIFT_DETECTORS]);
@@ -20,12 +32,12 @@ export function parseDrift(node: ConfigNode | null, classifies: boolean): Pick<T
       detector: map.get('detector')?.word(DRIFT_DETECTORS) ?? DEFAULT.detector,
       runLength: map.get('run_length')?.integer(RUN_LENGTH_MIN, RUN_LENGTH_MAX) ?? DEFAULT.runLength,
       on: words(map.get('on'), DRIFT_ON) ?? DEFAULT.on,
-      do: policies(map.get('do'), classifies) ?? DEFAULT.do,
+      do: policies(map.get('do'), classifies, hasNetwork) ?? DEFAULT.do,
     },
   };
 }
 
-function policies(node: ConfigNode | null, classifies: boolean): DriftConfig['do'] | null {
+function policies(node: ConfigNode | null, classifies: boolean, hasNetwork: boolean): DriftConfig['do'] | null {
   const named = words(node, DRIFT_DO);
   const memory = named?.find((word) => DRIFT_MEMORY.includes(word));
   if (memory !== undefined && !classifies)
@@ -33,6 +45,13 @@ function policies(node: ConfigNode | null, classifies: boolean): DriftConfig['do
       'RIV_CONFIG_VALUE',
       `\`${memory}\` has no meaning here`,
       'none: only a classification has concepts that return',
+    );
+  const network = named?.find((word) => DRIFT_NETWORK.includes(word));
+  if (network !== undefined && !hasNetwork)
+    node?.fail(
+      'RIV_CONFIG_VALUE',
+      `\`${network}\` has no meaning here`,
+      'none: `experts` of the task names no network',
     );
   return named;
 }

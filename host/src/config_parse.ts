@@ -200,12 +200,13 @@ function parseTask(map: TaskMap, scope: TaskScope, limits: LimitsConfig): TaskCo
       `\`${map.node.path}\` has ${kinds.length === 0 ? 'nothing to predict' : kinds.join(' and ')}`,
       'exactly one of forecast, anomaly, classify, regress',
     );
+  const experts = parseExperts(map.get('experts'), kind === 'classify' ? 'classes' : 'numbers');
   const base = {
     name: map.need('name').text(NAME_PATTERN, NAME_EXPECTED),
     ...parseTaskFeatures(map.get('features'), scope.featureSets, scope),
     ...parseBudget(map.get('budget')),
-    ...parseExperts(map.get('experts'), kind === 'classify' ? 'classes' : 'numbers'),
-    ...parseDrift(map.get('drift'), kind === 'classify'),
+    ...experts,
+    ...parseDrift(map.get('drift'), kind === 'classify', experts.experts?.includes('network') ?? false),
   };
   switch (kind) {
     case 'forecast':

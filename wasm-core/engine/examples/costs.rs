@@ -8,6 +8,7 @@ use std::time::Instant;
 use rivulet_engine::learner::{Column, Learner, LearnerKind, LearnerSpec, Query};
 use rivulet_engine::panel::budget::{Budget, Cost};
 use rivulet_engine::panel::choice::Choice;
+use rivulet_engine::panel::experts::anchors::Memory;
 use rivulet_engine::panel::experts::prior::Prior;
 use rivulet_engine::panel::experts::{Cells, ClassRow, NumberRow, Truth, inputs_of, outputs};
 use rivulet_engine::panel::inputs::Inputs;
@@ -98,7 +99,7 @@ fn classes(d: usize, count: usize) {
     let mut prior = Prior::new(count);
     prior.learn(None, 1);
     let mut scratch = Vec::new();
-    for expert in &mut classifier::roster::experts(&inputs, Choice::all(true)) {
+    for expert in &mut classifier::roster::experts(&inputs, Choice::all(true), Memory::default()) {
         expert.begin(&inputs, outputs(count));
         expert.grow(count);
         let width = expert.width();
@@ -176,7 +177,7 @@ fn panel(d: usize, count: usize, ns: u32) {
         keys_max: 1,
         pending_max: 4,
         classes_max: count.max(2),
-        memory: rivulet_engine::panel::experts::anchors::Memory::default(),
+        memory: Memory::default(),
         experts: Choice::default(),
         budget: Budget {
             ns,

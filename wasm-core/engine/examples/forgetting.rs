@@ -227,7 +227,12 @@ fn run(rows: &Rows, parts: Parts) -> [f64; 4] {
 }
 
 fn main() {
-    let memory = |reset: bool, anchor: bool, replay: bool| Memory { reset, anchor, replay };
+    let memory = |reset: bool, anchor: bool, replay: bool| Memory {
+        reset,
+        anchor,
+        replay,
+        ..Memory::default()
+    };
     let variants = [
         ("panel as it is", Parts::default()),
         (

@@ -15,6 +15,8 @@ const ALL: Memory = Memory {
     reset: true,
     anchor: true,
     replay: true,
+    hold: true,
+    columns: true,
 };
 
 fn learner(memory: Memory) -> Learner {

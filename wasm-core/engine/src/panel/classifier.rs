@@ -56,9 +56,9 @@ impl Classifier {
             experts,
             ..
         } = *spec;
-        let mut experts = roster::experts(inputs, experts);
+        let mut experts = roster::experts(inputs, experts, memory);
         let mut fixed = roster::fleet(inputs);
-        if memory.any()
+        if memory.begins_anew()
             && let Some(anchors) = Anchors::new(inputs, memory)
         {
             experts.insert(experts.len() - fixed, Box::new(anchors));

@@ -127,12 +127,21 @@ impl Series {
         self.ring[(position % ROWS) as usize].label = label;
         self.seen = self.seen.max(position + 1);
         self.labels += 1;
-        for lag in 1..=SEASON_MAX {
-            let distance = (label - self.label(position, lag as u64)).abs();
+        // Labels that are not there are NaN, and so is the distance; what counts from the start needs rates of its own.
+        let steady = self.labels as f64 > 1.0 / RATE + SEASON_MAX as f64;
+        let first = self.served - self.ring.len() as u64;
+        let known = (position - first).min(SEASON_MAX as u64);
+        for lag in 1..=known {
+            let distance = (label - self.ring[((position - lag) % ROWS) as usize].label).abs();
             if distance.is_finite() {
-                let seen = self.labels.saturating_sub(lag as u64).max(1) as f64;
-                let rate = if 1.0 / seen > RATE { 1.0 / seen } else { RATE };
-                self.distances[lag - 1] += rate * (distance - self.distances[lag - 1]);
+                let rate = if steady {
+                    RATE
+                } else {
+                    let seen = self.labels.saturating_sub(lag).max(1) as f64;
+                    if 1.0 / seen > RATE { 1.0 / seen } else { RATE }
+                };
+                let mean = &mut self.distances[lag as usize - 1];
+                *mean += rate * (distance - *mean);
             }
         }
         if self.labels.is_multiple_of(LOOK_EVERY) {

@@ -88,7 +88,7 @@ impl DriftPlan {
                 _ => return Err(CoreError::BadPlan),
             } = true;
         }
-        for what in strings(value, "do", 6)? {
+        for what in strings(value, "do", 8)? {
             *match what.as_str() {
                 "alert" => &mut plan.alert,
                 "sync" => &mut plan.sync,
@@ -96,6 +96,8 @@ impl DriftPlan {
                 "reset" => &mut plan.memory.reset,
                 "anchor" => &mut plan.memory.anchor,
                 "replay" => &mut plan.memory.replay,
+                "hold" => &mut plan.memory.hold,
+                "columns" => &mut plan.memory.columns,
                 _ => return Err(CoreError::BadPlan),
             } = true;
         }

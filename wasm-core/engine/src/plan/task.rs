@@ -6,7 +6,7 @@ use crate::decode::{Format, Path, Selection};
 use crate::error::{CoreError, Result};
 use crate::json::Value;
 use crate::panel::budget::Budget;
-use crate::panel::choice::Choice;
+use crate::panel::choice::{Choice, Family};
 use crate::route::{Pattern, Template};
 
 /// Features of a task: the cost of the panel's second-order experts grows with their square.
@@ -167,7 +167,11 @@ impl TaskPlan {
             .label
             .as_ref()
             .is_some_and(|label| label.breaker != BreakerPolicy::Off);
-        if task.drift.memory.any() && task.kind != TaskKind::Classification {
+        let memory = task.drift.memory;
+        if memory.any() && task.kind != TaskKind::Classification {
+            return Err(CoreError::BadPlan);
+        }
+        if memory.needs_network() && !task.experts.has(Family::Network) {
             return Err(CoreError::BadPlan);
         }
         let mut task = task;

@@ -5,6 +5,7 @@ use crate::panel::choice::{Choice, Family};
 use crate::panel::experts::ClassExpert;
 use crate::panel::experts::adagrad::AdaGrad;
 use crate::panel::experts::adam::Adam;
+use crate::panel::experts::anchors::Memory;
 use crate::panel::experts::coin::CoinClasses;
 use crate::panel::experts::descent::Descent;
 use crate::panel::experts::factorisation::Factorisation;
@@ -31,12 +32,12 @@ pub fn fleet(inputs: &Inputs) -> usize {
 
 /// The experts over these inputs: the floor, the default ones or those asked for, and what comes from the fleet.
 #[must_use]
-pub fn experts(inputs: &Inputs, choice: Choice) -> Vec<Box<dyn ClassExpert>> {
+pub fn experts(inputs: &Inputs, choice: Choice, memory: Memory) -> Vec<Box<dyn ClassExpert>> {
     let mut experts: Vec<Box<dyn ClassExpert>> = vec![Box::new(Share)];
     if choice.default_ones() {
         experts.extend(if inputs.small() { small(inputs) } else { large(inputs) });
     }
-    if choice.default_ones() || choice.has(Family::NaiveBayes) {
+    if choice.has(Family::NaiveBayes) {
         experts.push(Box::new(NaiveBayes::new(inputs)));
     }
     let map = inputs.or_columns(Map::Full);
@@ -56,7 +57,7 @@ pub fn experts(inputs: &Inputs, choice: Choice) -> Vec<Box<dyn ClassExpert>> {
         experts.push(Box::new(TreeClasses::new(inputs, Way::Forest)));
     }
     if choice.has(Family::Network)
-        && let Some(network) = Network::new(inputs, 0, Parts::default())
+        && let Some(network) = Network::new(inputs, 0, Parts::of(memory))
     {
         experts.push(Box::new(network));
     }

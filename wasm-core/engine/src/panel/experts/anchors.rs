@@ -52,28 +52,47 @@ pub struct Memory {
     pub anchor: bool,
     /// It is taught the newest rows again.
     pub replay: bool,
+    /// The network holds the weights that mattered (EWC).
+    pub hold: bool,
+    /// The network freezes its hidden units and begins new ones beside them.
+    pub columns: bool,
 }
 
 impl Memory {
     /// True when any of it is asked for.
     #[must_use]
     pub fn any(self) -> bool {
+        self != Self::default()
+    }
+
+    /// True when an expert that begins anew is.
+    #[must_use]
+    pub fn begins_anew(self) -> bool {
         self.reset || self.anchor || self.replay
+    }
+
+    /// True when what only a network can do is.
+    #[must_use]
+    pub fn needs_network(self) -> bool {
+        self.hold || self.columns
     }
 
     /// As bits.
     #[must_use]
     pub fn bits(self) -> u8 {
-        u8::from(self.reset) | u8::from(self.anchor) << 1 | u8::from(self.replay) << 2
+        let parts = [self.reset, self.anchor, self.replay, self.hold, self.columns];
+        parts.into_iter().rev().fold(0, |bits, part| bits << 1 | u8::from(part))
     }
 
     /// From bits; `None` for bits that mean nothing.
     #[must_use]
     pub fn from_bits(bits: u8) -> Option<Self> {
-        (bits < 8).then_some(Self {
+        (bits < 32).then_some(Self {
             reset: bits & 1 != 0,
             anchor: bits & 2 != 0,
             replay: bits & 4 != 0,
+            hold: bits & 8 != 0,
+            columns: bits & 16 != 0,
         })
     }
 }

@@ -1,6 +1,6 @@
-//! A network with one hidden layer. Each label teaches its row and one of the newest rows again (experience replay, by preference one that
-//! was predicted badly). When the error of the task has risen, what the network has learned is not simply written over: either the weights
-//! that mattered are held (EWC), or the hidden units are frozen as a column and new ones begin beside them (progressive columns).
+//! A network with one hidden layer. A task may ask for what keeps it from forgetting: each label teaches one of the newest rows again, by
+//! preference one that was predicted badly (experience replay); and when the error of the task has risen, the weights that mattered are held
+//! (EWC), or the hidden units are frozen as a column and new ones begin beside them (progressive columns).
 //!
 //! Papers: Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors" (1986); Lin (1992) and Schaul et al.,
 //! "Prioritized experience replay" (2016); Kirkpatrick et al., "Overcoming catastrophic forgetting in neural networks" (2017) and Schwarz et
@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use crate::codec::{Reader, Writer};
 use crate::error::{CoreError, Result};
 use crate::panel::budget::Cost;
+use crate::panel::experts::anchors::Memory;
 use crate::panel::experts::descent::Unit;
 use crate::panel::experts::{Cells, ClassExpert, ClassRow, Expert, NumberExpert, NumberRow, Truth, from_base, outputs};
 use crate::panel::inputs::{Inputs, Map};
@@ -37,7 +38,7 @@ const SNAPSHOT_EVERY: u64 = 128;
 const SCORE_MAX: f64 = 30.0;
 
 /// What keeps a network from forgetting, each for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     /// Rows are taught again.
     pub replay: bool,
@@ -49,13 +50,15 @@ pub struct Parts {
     pub columns: bool,
 }
 
-impl Default for Parts {
-    fn default() -> Self {
+impl Parts {
+    /// What a task has asked for.
+    #[must_use]
+    pub fn of(memory: Memory) -> Self {
         Self {
-            replay: true,
-            prioritised: true,
-            hold: true,
-            columns: false,
+            replay: memory.replay,
+            prioritised: memory.replay,
+            hold: memory.hold,
+            columns: memory.columns,
         }
     }
 }

@@ -126,8 +126,10 @@ fn a_new_column_leaves_the_units_of_the_old_one_as_they_are() {
 #[test]
 fn restored_with_everything_on_it_goes_on_as_if_nothing_had_been() {
     let all = Parts {
+        replay: true,
+        prioritised: true,
+        hold: true,
         columns: true,
-        ..Parts::default()
     };
     let inputs = Inputs::new(vec![false; 2], 1, true);
     let prior = Prior::new(3);

@@ -4,7 +4,7 @@
  * gone for weeks. Leaves go up, not their sum: the merge above depends on the set of gateways alone, not on who brought
  * them, and a gateway that is forgotten there is out of it exactly.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import {
   compressBody,
   type HttpAnswer,
@@ -12,6 +12,7 @@ import {
   type KeyObject,
   publicKeyFromBytes,
   RivuletError,
+  replaceFile,
   signatureVerifies,
   type TlsMaterial,
   toRivuletError,
@@ -102,17 +103,17 @@ export function startUpstream(parts: UpstreamParts): Upstream {
       return false;
     }
     turnedAway.delete(gateway);
-    pin(String(read<{ coordinator_key: string }>(answer).coordinator_key));
+    await pin(String(read<{ coordinator_key: string }>(answer).coordinator_key));
     enrolled.add(gateway);
     return true;
   }
 
   /** The first key that answers is the one above from then on. */
-  function pin(found: string): void {
+  async function pin(found: string): Promise<void> {
     const bytes = Buffer.from(found, 'base64');
     if (key === null) {
       key = publicKeyFromBytes(bytes);
-      writeFileSync(parts.keyFile, `${found}\n`, { mode: 0o600 });
+      await replaceFile(parts.keyFile, Buffer.from(`${found}\n`));
     }
     if (key.equals(publicKeyFromBytes(bytes))) return;
     throw new RivuletError('RIV_SYNC_ANSWER', {
@@ -160,8 +161,10 @@ export function startUpstream(parts: UpstreamParts): Upstream {
   async function refused(answer: HttpAnswer, { ordinal, gateway, envelope }: Relayed): Promise<void> {
     const { error, resync } = read<ErrorView>(answer);
     if (error?.code === 'RIV_GATEWAY_UNKNOWN') enrolled.delete(gateway); // it lost its state: introduced anew
-    if (answer.status >= 500 || error?.code === 'RIV_GATEWAY_UNKNOWN') throw refusal(answer);
-    if (error?.code === 'RIV_BASE_GONE' && resync !== undefined) {
+    // without a code it was not the coordinator that answered, but something in between
+    const known = typeof error?.code === 'string' && error.code.startsWith('RIV_');
+    if (!known || answer.status >= 500 || error.code === 'RIV_GATEWAY_UNKNOWN') throw refusal(answer);
+    if (error.code === 'RIV_BASE_GONE' && resync !== undefined) {
       coordinator.handBack(envelope);
       store.relay.drop(ordinal); // only now: a kill in between asks again
       return takeHeads([resync]);

@@ -331,7 +331,7 @@ fn a_learner_that_was_restored_has_room_for_as_many_rows() {
             let mut spec = spec(kind);
             spec.budget.ns = ns;
             let mut learner = Learner::new(spec);
-            fold(&mut learner, kind, &mut Vec::new(), 0, 5, 4);
+            fold(&mut learner, kind, &mut Vec::new(), 0, 5, 5);
             assert_eq!(
                 restored(&learner).rows_bytes(),
                 learner.rows_bytes(),

@@ -216,7 +216,7 @@ fn a_span_that_was_saved_and_loaded_goes_on_as_the_one_that_was_not() {
         for step in 0..700_u32 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let late = if seed >> 28 == 0 {
-                f64::from((seed >> 16) & 0x3fff)
+                f64::from((seed >> 12) & 0x3fff)
             } else {
                 0.0
             };

@@ -182,13 +182,17 @@ fn restored_with_everything_on_it_goes_on_as_if_nothing_had_been() {
 
 #[test]
 fn a_class_that_a_damaged_state_remembers_and_that_is_none_is_harmless() {
-    let mut damaged = network(Parts::default());
+    let parts = Parts {
+        replay: true,
+        ..NOTHING
+    };
+    let mut damaged = network(parts);
     for at in 0..20 {
         damaged.learn_row(&corner(at).0, 9.0, 0.0);
     }
     let mut writer = Writer::new();
     damaged.save(&mut writer);
-    let mut loaded = network(Parts::default());
+    let mut loaded = network(parts);
     loaded
         .load(&mut Reader::new(&writer.into_vec()))
         .expect("of two classes any label is one of numbers too");
